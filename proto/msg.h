@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From bytes to messages and back, with nothing trusted.
+ *
+ * protobuf-c neither bounds depth nor elements nor looks at strings (see LIMIT_*), so msg_scan() walks the raw
+ * bytes by descriptor before a byte is allocated; msg_unpack() is scan + unpack into an arena. */
+#ifndef QIPAN_MSG_H
+#define QIPAN_MSG_H
+
+#include "arena.h"
+#include "buf.h"
+#include "qipan.pb-c.h"
+
+enum msg_result {
+    MSG_OK,
+    MSG_MALFORMED,    /* not a message of this type, or more depth, elements or unknown fields than allowed */
+    MSG_INVALID_TEXT, /* a string is not utf8_clean(): fault.field names it */
+    MSG_NO_MEMORY,    /* the arena's ceiling */
+};
+
+struct msg_fault {
+    char field[64]; /* dotted path of the field, from a descriptor, never from the peer */
+};
+
+enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                         struct msg_fault *ret_fault);
+
+/* The message lives as long as the arena; never free or re-pack it. */
+enum msg_result msg_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                           struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault);
+
+/* Appends header and packed frame. False when it is over LIMIT_FRAME or the queue is full; nothing is appended then. */
+bool msg_put_frame(struct buf *out, const Qipan__Frame *frame);
+
+/* How many of the Frame's fields are set: a good frame has exactly one. */
+int msg_frame_parts(const Qipan__Frame *frame);
+
+/* Error by name of errors.def; NULL is never returned, an unknown name gives INTERNAL. */
+struct error_info {
+    const char *name;
+    int status;    /* gRPC canonical status */
+    int exit_code; /* of the command-line client */
+    enum { ERROR_NEVER, ERROR_LATER, ERROR_ASK } retry;
+    const char *text_en, *text_zh;
+};
+const struct error_info *error_info(const char *name);
+
+/* Operation by number or name; NULL if there is none. */
+struct op_info {
+    unsigned number;
+    const char *name;
+    const ProtobufCMessageDescriptor *request, *reply;
+    enum { LANE_READ, LANE_EDIT, LANE_BULK, LANE_FEED } lane;
+    const char *right, *cli;
+};
+const struct op_info *op_by_number(unsigned number);
+const struct op_info *op_by_name(const char *name);
+extern const struct op_info op_table[]; /* ends with name NULL */
+
+/* OP_whoami = 1, … */
+enum op_number {
+#define OP(number, name, request, reply, lane, right, cli) OP_##name = number,
+#include "ops.def"
+#undef OP
+};
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS 1.3 as an engine: bytes in, bytes out, no sockets. Used by both ends.
+ *
+ * Contexts: mutual certificates, depth 2, ALPN qipan/1 enforced, no tickets, no session cache, no early data,
+ * CRL checked for the whole chain when a list is given. Errors are sentences in `err` (without a newline). */
+#ifndef QIPAN_TLS_H
+#define QIPAN_TLS_H
+
+#include "buf.h"
+#include <openssl/ssl.h>
+
+#define TLS_ERR_SIZE 256
+
+struct tls_files {
+    const char *ca;   /* PEM: root and issuing CA that peers' chains must end in */
+    const char *cert; /* PEM: our leaf, then its issuing CA */
+    const char *key;  /* PEM, refused when group or others can read it */
+    const char *crl;  /* PEM with the lists of all CAs, or NULL: not checked (clients without one) */
+};
+
+/* A complete new context or NULL. Never half-configured. */
+SSL_CTX *tls_server_context(const struct tls_files *files, char err[TLS_ERR_SIZE]);
+SSL_CTX *tls_client_context(const struct tls_files *files, char err[TLS_ERR_SIZE]);
+
+enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_PEER_CLOSED, TLS_FAILED };
+
+struct tls {
+    SSL *ssl;
+    enum tls_state state;
+    struct buf *out;   /* ciphertext to send: not owned, several engines may share a scratch buffer */
+    const uint8_t *in; /* ciphertext given to the current call */
+    size_t in_left;
+    struct buf rest; /* ciphertext of earlier calls that `plain` had no room for */
+    bool out_full;   /* `out` refused bytes: the connection can't go on */
+    char err[TLS_ERR_SIZE]; /* why state is TLS_FAILED */
+    bool cert_refused; /* it failed because of a certificate (ours or the peer's), by alert or check */
+};
+
+/* host: the name or address the server's certificate must carry; NULL for the server's end. False: no memory.
+ * Keeps t->out (set it before or after, but before any other call). The struct must not move afterwards. */
+bool tls_init(struct tls *t, SSL_CTX *ctx, const char *host);
+void tls_free(struct tls *t); /* NULL-safe, works on a zeroed struct */
+
+/* Everything below appends ciphertext to t->out as a side effect: always look there afterwards. */
+
+/* Ciphertext from the socket. Drives the handshake and reads all plaintext there is into `plain`, until plain is
+ * at its limit. The rest stays inside (at most TLS_REST bytes, more is TLS_FAILED): stop reading the socket, consume
+ * from plain, call again with n = 0 while tls_pending(), then read on. Returns the state. */
+#define TLS_REST (128 * 1024)
+enum tls_state tls_feed(struct tls *t, const uint8_t *bytes, size_t n, struct buf *plain);
+bool tls_pending(const struct tls *t); /* tls_feed with n = 0 may bring more */
+
+/* Client: starts the handshake (nothing else would). */
+enum tls_state tls_start(struct tls *t);
+
+/* Plaintext to send, in records of at most 16 KiB. Only in TLS_OPEN. */
+bool tls_write(struct tls *t, const uint8_t *bytes, size_t n);
+
+void tls_close(struct tls *t); /* close_notify; not after a failure */
+
+/* The one SAN URI of the peer's leaf, exact. False when there is none, more than one, a NUL or a non-ASCII byte
+ * inside, it is longer than size - 1, or the leaf's EKU isn't exactly clientAuth. */
+bool tls_peer_identity(const struct tls *t, char *uri, size_t size);
+
+/* The mapping itself, on a DER certificate: for tests and fuzzing. */
+bool tls_identity_of(X509 *leaf, char *uri, size_t size);
+
+#endif
