@@ -1,0 +1,53 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What api functions return: a composite for each reply message and its sub-messages, attributes = fields.
+-- api.project and api.enterprise are made from registry.field by 41_generate.sql.
+CREATE TYPE api.clash AS (field text, base_value text, theirs text, yours text, by text, at timestamptz);
+
+CREATE TYPE api.error AS (
+    code text, status int, message text, hint text, field text,
+    base_value text, theirs text, yours text, by text, at timestamptz, fields api.clash[],
+    allowed text[], other_no text, other_office text, retry_after_ms int
+);
+
+CREATE TYPE api.whoami_reply AS (
+    error api.error, account text, person text, office text, office_name text, role text, rights text[],
+    identity text, now_at timestamptz
+);
+
+CREATE TYPE api.office AS (code text, name text, kind text, projects int);
+CREATE TYPE api.office_list_reply AS (error api.error, rows api.office[]);
+
+CREATE TYPE api.label AS (kind text, code text, text text, rank int, next text[]);
+CREATE TYPE api.glossary_reply AS (error api.error, rule_set text, rows api.label[]);
+
+CREATE TYPE api.receipt_show_reply AS (
+    error api.error, op text, status text, object text, version bigint, rev bigint, done_at timestamptz
+);
+
+CREATE TYPE api.field_change AS (number int, old text, new text, masked boolean);
+CREATE TYPE api.field_value AS (number int, value text);
+CREATE TYPE api.event AS (
+    type text, rev bigint, tag bigint, entry int, idx int, last boolean, kind text, object text, version bigint,
+    view text, actor text, office text, reason text, request text, batch text, at timestamptz,
+    changes api.field_change[], row api.field_value[], epoch bigint
+);
+CREATE TYPE api.project_log_reply AS (error api.error, rows api.event[], more boolean);
+
+CREATE TYPE api.import_reply AS (
+    error api.error, id text, status text, next_chunk int, rows int, added int, updated int, unchanged int,
+    rejected int, skipped int, rev bigint, replayed boolean
+);
+CREATE TYPE api.verdict AS (
+    row int, verdict text, project text, no text, code text, field text, "column" text, text text, message text,
+    changed text[]
+);
+CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int);
+
+CREATE TYPE api.revision AS (
+    rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[]
+);
+CREATE TYPE api.journal_read_reply AS (error api.error, epoch bigint, rows api.revision[]);
+CREATE TYPE api.journal_page_reply AS (error api.error, rows api.event[]);
+CREATE TYPE api.journal_seek_reply AS (
+    error api.error, answer text, min_rev bigint, rev bigint, tag bigint, epoch bigint
+);

@@ -1,0 +1,110 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The sentence `key` in the caller's language, $1 … filled in. Arguments may hold "$": each place is filled once.
+CREATE FUNCTION registry.say(p_lang text, p_key text, VARIADIC p_args text[] DEFAULT '{}') RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    s text := (SELECT CASE WHEN p_lang = 'en' THEN t.en ELSE t.zh END FROM registry.text t WHERE t.key = p_key);
+    parts text[];
+    result text;
+BEGIN
+    IF s IS NULL THEN
+        RETURN NULL;
+    END IF;
+    parts := string_to_array(s, '$');
+    result := parts[1];
+    FOR i IN 2 .. cardinality(parts) LOOP
+        result := result || coalesce(p_args[left(parts[i], 1)::int], '') || substr(parts[i], 2);
+    END LOOP;
+    RETURN result;
+END $$;
+
+-- A refusal. `<key>.hint`, where it exists, says what to do now.
+CREATE FUNCTION registry.refusal(p_lang text, p_code text, p_field text, p_key text, VARIADIC p_args text[] DEFAULT '{}')
+RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    e api.error;
+BEGIN
+    e.code := p_code;
+    e.field := p_field;
+    e.message := coalesce(registry.say(p_lang, p_key, VARIADIC p_args), p_key);
+    e.hint := registry.say(p_lang, p_key || '.hint', VARIADIC p_args);
+    RETURN e;
+END $$;
+
+-- What people call a field.
+CREATE FUNCTION registry.field_label(p_lang text, p_kind text, p_name text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END
+                     FROM registry.field f WHERE f.kind = p_kind AND f.name = p_name), p_name)
+$$;
+
+-- What people call a code of a kind.
+CREATE FUNCTION registry.code_label(p_lang text, p_kind text, p_code text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_kind = 'office' THEN
+        RETURN (SELECT name FROM registry.office WHERE code = p_code);
+    ELSIF p_kind = 'stage' THEN
+        RETURN (SELECT CASE WHEN p_lang = 'en' THEN s.en ELSE s.zh END FROM registry.stage s
+                WHERE s.code = p_code AND s.rule_set = registry.rule_set_in_force());
+    END IF;
+    RETURN (SELECT CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END
+            FROM registry.code c WHERE c.kind = p_kind AND c.code = p_code);
+END $$;
+
+-- Words like the one given, nearest first: by shared characters and pairs, order of `p_from` among equals.
+CREATE FUNCTION registry.nearest(p_word text, p_from text[], p_max int) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(w ORDER BY likeness DESC, n) FROM (
+        SELECT w, n, 2.0 * (SELECT count(*) FROM (SELECT unnest(registry.grams(w))
+                            INTERSECT ALL SELECT unnest(registry.grams(lower(p_word)))) s)
+                   / greatest(cardinality(registry.grams(w)) + cardinality(registry.grams(p_word)), 1) AS likeness
+        FROM unnest(p_from) WITH ORDINALITY u(w, n) ORDER BY likeness DESC, n LIMIT p_max) best
+$$;
+
+-- A finding of the judge as the error a caller sees.
+CREATE FUNCTION registry.error_of(p_lang text, p_kind text, f registry.finding) RETURNS api.error
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    e api.error;
+    label text := registry.field_label(p_lang, p_kind, f.field);
+    word text := left(f.value, 100);
+BEGIN
+    IF f.key IN ('stage.move', 'stage.end', 'may.add', 'may.transfer') THEN
+        word := registry.code_label(p_lang, f.field, f.value);
+        f.args := ARRAY[registry.code_label(p_lang, f.field, f.args[1])];
+    END IF;
+    e := registry.refusal(p_lang, f.code, f.field, f.key, VARIADIC ARRAY[label, word] || f.args);
+    e.allowed := coalesce(f.allowed, registry.allowed(p_kind, f.key, f.field, f.value));
+    e.other_no := f.other_no;
+    e.other_office := f.other_office;
+    e.at := f.at;
+    IF e.allowed IS NOT NULL AND e.hint IS NULL THEN
+        e.hint := registry.say(p_lang, 'allowed.hint', array_to_string(e.allowed[1:12], ' '));
+    END IF;
+    RETURN e;
+END $$;
+
+-- What a value could have been, nearest first, where the list is short; for industry the codes above it.
+CREATE FUNCTION registry.allowed(p_kind text, p_key text, p_field text, p_value text) RETURNS text[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    k text;
+BEGIN
+    IF p_key IN ('field.unknown', 'field.readonly') THEN
+        RETURN registry.nearest(p_field, ARRAY(SELECT name FROM registry.field
+            WHERE kind = p_kind AND editable ORDER BY number), 5);
+    ELSIF p_key <> 'code.unknown' THEN
+        RETURN NULL;
+    END IF;
+    k := (SELECT code_kind FROM registry.field WHERE kind = p_kind AND name = p_field);
+    IF k = 'industry' THEN
+        RETURN ARRAY(SELECT code FROM registry.code WHERE kind = 'industry'
+            AND (upper(p_value) LIKE code || '%' OR code ~ ('^[A-T]' || left(regexp_replace(p_value, '\D', '', 'g'), 2) || '$'))
+            ORDER BY length(code) DESC, rank LIMIT 5);
+    ELSIF k = 'office' THEN
+        RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.office ORDER BY rank, code), 12);
+    ELSIF k = 'stage' THEN
+        RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.stage
+            WHERE rule_set = registry.rule_set_in_force() ORDER BY rank), 12);
+    END IF;
+    RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.code WHERE kind = k AND active ORDER BY rank), 12);
+END $$;

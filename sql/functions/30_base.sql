@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The registry's clock: of the transaction, moved only in a development county.
+CREATE FUNCTION registry.now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN now() + (SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset');
+END $$;
+
+CREATE FUNCTION registry.today() RETURNS date LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (registry.now() AT TIME ZONE (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))::date;
+END $$;
+
+-- An absolute offset from the real time; '0' puts it back.
+CREATE FUNCTION registry.set_clock_offset(p_offset interval) RETURNS timestamptz LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT value FROM registry.setting WHERE key = 'development') IS DISTINCT FROM 'true' THEN
+        RAISE EXCEPTION 'the clock can be moved in a development county only';
+    END IF;
+    UPDATE registry.setting SET value = p_offset::text WHERE key = 'clock_offset';
+    RETURN registry.now();
+END $$;
+
+-- Rights, decided here and nowhere else: may the account do this to what the office owns? Office null = anywhere.
+CREATE FUNCTION registry.may(p_account int, p_right text, p_office text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM registry.account a
+        JOIN registry.office o ON o.code = a.office
+        JOIN registry.role_right r ON r.role = a.role AND r."right" = p_right
+        WHERE a.id = p_account AND a.enabled
+          AND (p_office IS NULL OR r.scope = 'all' OR o.kind = 'bureau' OR a.office = p_office));
+END $$;
+
+-- Opaque and never made again: 60 random bits. A history that forked doesn't give the same id to two objects.
+CREATE FUNCTION registry.new_id(p_letter text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    u text := replace(gen_random_uuid()::text, '-', '');
+BEGIN
+    RETURN p_letter || substr(u, 1, 12) || substr(u, 14, 3);
+END $$;
+
+-- 2026-0042: counts from 1 each year; numbers of registrations that failed stay unused.
+CREATE FUNCTION registry.new_no() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    year text := extract(year FROM registry.today())::text;
+    seq text := 'registry.no_' || year;
+    n bigint;
+BEGIN
+    IF to_regclass(seq) IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtext('registry.new_no'));
+        EXECUTE format('CREATE SEQUENCE IF NOT EXISTS registry.%I', 'no_' || year);
+    END IF;
+    n := nextval(seq);
+    RETURN year || '-' || CASE WHEN n < 10000 THEN lpad(n::text, 4, '0') ELSE n::text END;
+END $$;
+
+CREATE FUNCTION registry.rule_set_in_force() RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT id FROM registry.rule_set WHERE in_force);
+END $$;
+
+-- Stages a project may move to.
+CREATE FUNCTION registry.moves(p_from text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(SELECT s.code FROM registry.transition t
+        JOIN registry.stage s ON s.rule_set = t.rule_set AND s.code = t."to"
+        WHERE t.rule_set = registry.rule_set_in_force() AND t."from" = p_from ORDER BY s.rank);
+END $$;
+
+-- The code that a word means: itself, 3825 → C3825, 350000 → 35, or its label. Null = none.
+CREATE FUNCTION registry.resolve(p_kind text, p_word text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    w text := CASE p_kind
+        WHEN 'industry' THEN upper(p_word)
+        WHEN 'region' THEN regexp_replace(p_word, '(00){1,2}$', '')
+        ELSE p_word END;
+    found_code text;
+BEGIN
+    IF p_kind = 'office' THEN
+        RETURN (SELECT code FROM registry.office WHERE code = w OR name = w ORDER BY code <> w LIMIT 1);
+    ELSIF p_kind = 'stage' THEN
+        RETURN (SELECT code FROM registry.stage WHERE rule_set = registry.rule_set_in_force()
+            AND (code = w OR zh = w OR en = lower(w)) ORDER BY code <> w LIMIT 1);
+    END IF;
+    SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND code = w;
+    IF found_code IS NULL AND p_kind = 'industry' AND w ~ '^[0-9]{2,4}$' THEN
+        SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND substr(code, 2) = w;
+    END IF;
+    IF found_code IS NULL THEN
+        SELECT code INTO found_code FROM registry.code
+        WHERE kind = p_kind AND (zh = p_word OR lower(en) = lower(p_word)) ORDER BY length(code), code LIMIT 1;
+    END IF;
+    RETURN found_code;
+END $$;
+
+-- GB 32100, with both check digits: its own, and that of the organisation code inside (GB 11714).
+CREATE FUNCTION registry.credit_code_valid(v text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    letters CONSTANT text := '0123456789ABCDEFGHJKLMNPQRTUWXY';
+    w17 CONSTANT int[] := '{1,3,9,27,19,26,16,17,20,29,25,13,8,24,10,30,28}';
+    w8 CONSTANT int[] := '{3,7,9,10,5,8,4,2}';
+    total int := 0;
+    org int := 0;
+    c text;
+BEGIN
+    IF v !~ '^[0-9A-HJ-NP-RTUWXY]{18}$' THEN
+        RETURN false;
+    END IF;
+    FOR i IN 1 .. 17 LOOP
+        total := total + w17[i] * (position(substr(v, i, 1) IN letters) - 1);
+    END LOOP;
+    FOR i IN 1 .. 8 LOOP
+        c := substr(v, i + 8, 1);
+        org := org + w8[i] * CASE WHEN c BETWEEN '0' AND '9' THEN c::int ELSE ascii(c) - 55 END;
+    END LOOP;
+    RETURN substr(v, 18, 1) = substr(letters, (31 - total % 31) % 31 + 1, 1)
+       AND substr(v, 17, 1) = substr('0123456789X0', 11 - org % 11 + 1, 1);
+END $$;
+
+-- ---------------------------------------------------------------- canonical text
+
+CREATE FUNCTION registry.yuan(v bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (v / 100)::text || '.' || lpad((v % 100)::text, 2, '0')
+$$;

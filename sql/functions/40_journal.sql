@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The journal. State of a transaction is kept in transaction-local settings:
+--   qipan.grp     its group, drawn once            qipan.idx    changes so far
+--   qipan.ord     entries so far                   qipan.sealed "rev tag epoch" once the revision is drawn
+--   qipan.entry   the entry that is writing; every api function resets it (SET qipan.entry = '')
+--   qipan.actor   who that entry is of
+--   qipan.past    the entry of what is written past the api
+
+CREATE FUNCTION registry.grp() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    g text := current_setting('qipan.grp', true);
+BEGIN
+    IF coalesce(g, '') = '' THEN
+        g := nextval('registry.grp_seq')::text;
+        PERFORM set_config('qipan.grp', g, true);
+    ELSIF coalesce(current_setting('qipan.sealed', true), '') <> '' THEN
+        RAISE EXCEPTION 'this transaction has its revision already; nothing may be written after the seal'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN g::bigint;
+END $$;
+
+-- The writer gets the next place of the group; from now on changes are its own.
+CREATE FUNCTION registry.entry_begin(p_actor text) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    n int := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
+BEGIN
+    PERFORM set_config('qipan.ord', n::text, true), set_config('qipan.entry', n::text, true),
+        set_config('qipan.actor', p_actor, true);
+    RETURN n;
+END $$;
+
+-- Who is writing: the account of the entry, or the database user.
+CREATE FUNCTION registry.writer() RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN coalesce(current_setting('qipan.entry', true), '') = '' THEN 'db:' || session_user
+        ELSE current_setting('qipan.actor') END;
+END $$;
+
+-- The entry of whoever writes past the api: one for each transaction.
+CREATE FUNCTION registry.entry_past(p_grp bigint) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    past text := current_setting('qipan.past', true);
+    n int;
+BEGIN
+    IF coalesce(past, '') <> '' THEN
+        RETURN past::int;
+    END IF;
+    n := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
+    PERFORM set_config('qipan.ord', n::text, true), set_config('qipan.past', n::text, true);
+    INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, at)
+    VALUES (0, 'db-' || p_grp || '-' || n, p_grp, n, 'db:' || session_user, 'db', 'OK', registry.now());
+    RETURN n;
+END $$;
+
+-- One change of one object.
+CREATE FUNCTION registry.journal(p_kind text, p_object text, p_version bigint, p_fields jsonb, p_image jsonb)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    g bigint := registry.grp();
+    o text := current_setting('qipan.entry', true);
+    n int := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
+BEGIN
+    PERFORM set_config('qipan.idx', (n + 1)::text, true);
+    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+    VALUES (g, n, CASE WHEN coalesce(o, '') = '' THEN registry.entry_past(g) ELSE o::int END,
+            p_kind, p_object, p_version, p_fields, p_image);
+END $$;
+
+-- Two 32-bit draws; never 0, which means "no tag".
+CREATE FUNCTION registry.random_tag() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (floor(random() * 4294967296)::bigint << 32) | (floor(random() * 4294967295)::bigint + 1);
+END $$;
+
+CREATE FUNCTION registry.timeline() RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int;
+END $$;
+
+-- The newest epoch, if it is of the timeline that is being written.
+CREATE FUNCTION registry.epoch_checked() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    e registry.epoch;
+BEGIN
+    SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
+    IF e.timeline IS DISTINCT FROM registry.timeline() THEN
+        RAISE EXCEPTION 'epoch % is of timeline %, PostgreSQL writes timeline %: a new epoch must be opened first',
+            e.epoch, e.timeline, registry.timeline()
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'api.link_open opens it';
+    END IF;
+    RETURN e.epoch;
+END $$;
+
+-- Last act of a transaction: draws its revision. Late, so that revision order is version order.
+CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+DECLARE
+    n int := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
+    e bigint;
+    t bigint := registry.random_tag();
+    r bigint;
+BEGIN
+    IF coalesce(current_setting('qipan.sealed', true), '') <> '' THEN
+        RETURN NULL;
+    END IF;
+    e := registry.epoch_checked();
+    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at)
+    VALUES (NEW.grp, e, t, 'commit', n,
+            CASE WHEN n > 256 THEN 0 ELSE (SELECT coalesce(sum(length(c.fields::text)), 0)
+                                           FROM registry.change c WHERE c.grp = NEW.grp) END,
+            registry.now() + (clock_timestamp() - now()))
+    RETURNING rev INTO r;
+    PERFORM set_config('qipan.sealed', r || ' ' || t || ' ' || e, true);
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER entry_seal AFTER INSERT ON registry.entry DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.grp IS NOT NULL) EXECUTE FUNCTION registry.seal();
+
+CREATE FUNCTION registry.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: the registry and its journal only grow', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['office', 'account', 'certificate', 'code', 'enterprise', 'project', 'stage_event',
+                             'epoch', 'txn', 'entry', 'change', 'dedup_key'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE DELETE OR TRUNCATE ON registry.%I
+                        FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()', t || '_keep', t);
+    END LOOP;
+    FOREACH t IN ARRAY ARRAY['stage_event', 'epoch', 'txn', 'entry', 'change'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON registry.%I
+                        FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()', t || '_fixed', t);
+    END LOOP;
+END $$;
+
+-- A new epoch, when PostgreSQL writes another history than the newest one is of. Its numbers start far ahead, so
+-- that no number of the lost end comes back with other contents.
+CREATE FUNCTION registry.epoch_open() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    e registry.epoch;
+    sys text := (SELECT system_identifier::text FROM pg_control_system());
+    gap CONSTANT bigint := 1000000;
+    next_rev bigint := 1;
+    void_from bigint := 1;
+BEGIN
+    SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
+    IF e.timeline = registry.timeline() AND e.system_identifier = sys THEN
+        RETURN e.epoch;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('registry.epoch_open'));
+    SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
+    IF e.timeline = registry.timeline() AND e.system_identifier = sys THEN
+        RETURN e.epoch;
+    END IF;
+    IF e.epoch IS NOT NULL THEN
+        void_from := (SELECT coalesce(max(rev), e.start_rev - 1) FROM registry.txn) + 1;
+        next_rev := greatest(void_from, (SELECT last_value FROM registry.rev_seq) + 1) + gap;
+        PERFORM setval('registry.rev_seq', next_rev, false);
+    END IF;
+    INSERT INTO registry.epoch (epoch, system_identifier, timeline, void_from, start_rev)
+    VALUES (coalesce(e.epoch, 0) + 1, sys, registry.timeline(), void_from, next_rev);
+    RETURN coalesce(e.epoch, 0) + 1;
+END $$;

@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Journal rows as the events of the feed.
+CREATE FUNCTION registry.field_changes(p_fields jsonb) RETURNS api.field_change[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(CASE WHEN w.value = 'true' THEN ROW(w.key::int, NULL, NULL, true)::api.field_change
+                ELSE ROW(w.key::int, w.value ->> 0, w.value ->> 1, NULL)::api.field_change END ORDER BY w.key::int)
+            FROM jsonb_each(p_fields) w);
+END $$;
+
+CREATE FUNCTION registry.field_values(p_image jsonb) RETURNS api.field_value[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(ROW(w.key::int, w.value)::api.field_value ORDER BY w.key::int)
+            FROM jsonb_each_text(p_image) w);
+END $$;
+
+-- All events of a group after an idx; view is left to whoever knows the reader.
+CREATE FUNCTION registry.events_of(p_grp bigint, p_rev bigint, p_tag bigint, p_epoch bigint, p_changes int,
+    p_after_idx int, p_limit int) RETURNS api.event[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(ROW(c.kind || '.changed', p_rev, p_tag, c.ord, c.idx, c.idx = p_changes - 1, c.kind,
+                c.object, c.version, NULL, e.actor, e.office, e.reason, e.request, e.batch, e.at,
+                registry.field_changes(c.fields), registry.field_values(c.image), p_epoch)::api.event ORDER BY c.idx)
+            FROM (SELECT * FROM registry.change x WHERE x.grp = p_grp AND x.idx > p_after_idx
+                  ORDER BY x.idx LIMIT p_limit) c
+            JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord);
+END $$;

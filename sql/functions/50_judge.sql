@@ -1,0 +1,175 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The rules of fields and records: the one place. A single edit is a batch of one.
+
+-- What is wrong with a value of a type, as the key of a sentence; null = nothing. Text comes trimmed and not empty.
+CREATE FUNCTION registry.cell_fault(p_type text, p_max int, p_text text, p_value jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    CASE p_type
+    WHEN 'money' THEN
+        IF jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0 THEN
+            RETURN 'money.form';
+        ELSIF p_value::numeric < 0 OR p_value::numeric >= 100000000000000000 THEN
+            RETURN 'money.range';
+        END IF;
+        RETURN NULL;
+    WHEN 'int' THEN
+        RETURN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
+            OR p_value::numeric NOT BETWEEN 0 AND p_max THEN 'int.form' END;
+    WHEN 'tags' THEN
+        RETURN CASE WHEN jsonb_typeof(p_value) <> 'array' OR jsonb_array_length(p_value) > p_max OR EXISTS (
+            SELECT FROM jsonb_array_elements(p_value) t WHERE jsonb_typeof(t) <> 'string'
+            OR t #>> '{}' !~ '^[^,，[:cntrl:]]{1,30}$') THEN 'tags.form' END;
+    ELSE NULL;
+    END CASE;
+    IF p_text IS NULL THEN
+        RETURN 'value.type';
+    END IF;
+    CASE p_type
+    WHEN 'text' THEN
+        RETURN CASE WHEN length(p_text) > p_max THEN 'text.long' WHEN p_text ~ '[\x01-\x1f\x7f]' THEN 'text.control' END;
+    WHEN 'note' THEN
+        RETURN CASE WHEN length(p_text) > p_max THEN 'text.long'
+            WHEN p_text ~ '[\x01-\x08\x0b-\x1f\x7f]' THEN 'text.control' END;
+    WHEN 'ymd' THEN
+        RETURN CASE WHEN NOT registry.is_ymd(p_text) THEN 'ymd.form' END;
+    WHEN 'mu' THEN
+        RETURN CASE WHEN p_text !~ '^[0-9]{1,9}(\.[0-9]{1,8})?$' THEN 'mu.form' END;
+    WHEN 'credit_code' THEN
+        RETURN CASE WHEN NOT registry.credit_code_valid(p_text) THEN 'credit.form' END;
+    WHEN 'project_code' THEN
+        RETURN CASE WHEN p_text !~ '^[0-9]{4}-[0-9]{6}-[0-9]{2}-[0-9]{2}-[0-9]{6}$' THEN 'project_code.form' END;
+    WHEN 'currency' THEN
+        RETURN CASE WHEN p_text !~ '^[A-Z]{3}$' THEN 'currency.form' END;
+    ELSE
+        RETURN NULL;
+    END CASE;
+END $$;
+
+-- Reads sets of fields: text trimmed, empty = null, words of a glossary to their codes, tags once each.
+-- One row for each set, in order; `fault` is the first field that won't do.
+CREATE FUNCTION registry.read_sets(p_kind text, p_sets jsonb[])
+RETURNS TABLE (ord int, clean jsonb, fault registry.finding) LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+    RETURN QUERY
+    WITH cell AS MATERIALIZED (
+        SELECT s.n, c.key, c.value, f AS field, x.t
+        FROM unnest(p_sets) WITH ORDINALITY s(set, n) CROSS JOIN LATERAL jsonb_each(s.set) c
+        LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = c.key
+        CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_typeof(c.value) = 'string'
+                                   THEN btrim(c.value #>> '{}', E' \t\u3000') END AS t) x),
+    known AS MATERIALIZED (
+        SELECT d.kind, d.t, registry.resolve(d.kind, d.t) AS code
+        FROM (SELECT DISTINCT (cell.field).code_kind AS kind, cell.t FROM cell
+              WHERE (cell.field).code_kind IS NOT NULL AND cell.t <> '') d),
+    read AS (
+        SELECT cell.n, cell.key, cell.field, cell.t, cell.value,
+            CASE WHEN cell.value = 'null' OR cell.t = '' OR cell.value = '[]' THEN 'null'::jsonb
+                 WHEN (cell.field).type = 'code' THEN to_jsonb(known.code)
+                 WHEN (cell.field).type = 'tags' AND jsonb_typeof(cell.value) = 'array' THEN
+                     (SELECT jsonb_agg(u.tag ORDER BY u.first)
+                      FROM (SELECT btrim(t.tag) AS tag, min(t.i) AS first
+                            FROM jsonb_array_elements_text(cell.value) WITH ORDINALITY t(tag, i)
+                            WHERE btrim(t.tag) <> '' GROUP BY 1) u)
+                 WHEN cell.t IS NOT NULL THEN to_jsonb(cell.t)
+                 ELSE cell.value END AS v
+        FROM cell LEFT JOIN known ON known.kind = (cell.field).code_kind AND known.t = cell.t),
+    judged AS (
+        SELECT read.n, read.key, read.v, read.field, coalesce(read.t, read.value #>> '{}') AS given,
+            CASE WHEN (read.field).name IS NULL THEN 'field.unknown'
+                 WHEN NOT (read.field).editable THEN 'field.readonly'
+                 WHEN read.v = 'null' THEN CASE WHEN (read.field).required THEN 'field.required' END
+                 WHEN (read.field).type = 'code' THEN
+                     CASE WHEN read.t IS NULL THEN 'value.type' WHEN read.v IS NULL THEN 'code.unknown' END
+                 ELSE registry.cell_fault((read.field).type, (read.field).max, read.t, read.v) END AS fault
+        FROM read)
+    SELECT s.n::int, coalesce(j.clean, '{}'), j.fault
+    FROM generate_series(1, cardinality(p_sets)) s(n) LEFT JOIN (
+        SELECT judged.n, jsonb_object_agg(judged.key, judged.v) AS clean,
+            (array_agg(ROW('INVALID_ARGUMENT', judged.key, judged.given, judged.fault,
+                           ARRAY[(judged.field).max::text], NULL, NULL, NULL, NULL)::registry.finding
+                       ORDER BY (judged.field).number NULLS FIRST)
+             FILTER (WHERE judged.fault IS NOT NULL))[1] AS fault
+        FROM judged GROUP BY judged.n) j ON j.n = s.n
+    ORDER BY s.n;
+END $$;
+
+-- The fields to set, and null for those to empty.
+CREATE FUNCTION registry.with_clears(p_set jsonb, p_clear text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(p_set, '{}') || coalesce((SELECT jsonb_object_agg(c, NULL) FROM unnest(p_clear) c), '{}')
+$$;
+
+-- The project that stands in the way of this one: the same external id, the same project code, or the same name
+-- under the same investor. Different keys of one source don't block each other: one project may hold many parcels.
+CREATE FUNCTION registry.twin(n registry.project) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    p registry.project;
+BEGIN
+    SELECT * INTO p FROM registry.project q
+    WHERE n.external_id IS NOT NULL AND q.source = n.source AND q.external_id = n.external_id
+      AND q.id IS DISTINCT FROM n.id;
+    IF NOT FOUND THEN
+        SELECT * INTO p FROM registry.project q
+        WHERE (q.name_key = n.name_key AND q.investor_key = n.investor_key OR q.code = n.code)
+          AND q.id IS DISTINCT FROM n.id
+          AND (q.source = n.source AND q.external_id <> n.external_id) IS NOT TRUE
+        ORDER BY q.registered_at, q.id LIMIT 1;
+    END IF;
+    RETURN p;
+END $$;
+
+-- First report: locks the rows of these keys, making them if need be, always in one order.
+CREATE FUNCTION registry.lock_keys(p_kinds text[], p_keys text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.dedup_key (kind, key)
+    SELECT DISTINCT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key) WHERE u.key IS NOT NULL ORDER BY 1, 2
+    ON CONFLICT DO NOTHING;
+    PERFORM FROM registry.dedup_key d
+    WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
+    ORDER BY d.kind, d.key FOR UPDATE;
+END $$;
+
+CREATE FUNCTION registry.lock_project_keys(n registry.project) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.lock_keys(ARRAY['code', 'external', 'name'],
+        ARRAY[n.code, n.source || '|' || n.external_id, n.name_key || '|' || n.investor_key]);
+END $$;
+
+-- The rules of a whole record: b before (id null = new), n after. Null = nothing against it.
+-- Field values were read by read_sets; that the account may write b was asked before.
+CREATE FUNCTION registry.judge(p_account int, b registry.project, n registry.project) RETURNS registry.finding
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    f registry.finding;
+    t registry.project;
+    born boolean := b.id IS NULL;
+BEGIN
+    IF (born OR b.office <> n.office) AND NOT registry.may(p_account, 'write', n.office) THEN
+        RETURN ROW('PERMISSION_DENIED', 'office', n.office, CASE WHEN born THEN 'may.add' ELSE 'may.transfer' END,
+                   NULL, NULL, NULL, NULL, NULL)::registry.finding;
+    ELSIF n.name IS NULL THEN
+        RETURN ROW('INVALID_ARGUMENT', 'name', NULL, 'field.required', NULL, NULL, NULL, NULL, NULL)::registry.finding;
+    ELSIF n.external_id IS NOT NULL AND n.source IS NULL THEN
+        RETURN ROW('INVALID_ARGUMENT', 'source', NULL, 'source.missing', NULL, NULL, NULL, NULL, NULL)::registry.finding;
+    ELSIF NOT born AND b.stage <> n.stage AND n.stage <> ALL (registry.moves(b.stage)) THEN
+        f := ROW('FAILED_PRECONDITION', 'stage', n.stage, 'stage.move', ARRAY[b.stage], registry.moves(b.stage),
+                 NULL, NULL, NULL)::registry.finding;
+        IF f.allowed = '{}' THEN
+            f.key := 'stage.end';
+        END IF;
+        RETURN f;
+    END IF;
+    IF born OR (b.name_key, b.investor_key, b.code, b.source, b.external_id)
+               IS DISTINCT FROM (n.name_key, n.investor_key, n.code, n.source, n.external_id) THEN
+        t := registry.twin(n);
+        IF t.id IS NOT NULL THEN
+            RETURN ROW('ALREADY_EXISTS',
+                CASE WHEN t.code = n.code THEN 'code' WHEN t.external_id = n.external_id AND t.source = n.source
+                     THEN 'external_id' ELSE 'name' END, n.name, 'twin',
+                ARRAY[t.no, (SELECT name FROM registry.office WHERE code = t.office), to_char(t.registered_at AT TIME ZONE
+                    (SELECT value FROM registry.setting WHERE key = 'county.timezone'), 'YYYY-MM-DD')],
+                NULL, t.no, t.office, t.registered_at)::registry.finding;
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;

@@ -1,0 +1,390 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Projects: add, edit, advance, show, log.
+
+-- A row as its caller may see it: contact data for the owner office and the bureau.
+CREATE FUNCTION registry.project_shown(p_account int, p registry.project) RETURNS api.project
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    c registry.contact;
+BEGIN
+    IF (p.contact_name_mark > 0 OR p.contact_phone_mark > 0) AND registry.may(p_account, 'contact', p.office) THEN
+        SELECT * INTO c FROM registry.contact WHERE project = p.id;
+    END IF;
+    RETURN registry.project_row(p, c.name, c.phone);
+END $$;
+
+-- The project as it was at a version: the present row with later changes taken back.
+CREATE FUNCTION registry.project_at(p_id text, p_version bigint) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    p registry.project;
+    olds jsonb;
+BEGIN
+    SELECT * INTO p FROM registry.project WHERE id = p_id;
+    IF p.version <= p_version THEN
+        RETURN p;
+    END IF;
+    SELECT jsonb_object_agg(x.name, CASE
+        WHEN x.old IS NULL THEN 'null'::jsonb
+        WHEN x.type = 'money' THEN to_jsonb((x.old::numeric * 100)::bigint)
+        WHEN x.type = 'tags' THEN to_jsonb(string_to_array(x.old, ','))
+        ELSE to_jsonb(x.old) END) INTO olds
+    FROM (SELECT DISTINCT ON (f.name) f.name, f.type, w.value ->> 0 AS old
+          FROM registry.change c CROSS JOIN LATERAL jsonb_each(c.fields) w
+          JOIN registry.field f ON f.kind = 'project' AND f.number = w.key::int AND NOT f.masked
+          WHERE c.object = p_id AND c.version > p_version ORDER BY f.name, c.version) x;
+    p := jsonb_populate_record(p, coalesce(olds, '{}'));
+    p.version := p_version;
+    p.changed_at := (SELECT e.at FROM registry.change c JOIN registry.entry e USING (grp, ord)
+                     WHERE c.object = p_id AND c.version = p_version);
+    RETURN p;
+END $$;
+
+CREATE FUNCTION registry.project_find(p_id text) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    p registry.project;
+BEGIN
+    SELECT * INTO p FROM registry.project WHERE id = p_id;
+    IF NOT FOUND THEN
+        SELECT * INTO p FROM registry.project WHERE no = p_id;
+    END IF;
+    RETURN p;
+END $$;
+
+-- ---------------------------------------------------------------- receipts
+
+-- Keeps what became of a request; its grp and ord make it an entry of the journal.
+CREATE FUNCTION registry.keep(p_account int, p_request text, p_digest bytea, p_op text, p_ord int, p_status text,
+    p_object text, p_version bigint, p_reason text, p_batch text, p_reply jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, batch,
+                                at, digest, reply)
+    SELECT p_account, p_request, CASE WHEN p_ord IS NOT NULL THEN current_setting('qipan.grp')::bigint END, p_ord,
+        a.code, a.office, p_op, p_status, p_object, p_version, p_reason, p_batch, registry.now(), p_digest, p_reply
+    FROM registry.account a WHERE a.id = p_account;
+END $$;
+
+CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
+    p_reason text, p_error api.error) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, p_error.code, p_object, NULL, left(p_reason, 500),
+                          NULL, jsonb_strip_nulls(to_jsonb(p_error)));
+END $$;
+
+-- What keeps a request from being looked at: no id, an id used for another body, a reason too long.
+CREATE FUNCTION registry.request_fault(p_lang text, p_request text, e registry.entry, p_op text, p_digest bytea,
+    p_reason text) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_request IS NULL OR p_request !~ '^[A-Za-z0-9._:-]{1,64}$' THEN
+        RETURN registry.refusal(p_lang, 'INVALID_ARGUMENT', 'request', 'request.form');
+    ELSIF e.op IS NOT NULL AND (e.op <> p_op OR e.digest IS DISTINCT FROM p_digest) THEN
+        RETURN registry.refusal(p_lang, 'KEY_REUSED', 'request', 'request.reused', p_request);
+    ELSIF e.op IS NULL AND length(p_reason) > 500 THEN
+        RETURN registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'text.long',
+            registry.say(p_lang, 'label.reason'), NULL, '500');
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION registry.rev_of(p_grp bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT rev FROM registry.txn WHERE grp = p_grp
+$$;
+
+-- The first answer again: same outcome, version and revision; content under today's rights.
+CREATE FUNCTION registry.project_again(p_account int, e registry.entry) RETURNS api.project_reply
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    r api.project_reply;
+BEGIN
+    r.replayed := true;
+    IF e.status <> 'OK' THEN
+        r.error := jsonb_populate_record(NULL::api.error, e.reply);
+    ELSE
+        r.rev := registry.rev_of(e.grp);
+        IF registry.may(p_account, 'read', NULL) THEN
+            r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version));
+        END IF;
+    END IF;
+    RETURN r;
+END $$;
+
+-- ---------------------------------------------------------------- writing
+
+CREATE FUNCTION api.project_add(p_account int, p_lang text, p_request text, p_digest bytea, set jsonb, reason text)
+RETURNS api.project_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+#variable_conflict use_column
+DECLARE
+    e registry.entry;
+    n registry.project;
+    b registry.project;
+    me registry.account;
+    r api.project_reply;
+    s record;
+    clean jsonb;
+    f registry.finding;
+    place int;
+BEGIN
+    SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
+    r.error := registry.request_fault(p_lang, p_request, e, 'project_add', p_digest, project_add.reason);
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    ELSIF e.op IS NOT NULL THEN
+        RETURN registry.project_again(p_account, e);
+    END IF;
+    SELECT * INTO me FROM registry.account WHERE id = p_account;
+    IF NOT registry.may(p_account, 'write', me.office) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
+    ELSE
+        SELECT * INTO s FROM registry.read_sets('project', ARRAY[coalesce(project_add.set, '{}')]) s;
+        clean := s.clean;
+        f := s.fault;
+        IF f.code IS NULL THEN
+            n := jsonb_populate_record(NULL::registry.project, clean);
+            n.office := coalesce(n.office, me.office);
+            n.name_key := registry.norm(n.name);
+            n.investor_key := registry.norm(n.investor);
+            n.contact_name_mark := CASE WHEN clean ->> 'contact_name' IS NULL THEN 0 ELSE 1 END;
+            n.contact_phone_mark := CASE WHEN clean ->> 'contact_phone' IS NULL THEN 0 ELSE 1 END;
+            PERFORM registry.lock_project_keys(n);
+            SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
+            IF FOUND THEN
+                RETURN registry.project_again(p_account, e);
+            END IF;
+            f := registry.judge(p_account, b, n);
+        END IF;
+        IF f.code IS NOT NULL THEN
+            r.error := registry.error_of(p_lang, 'project', f);
+        END IF;
+    END IF;
+    IF (r.error).code IS NOT NULL THEN
+        PERFORM registry.keep_refusal(p_account, p_request, p_digest, 'project_add', NULL, project_add.reason, r.error);
+        RETURN r;
+    END IF;
+    place := registry.entry_begin(me.code);
+    INSERT INTO registry.project SELECT n.* RETURNING * INTO n;
+    IF n.contact_name_mark > 0 OR n.contact_phone_mark > 0 THEN
+        INSERT INTO registry.contact (project, name, phone)
+        VALUES (n.id, clean ->> 'contact_name', clean ->> 'contact_phone');
+    END IF;
+    PERFORM registry.keep(p_account, p_request, p_digest, 'project_add', place, 'OK', n.id, n.version,
+                          project_add.reason, NULL, NULL);
+    r.project := registry.project_shown(p_account, n);
+    RETURN r;
+END $$;
+
+-- All fields that somebody else set to another value since p_base. d = {number: [theirs, yours]}.
+CREATE FUNCTION registry.clashes(p_account int, p_object text, p_kind text, p_base bigint, d jsonb)
+RETURNS api.clash[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(ROW(f.name, last.base, w.value ->> 0, w.value ->> 1, last.actor, last.at)::api.clash
+                             ORDER BY f.number)
+        FROM jsonb_each(d) w JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
+        CROSS JOIN LATERAL (
+            SELECT (array_agg(c.fields -> w.key ->> 0 ORDER BY c.version))[1] AS base,
+                   (array_agg(e.account ORDER BY c.version DESC))[1] AS account,
+                   (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor,
+                   (array_agg(e.at ORDER BY c.version DESC))[1] AS at
+            FROM registry.change c JOIN registry.entry e USING (grp, ord)
+            WHERE c.object = p_object AND c.version > p_base AND c.fields ? w.key) last
+        WHERE last.account <> p_account);
+END $$;
+
+CREATE FUNCTION registry.conflict(p_lang text, p_kind text, c api.clash[]) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    x api.clash := c[1];
+    e api.error;
+BEGIN
+    e := registry.refusal(p_lang, 'CONFLICT', x.field, 'conflict', x."by",
+        (SELECT string_agg(registry.field_label(p_lang, p_kind, u.field), ' ' ORDER BY u.n)
+         FROM unnest(c) WITH ORDINALITY u(field, base_value, theirs, yours, by, at, n)));
+    e.base_value := x.base_value;
+    e.theirs := x.theirs;
+    e.yours := x.yours;
+    e."by" := x."by";
+    e.at := x.at;
+    e.fields := c;
+    RETURN e;
+END $$;
+
+-- Contact values that change, as {number: [old, new]}.
+CREATE FUNCTION registry.contact_diff(p_id text, clean jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    c registry.contact;
+    d jsonb := '{}';
+BEGIN
+    IF clean ?| ARRAY['contact_name', 'contact_phone'] THEN
+        SELECT * INTO c FROM registry.contact WHERE project = p_id;
+        IF clean ? 'contact_name' AND c.name IS DISTINCT FROM clean ->> 'contact_name' THEN
+            d := d || jsonb_build_object('44', jsonb_build_array(c.name, clean ->> 'contact_name'));
+        END IF;
+        IF clean ? 'contact_phone' AND c.phone IS DISTINCT FROM clean ->> 'contact_phone' THEN
+            d := d || jsonb_build_object('45', jsonb_build_array(c.phone, clean ->> 'contact_phone'));
+        END IF;
+    END IF;
+    RETURN d;
+END $$;
+
+CREATE FUNCTION registry.contact_write(p_id text, d jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.contact AS c (project, name, phone) VALUES (p_id, d -> '44' ->> 1, d -> '45' ->> 1)
+    ON CONFLICT (project) DO UPDATE SET
+        name = CASE WHEN d ? '44' THEN excluded.name ELSE c.name END,
+        phone = CASE WHEN d ? '45' THEN excluded.phone ELSE c.phone END;
+END $$;
+
+-- A change of one project: p_set as it came (fields and nulls), against version p_base. The order is that of
+-- decision 4: look-up, row, rights, values, merge, rules, write.
+CREATE FUNCTION registry.project_change(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint,
+    p_op text, p_id text, p_set jsonb, p_reason text, p_force boolean) RETURNS api.project_reply
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    e registry.entry;
+    b registry.project;
+    n registry.project;
+    r api.project_reply;
+    s record;
+    clean jsonb;
+    f registry.finding;
+    contact jsonb;
+    d jsonb;
+    c api.clash[];
+    place int;
+    v bigint;
+BEGIN
+    FOR attempt IN 1 .. 50 LOOP
+        SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = p_request;
+        r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
+        IF (r.error).code IS NOT NULL THEN
+            RETURN r;
+        ELSIF e.op IS NOT NULL THEN
+            RETURN registry.project_again(p_account, e);
+        END IF;
+        SELECT * INTO b FROM registry.project x WHERE x.id = p_id;
+        IF NOT FOUND THEN
+            SELECT * INTO b FROM registry.project x WHERE x.no = p_id;
+        END IF;
+        IF NOT coalesce(registry.may(p_account, 'write', b.office), false) THEN
+            r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
+        ELSIF b.id IS NULL THEN
+            r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
+        ELSIF p_force AND coalesce(btrim(p_reason), '') = '' THEN
+            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
+        ELSIF p_base > b.version OR p_base < 1 THEN
+            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'version', 'base.future', p_base::text, b.version::text);
+        END IF;
+        EXIT WHEN (r.error).code IS NOT NULL;
+        IF clean IS NULL THEN
+            SELECT * INTO s FROM registry.read_sets('project', ARRAY[p_set]) s;
+            clean := s.clean;
+            f := s.fault;
+            IF f.code IS NOT NULL THEN
+                r.error := registry.error_of(p_lang, 'project', f);
+                EXIT;
+            END IF;
+        END IF;
+        n := jsonb_populate_record(b, clean);
+        contact := registry.contact_diff(b.id, clean);
+        IF contact ? '44' THEN
+            n.contact_name_mark := n.contact_name_mark + 1;
+        END IF;
+        IF contact ? '45' THEN
+            n.contact_phone_mark := n.contact_phone_mark + 1;
+        END IF;
+        d := registry.project_diff(b, n);
+        IF d = '{}' THEN
+            PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
+            r.project := registry.project_shown(p_account, b);
+            RETURN r;
+        END IF;
+        IF p_base < b.version AND p_force IS NOT TRUE THEN
+            c := registry.clashes(p_account, b.id, 'project', p_base, d || contact);
+            IF c IS NOT NULL THEN
+                r.error := registry.conflict(p_lang, 'project', c);
+                EXIT;
+            END IF;
+        END IF;
+        IF d ?| ARRAY['4', '5', '6', '7', '10'] THEN -- name, code, source, external_id, investor
+            n.name_key := registry.norm(n.name);
+            n.investor_key := registry.norm(n.investor);
+            PERFORM registry.lock_project_keys(n);
+        END IF;
+        f := registry.judge(p_account, b, n);
+        IF f.code IS NOT NULL THEN
+            r.error := registry.error_of(p_lang, 'project', f);
+            EXIT;
+        END IF;
+        place := registry.entry_begin((SELECT a.code FROM registry.account a WHERE a.id = p_account));
+        v := registry.project_write(b, n);
+        IF v IS NOT NULL THEN
+            IF contact <> '{}' THEN
+                PERFORM registry.contact_write(b.id, contact);
+            END IF;
+            PERFORM registry.keep(p_account, p_request, p_digest, p_op, place, 'OK', b.id, v, p_reason, NULL, NULL);
+            n.version := v;
+            n.changed_at := registry.now();
+            r.project := registry.project_shown(p_account, n);
+            RETURN r;
+        END IF;
+    END LOOP;
+    IF (r.error).code IS NULL THEN
+        RAISE EXCEPTION 'project % changed fifty times while it was being written', b.id
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+    PERFORM registry.keep_refusal(p_account, p_request, p_digest, p_op, b.id, p_reason, r.error);
+    RETURN r;
+END $$;
+
+CREATE FUNCTION api.project_edit(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint,
+    id text, set jsonb, clear text[], reason text, force boolean) RETURNS api.project_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+BEGIN
+    RETURN registry.project_change(p_account, p_lang, p_request, p_digest, p_base, 'project_edit', id,
+        CASE WHEN clear IS NULL AND set IS NOT NULL THEN set ELSE registry.with_clears(set, clear) END, reason, force);
+END $$;
+
+-- A day that won't do is refused without being kept: once it was fine, it stays fine.
+CREATE FUNCTION api.project_advance(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint,
+    id text, stage text, "on" text, reason text) RETURNS api.project_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    today text := registry.today()::text;
+    day text := coalesce(nullif(btrim("on"), ''), today);
+    target text := registry.resolve('stage', btrim(stage));
+    date_field text;
+    r api.project_reply;
+BEGIN
+    IF registry.is_ymd(day) AND day > left(today, length(day)) THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'on', 'on.future', day, today);
+        RETURN r;
+    ELSIF NOT registry.is_ymd(day) THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'on', 'ymd.form', registry.say(p_lang, 'label.on'), day);
+        RETURN r;
+    END IF;
+    date_field := (SELECT s.date_field FROM registry.stage s
+                   WHERE s.rule_set = registry.rule_set_in_force() AND s.code = target);
+    PERFORM set_config('qipan.on', day, true);
+    r := registry.project_change(p_account, p_lang, p_request, p_digest, p_base, 'project_advance', id,
+        jsonb_build_object('stage', coalesce(stage, ''))
+        || CASE WHEN date_field IS NULL THEN '{}' ELSE jsonb_build_object(date_field, day) END, reason, false);
+    PERFORM set_config('qipan.on', '', true);
+    RETURN r;
+END $$;
+
+-- ---------------------------------------------------------------- reading
+
+CREATE FUNCTION api.project_show(p_account int, p_lang text, id text) RETURNS api.project_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    p registry.project := registry.project_find(id);
+    r api.project_reply;
+BEGIN
+    IF NOT registry.may(p_account, 'read', NULL) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+    ELSIF p.id IS NULL OR NOT registry.may(p_account, 'read', p.office) THEN
+        r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
+    ELSE
+        r.project := registry.project_shown(p_account, p);
+    END IF;
+    RETURN r;
+END $$;

@@ -1,0 +1,212 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Lists: terms to SQL, keyset pages, pages that fit into a frame.
+
+-- One term as a condition on p, or what is wrong with it. Values travel quoted by %L, columns come from registry.field.
+CREATE FUNCTION registry.term_sql(term jsonb, OUT sql text, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    field_name text := term ->> 'field';
+    op text := coalesce(term ->> 'op', '=');
+    vals text[] := ARRAY(SELECT v FROM jsonb_array_elements_text(coalesce(term -> 'values', '[]')) v);
+    f registry.field;
+    ops text[];
+    v text;
+    w text;
+    one text;
+    parts text[] := '{}';
+BEGIN
+    IF field_name = 'project' THEN
+        field_name := 'id';
+    END IF;
+    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = field_name AND NOT x.masked;
+    IF NOT FOUND THEN
+        fault := ROW('INVALID_ARGUMENT', coalesce(field_name, ''), NULL, 'term.field', NULL, registry.nearest(coalesce(field_name, ''),
+            ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project' AND NOT x.masked ORDER BY number), 8),
+            NULL, NULL, NULL);
+        RETURN;
+    END IF;
+    ops := CASE
+        WHEN f.name = 'version' OR f.type IN ('money', 'int', 'mu', 'ymd', 'instant') THEN '{=,!=,>=,<=,>,<}'::text[]
+        WHEN f.type IN ('text', 'note', 'tags') THEN '{=,!=,~}'::text[]
+        ELSE '{=,!=,~}'::text[] END;
+    IF op <> ALL (ops) THEN
+        fault := ROW('INVALID_ARGUMENT', field_name, op, 'term.op', NULL, ops, NULL, NULL, NULL);
+        RETURN;
+    ELSIF cardinality(vals) = 0 OR cardinality(vals) > 200 THEN
+        fault := ROW('INVALID_ARGUMENT', field_name, op, 'term.values', NULL, NULL, NULL, NULL, NULL);
+        RETURN;
+    END IF;
+    FOREACH v IN ARRAY vals LOOP
+        v := btrim(v);
+        IF v = '' AND op IN ('=', '!=') THEN
+            -- "park=" lists those without
+            parts := parts || format('p.%I IS NULL', f.name);
+            CONTINUE;
+        END IF;
+        w := CASE
+            WHEN op = '~' THEN CASE WHEN v = '' THEN 'term.values' END
+            WHEN f.type = 'money' THEN CASE WHEN v !~ '^[0-9]{1,15}(\.[0-9]{1,2})?$' THEN 'money.text' END
+            WHEN f.type = 'int' OR f.name = 'version' THEN CASE WHEN v !~ '^[0-9]{1,9}$' THEN 'int.form' END
+            WHEN f.type = 'mu' THEN CASE WHEN v !~ '^[0-9]{1,9}(\.[0-9]{1,8})?$' THEN 'mu.form' END
+            WHEN f.type = 'ymd' THEN CASE WHEN NOT registry.is_ymd(v) THEN 'ymd.form' END
+            WHEN f.type = 'instant' THEN CASE WHEN NOT registry.is_ymd(left(v, 10)) OR length(v) < 10
+                OR v !~ '^[0-9-]{10}([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-][0-2][0-9]:?[0-5][0-9])?)?$'
+                THEN 'instant.form' END
+            WHEN f.type = 'code' THEN CASE WHEN registry.resolve(f.code_kind, v) IS NULL THEN 'code.unknown' END
+            END;
+        IF w IS NOT NULL THEN
+            fault := ROW('INVALID_ARGUMENT', field_name, v, w, ARRAY[f.max::text], NULL, NULL, NULL, NULL);
+            RETURN;
+        END IF;
+        one := CASE
+            WHEN op = '~' AND f.name IN ('name', 'investor') THEN
+                format('registry.grams(p.find_key) @> %L AND p.%I LIKE %L', registry.gram_query(registry.norm(v)),
+                       f.name || '_key', registry.like_any(registry.norm(v)))
+            WHEN op = '~' AND f.type = 'tags' THEN
+                format('EXISTS (SELECT FROM unnest(p.tags) t WHERE lower(t) LIKE %L)', registry.like_any(lower(v)))
+            WHEN op = '~' THEN format('lower(p.%I) LIKE %L', f.name, registry.like_any(lower(v)))
+            WHEN f.type = 'tags' THEN format('p.tags @> ARRAY[%L]', v)
+            WHEN f.type = 'money' THEN format('p.%I %s %L::bigint', f.name, op, (v::numeric * 100)::bigint)
+            WHEN f.type = 'mu' THEN format('p.%I %s %L::numeric', f.name, op, v)
+            WHEN f.type = 'int' OR f.name = 'version' THEN format('p.%I %s %L::int', f.name, op, v)
+            WHEN f.type = 'ymd' THEN format('p.%I %s %L', f.name, op, v)
+            WHEN f.type = 'instant' THEN format('p.%I %s %L::timestamptz', f.name, op,
+                CASE WHEN length(v) = 10 THEN (v::timestamp AT TIME ZONE
+                    (SELECT value FROM registry.setting WHERE key = 'county.timezone'))::text ELSE v END)
+            WHEN f.code_kind IN ('industry', 'region') THEN
+                format('p.%I LIKE %L', f.name, registry.resolve(f.code_kind, v) || '%')
+            WHEN f.type = 'code' THEN format('p.%I = %L', f.name, registry.resolve(f.code_kind, v))
+            WHEN f.name = 'id' THEN format('(p.id = %1$L OR p.no = %1$L)', v)
+            ELSE format('p.%I = %L', f.name, v) END;
+        IF op = '!=' AND one LIKE '% != %' THEN
+            one := replace(one, ' != ', ' = ');
+        END IF;
+        -- dates are as exact as they are known: 2026 = 2026-03-05, and 2026-03 <= 2026-03-31
+        IF f.type = 'ymd' THEN
+            one := CASE op WHEN '=' THEN format('p.%I LIKE %L', f.name, v || '%')
+                WHEN '!=' THEN format('p.%I LIKE %L', f.name, v || '%')
+                WHEN '<=' THEN format('left(p.%I, %s) <= %L', f.name, length(v), v)
+                WHEN '>' THEN format('left(p.%I, %s) > %L', f.name, length(v), v)
+                WHEN '>=' THEN format('p.%I >= %L', f.name, v)
+                ELSE format('p.%I < %L', f.name, v) END;
+        END IF;
+        parts := parts || one;
+    END LOOP;
+    sql := '(' || array_to_string(parts, ' OR ') || ')';
+    IF op = '!=' THEN
+        sql := sql || ' IS NOT TRUE';
+    END IF;
+END $$;
+
+-- Grams every match must hold: pairs, or the character when there is only one.
+CREATE FUNCTION registry.gram_query(v text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN length(v) < 2 THEN registry.grams(v)
+        ELSE ARRAY(SELECT g FROM unnest(registry.grams(v)) g WHERE length(g) = 2) END
+$$;
+
+CREATE FUNCTION registry.like_any(v text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT '%' || regexp_replace(v, '([\\%_])', '\\\1', 'g') || '%'
+$$;
+
+-- Protobuf elements of a row, and its bytes (from above): what a page of 64 KiB and 8192 elements can take.
+CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT octet_length(r::text) + 120
+$$;
+
+CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int)
+RETURNS api.project_list_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.project_list_reply;
+    term jsonb;
+    conditions text[] := ARRAY['true'];
+    page_condition text := 'true';
+    t record;
+    f registry.field;
+    sort_name text := coalesce(nullif(ltrim(btrim(sort), '-'), ''), 'changed_at');
+    descending boolean := CASE WHEN coalesce(btrim(sort), '') = '' THEN true ELSE left(btrim(sort), 1) = '-' END;
+    key text;
+    n int := least(greatest(coalesce("limit", 100), 1), 500);
+    place jsonb;
+    last_key text;
+    last_id text;
+    needle text;
+    more boolean;
+BEGIN
+    IF NOT registry.may(p_account, 'read', NULL) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    END IF;
+    IF jsonb_array_length(coalesce(terms, '[]')) > 50 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'terms', 'terms.many');
+        RETURN r;
+    END IF;
+    FOR term IN SELECT * FROM jsonb_array_elements(coalesce(terms, '[]')) LOOP
+        SELECT * INTO t FROM registry.term_sql(term);
+        IF (t.fault).code IS NOT NULL THEN
+            r.error := registry.error_of(p_lang, 'project', t.fault);
+            RETURN r;
+        END IF;
+        conditions := conditions || t.sql;
+    END LOOP;
+    needle := registry.norm(search);
+    IF needle <> '' THEN
+        -- a number like 2026-0042 loses its dash in norm()
+        conditions := conditions || format('((registry.grams(p.find_key) @> %L AND (p.name_key LIKE %L OR p.investor_key LIKE %2$L))'
+            ' OR (registry.grams(p.find_key) @> %L AND p.find_key LIKE %L))',
+            registry.gram_query(needle), registry.like_any(needle),
+            registry.gram_query(lower(btrim(search))), registry.like_any(lower(btrim(search))));
+    END IF;
+    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked;
+    IF NOT FOUND THEN
+        r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'sort', sort_name, 'sort.field', NULL,
+            registry.nearest(sort_name, ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project'
+                                              AND NOT x.masked ORDER BY number), 8), NULL, NULL, NULL));
+        RETURN r;
+    END IF;
+    -- stages by their order, all else by value
+    key := CASE WHEN f.name = 'stage' THEN '(SELECT s.rank FROM registry.stage s WHERE s.rule_set = '
+                     || registry.rule_set_in_force() || ' AND s.code = p.stage)'
+                ELSE format('p.%I', f.name) END;
+    IF after IS NOT NULL THEN
+        BEGIN
+            place := convert_from(decode(after, 'base64'), 'UTF8')::jsonb;
+            IF place ->> 's' IS DISTINCT FROM (descending::text || sort_name) OR place ->> 'i' IS NULL THEN
+                place := NULL;
+            END IF;
+        EXCEPTION WHEN data_exception OR invalid_text_representation THEN
+            place := NULL;
+        END;
+        IF place IS NULL THEN
+            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'after.form');
+            RETURN r;
+        END IF;
+        page_condition := CASE WHEN place ->> 'k' IS NULL THEN format('(%s IS NULL AND p.id > %L)', key, place ->> 'i')
+            ELSE format('(%1$s %2$s %3$L OR (%1$s = %3$L AND p.id > %4$L) OR %1$s IS NULL)', key,
+                        CASE WHEN descending THEN '<' ELSE '>' END, place ->> 'k', place ->> 'i') END;
+    END IF;
+    EXECUTE format($q$
+        WITH page AS (
+            SELECT registry.project_row(p, c.name, c.phone) AS row, (%1$s)::text AS key, p.id,
+                   row_number() OVER w AS n
+            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s ORDER BY %1$s %4$s NULLS LAST, p.id LIMIT %5$s) p
+            LEFT JOIN registry.contact c ON c.project = p.id AND registry.may($1, 'contact', p.office)
+            WINDOW w AS (ORDER BY %1$s %4$s NULLS LAST, p.id)),
+        sized AS (
+            SELECT page.*, sum(registry.row_bytes(row)) OVER (ORDER BY n) AS bytes FROM page),
+        taken AS (
+            SELECT * FROM sized WHERE n = 1 OR (bytes < 40000 AND n <= 160 AND n < %5$s))
+        SELECT array_agg(row ORDER BY n), (array_agg(key ORDER BY n DESC))[1], (array_agg(id ORDER BY n DESC))[1],
+               count(*) < (SELECT count(*) FROM page)
+        FROM taken $q$, key, array_to_string(conditions, ' AND '), page_condition,
+        CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, n + 1)
+    INTO r.rows, last_key, last_id, more USING p_account;
+    IF more THEN
+        r.next := translate(encode(convert_to(jsonb_build_object('s', descending::text || sort_name, 'k', last_key,
+                                                                 'i', last_id)::text, 'UTF8'), 'base64'), E'\n', '');
+    END IF;
+    IF after IS NULL THEN
+        EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s', array_to_string(conditions, ' AND '))
+        INTO r.total;
+    END IF;
+    RETURN r;
+END $$;

@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Who one is, labels, receipts.
+
+CREATE FUNCTION api.whoami(p_account int, p_lang text) RETURNS api.whoami_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+#variable_conflict use_column
+DECLARE
+    r api.whoami_reply;
+BEGIN
+    SELECT a.code, a.name, a.office, o.name, a.role,
+        ARRAY(SELECT w.word FROM unnest(ARRAY['read', 'write', 'import']) WITH ORDINALITY w(word, n)
+              WHERE registry.may(a.id, w.word, a.office) ORDER BY w.n),
+        (SELECT min(c.identity) FROM registry.certificate c WHERE c.account = a.id AND c.enabled)
+    INTO r.account, r.person, r.office, r.office_name, r.role, r.rights, r.identity
+    FROM registry.account a JOIN registry.office o ON o.code = a.office
+    WHERE a.id = p_account AND a.enabled;
+    IF NOT FOUND THEN
+        r.error := registry.refusal(p_lang, 'UNAUTHENTICATED', NULL, 'account.none');
+    END IF;
+    r.now_at := registry.now();
+    RETURN r;
+END $$;
+
+CREATE FUNCTION api.office_list(p_account int, p_lang text) RETURNS api.office_list_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.office_list_reply;
+BEGIN
+    IF NOT registry.may(p_account, 'read', NULL) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    END IF;
+    SELECT array_agg(ROW(o.code, o.name, o.kind, coalesce(p.n, 0))::api.office ORDER BY o.rank, o.code) INTO r.rows
+    FROM registry.office o
+    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project GROUP BY office) p ON p.office = o.code;
+    RETURN r;
+END $$;
+
+-- Labels; industry only when asked for: sections and divisions, or all below a prefix.
+CREATE FUNCTION api.glossary(p_account int, p_lang text, kind text, prefix text) RETURNS api.glossary_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.glossary_reply;
+    kinds CONSTANT text[] := '{stage,office,park,region,method,class,tag,firm_class,role,industry}';
+BEGIN
+    IF NOT registry.may(p_account, 'read', NULL) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    ELSIF glossary.kind <> ALL (kinds) THEN
+        r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'kind', glossary.kind, 'kind.unknown', NULL,
+            registry.nearest(glossary.kind, kinds, 10), NULL, NULL, NULL));
+        RETURN r;
+    END IF;
+    r.rule_set := (SELECT name || ' (' || year || ')' FROM registry.rule_set WHERE in_force);
+    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, x.next)::api.label
+                     ORDER BY array_position(kinds, x.kind), x.rank, x.code)
+    INTO r.rows
+    FROM (SELECT 'stage' AS kind, s.code, CASE WHEN p_lang = 'en' THEN s.en ELSE s.zh END AS label, s.rank,
+                 registry.moves(s.code) AS next
+          FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force()
+          UNION ALL SELECT 'office', o.code, o.name, o.rank, NULL FROM registry.office o
+          UNION ALL SELECT c.kind, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank, NULL
+          FROM registry.code c WHERE c.active
+            AND (c.kind <> 'industry' OR (glossary.kind = 'industry'
+                 AND (length(c.code) <= 3 OR nullif(prefix, '') IS NOT NULL)))) x
+    WHERE (glossary.kind IS NULL OR x.kind = glossary.kind)
+      AND (prefix IS NULL OR starts_with(x.code, prefix));
+    RETURN r;
+END $$;
+
+CREATE FUNCTION api.receipt_show(p_account int, p_lang text, id text) RETURNS api.receipt_show_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.receipt_show_reply;
+    e registry.entry;
+BEGIN
+    SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = receipt_show.id;
+    IF NOT FOUND THEN
+        r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'receipt.none', receipt_show.id);
+    ELSE
+        r.op := e.op;
+        r.status := e.status;
+        r.object := e.object;
+        r.version := e.version;
+        r.rev := registry.rev_of(e.grp);
+        r.done_at := e.at;
+    END IF;
+    RETURN r;
+END $$;
+
+-- ---------------------------------------------------------------- codes
+
+-- One industry code; its section's letter may be left out where the division is known.
+CREATE FUNCTION registry.load_industry(p_code text, p_name text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    c text := upper(btrim(p_code));
+BEGIN
+    IF c ~ '^[0-9]{2,4}$' THEN
+        c := (SELECT code FROM registry.code WHERE kind = 'industry' AND substr(code, 2) = left(c, 2)) || substr(c, 3);
+    END IF;
+    IF c IS NULL OR c !~ '^[A-T]([0-9]{2}[0-9]{0,2})?$' OR coalesce(btrim(p_name), '') = '' THEN
+        RAISE EXCEPTION 'not an industry code with a name: "%", "%"', p_code, p_name
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'a letter A to T and two to four digits, as in GB/T 4754; digits alone where the division is loaded';
+    END IF;
+    INSERT INTO registry.code AS o (kind, code, zh, rank) VALUES ('industry', c, btrim(p_name), 1000)
+    ON CONFLICT (kind, code) DO UPDATE SET zh = excluded.zh WHERE o.zh <> excluded.zh;
+    RETURN c;
+END $$;
+
+-- The table that `qipan-admin industry load` copies a CSV into, and its taking over.
+CREATE FUNCTION registry.load_industry_staged(OUT codes int, OUT sections int, OUT divisions int, OUT groups int,
+    OUT classes int) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.load_industry(s.code, s.name) FROM pg_temp.industry_staged s ORDER BY length(s.code), s.code;
+    SELECT count(*), count(*) FILTER (WHERE length(code) = 1), count(*) FILTER (WHERE length(code) = 3),
+        count(*) FILTER (WHERE length(code) = 4), count(*) FILTER (WHERE length(code) = 5)
+    INTO codes, sections, divisions, groups, classes FROM registry.code WHERE kind = 'industry';
+END $$;

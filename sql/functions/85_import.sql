@@ -1,0 +1,416 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Imports: chunks are kept as they come, judged as a set, committed in one transaction. Rows are judged by the very
+-- rules of a single edit: read_sets for values, judge for records. Preview and commit run the same judgement.
+
+CREATE FUNCTION registry.import_reply(i registry.import) RETURNS api.import_reply LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    r api.import_reply;
+BEGIN
+    r.id := i.id;
+    r.status := i.status;
+    r.next_chunk := CASE WHEN EXISTS (SELECT FROM registry.import_chunk c WHERE c.import = i.id AND c.chunk = 0) THEN
+        (SELECT min(c.chunk) + 1 FROM registry.import_chunk c WHERE c.import = i.id AND NOT EXISTS
+            (SELECT FROM registry.import_chunk d WHERE d.import = i.id AND d.chunk = c.chunk + 1)) ELSE 0 END;
+    r.rows := i.rows;
+    r.added := i.added;
+    r.updated := i.updated;
+    r.unchanged := i.unchanged;
+    r.rejected := i.rejected;
+    r.skipped := i.skipped;
+    RETURN r;
+END $$;
+
+-- The batch, if it is the caller's to go on with.
+CREATE FUNCTION registry.import_mine(p_account int, p_lang text, p_id text, OUT i registry.import, OUT error api.error)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT * INTO i FROM registry.import x WHERE x.id = p_id;
+    IF i.id IS NULL OR (i.account <> p_account AND NOT registry.may(p_account, 'import', i.office)) THEN
+        error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'import.none', p_id);
+    ELSIF NOT registry.may(p_account, 'import', i.office) THEN
+        error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.import');
+    END IF;
+END $$;
+
+CREATE FUNCTION api.import_open(p_account int, p_lang text, p_request text, p_digest bytea, file_sha256 bytea,
+    file_name text, source text, profile text, profile_sha256 bytea, office text, rows int) RETURNS api.import_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+#variable_conflict use_column
+DECLARE
+    r api.import_reply;
+    i registry.import;
+    owner text;
+    mapping bytea := coalesce(import_open.profile_sha256, '');
+BEGIN
+    SELECT a.office INTO owner FROM registry.account a WHERE a.id = p_account;
+    IF coalesce(import_open.office, '') <> '' THEN
+        owner := registry.resolve('office', btrim(import_open.office));
+    END IF;
+    IF owner IS NULL THEN
+        r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'office', import_open.office,
+            'code.unknown', NULL, NULL, NULL, NULL, NULL));
+    ELSIF NOT registry.may(p_account, 'import', owner) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.import');
+    ELSIF length(import_open.file_sha256) IS DISTINCT FROM 32 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'file_sha256', 'sha256.form');
+    ELSIF import_open.rows > 200000 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '200000');
+    ELSIF length(import_open.source) > 100 OR length(import_open.profile) > 200 OR length(import_open.file_name) > 300 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'source', 'import.names');
+    END IF;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    INSERT INTO registry.import AS x (id, account, office, file_sha256, profile_sha256, file_name, source, profile,
+        status, expected, opened_at)
+    VALUES (registry.new_id('i'), p_account, owner, import_open.file_sha256, mapping, import_open.file_name,
+        coalesce(nullif(btrim(import_open.source), ''), owner), import_open.profile, 'staging', import_open.rows,
+        registry.now())
+    ON CONFLICT (account, office, file_sha256, profile_sha256) DO UPDATE SET
+        -- a finished file comes again: judged anew
+        status = 'staging', pass = x.pass + CASE WHEN x.status = 'done' THEN 1 ELSE 0 END,
+        file_name = excluded.file_name, source = excluded.source, expected = excluded.expected,
+        rows = NULL, added = NULL, updated = NULL, unchanged = NULL, rejected = NULL, skipped = NULL
+    RETURNING * INTO i;
+    RETURN registry.import_reply(i);
+END $$;
+
+-- Keeps a chunk. The same chunk again is no harm; chunks may arrive out of order within a window of 64.
+CREATE FUNCTION api.import_put(p_account int, p_lang text, p_request text, p_digest bytea, id text, chunk int, rows jsonb)
+RETURNS api.import_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+#variable_conflict use_column
+DECLARE
+    r api.import_reply;
+    i registry.import;
+    m record;
+    given int := jsonb_array_length(coalesce(import_put.rows, '[]'));
+    kept int;
+BEGIN
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_put.id);
+    i := m.i;
+    r.error := m.error;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    r := registry.import_reply(i);
+    IF import_put.chunk < r.next_chunk THEN
+        RETURN r;
+    ELSIF import_put.chunk IS NULL OR import_put.chunk > r.next_chunk + 64 OR i.status = 'done' THEN
+        r.error := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'chunk', 'import.chunk', r.next_chunk::text);
+        RETURN r;
+    ELSIF given > 5000 OR given = 0 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '5000');
+        RETURN r;
+    END IF;
+    INSERT INTO registry.import_chunk (import, chunk) VALUES (i.id, import_put.chunk) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN r;
+    END IF;
+    INSERT INTO registry.import_row (import, row, set, clear, bad, skip)
+    SELECT i.id, x.row, coalesce(x.set, '{}'), x.clear, nullif(x.bad, '[]'), x.skip
+    FROM jsonb_to_recordset(import_put.rows) x(row int, set jsonb, clear text[], bad jsonb, skip text)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    IF kept < given THEN
+        DELETE FROM registry.import_row o USING jsonb_to_recordset(import_put.rows) x(row int, set jsonb)
+        WHERE o.import = i.id AND o.row = x.row AND o.xmin::text = pg_current_xact_id()::text;
+        DELETE FROM registry.import_chunk c WHERE c.import = i.id AND c.chunk = import_put.chunk;
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.twice');
+        RETURN r;
+    END IF;
+    RETURN registry.import_reply(i);
+END $$;
+
+-- Judges all rows of a batch into import_row and, for the commit, into the temporary table `draft`.
+-- With p_lock keys and projects are locked first, in one order, so that the verdict still holds when it is carried out.
+CREATE FUNCTION registry.import_judge(i registry.import, p_account int, p_lang text, p_lock boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    sets jsonb[];
+    clears jsonb[];
+    row_numbers int[];
+BEGIN
+    IF to_regclass('pg_temp.draft') IS NOT NULL THEN
+        DROP TABLE pg_temp.draft;
+    END IF;
+    CREATE TEMPORARY TABLE draft (
+        row int PRIMARY KEY, clean jsonb, fault registry.finding, project text,
+        source text, external_id text, name_key text, investor_key text, code text,
+        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text
+    ) ON COMMIT DROP;
+    SELECT array_agg(registry.with_clears(x.set, x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
+    INTO sets, row_numbers FROM registry.import_row x WHERE x.import = i.id AND x.skip IS NULL AND x.bad IS NULL;
+    INSERT INTO draft (row, clean, fault, source, external_id, name_key, investor_key, code)
+    SELECT row_numbers[s.ord], s.clean, s.fault,
+        CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
+        s.clean ->> 'external_id', registry.norm(s.clean ->> 'name'), registry.norm(s.clean ->> 'investor'),
+        s.clean ->> 'code'
+    FROM registry.read_sets('project', sets) s;
+    UPDATE draft SET clean = clean || jsonb_build_object('source', source)
+    WHERE external_id IS NOT NULL AND clean ->> 'source' IS NULL;
+    ANALYZE draft;
+    IF p_lock THEN
+        PERFORM registry.lock_keys(array_agg(k.kind), array_agg(k.key)) FROM (
+            SELECT DISTINCT v.kind, v.key FROM draft d CROSS JOIN LATERAL (VALUES
+                ('name', CASE WHEN d.name_key <> '' THEN d.name_key || '|' || d.investor_key END),
+                ('external', d.source || '|' || d.external_id), ('code', d.code)) v(kind, key)
+            WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
+    END IF;
+    -- which project a row speaks of: by its external id, else by name and investor
+    UPDATE draft d SET project = p.id FROM registry.project p
+    WHERE d.fault IS NULL AND d.external_id IS NOT NULL AND p.source = d.source AND p.external_id = d.external_id;
+    UPDATE draft d SET project = m.id, fault = CASE WHEN m.n > 1 THEN ROW('ALREADY_EXISTS', 'name',
+            d.clean ->> 'name', 'import.ambiguous', ARRAY[m.n::text], NULL, NULL, NULL, NULL)::registry.finding END
+    FROM (SELECT p.name_key, p.investor_key, min(p.id) AS id, count(*) AS n
+          FROM registry.project p JOIN (SELECT DISTINCT x.name_key, x.investor_key FROM draft x
+                                        WHERE x.fault IS NULL AND x.external_id IS NULL AND x.name_key <> '') k
+          ON p.name_key = k.name_key AND p.investor_key = k.investor_key GROUP BY 1, 2) m
+    WHERE d.fault IS NULL AND d.external_id IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
+    -- a key twice in the file: the later row is rejected and names the first
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', x.field, d.clean ->> x.field, 'import.repeated',
+                                   ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT w.row, CASE WHEN w.by_external < w.row THEN 'external_id' WHEN w.by_code < w.row THEN 'code'
+                        ELSE 'name' END AS field, least(w.by_external, w.by_code, w.by_name) AS first
+          FROM (SELECT y.row,
+                    CASE WHEN y.external_id IS NOT NULL
+                         THEN min(y.row) OVER (PARTITION BY y.source, y.external_id) END AS by_external,
+                    CASE WHEN y.code IS NOT NULL AND y.external_id IS NULL
+                         THEN min(y.row) OVER (PARTITION BY y.code) END AS by_code,
+                    CASE WHEN y.name_key = '' THEN NULL WHEN y.external_id IS NULL
+                         THEN min(y.row) OVER (PARTITION BY y.name_key, y.investor_key)
+                         ELSE min(y.row) FILTER (WHERE y.external_id IS NULL)
+                              OVER (PARTITION BY y.name_key, y.investor_key) END AS by_name
+                FROM draft y) w) x
+    WHERE d.row = x.row AND d.fault IS NULL AND x.first < x.row;
+    IF p_lock THEN
+        PERFORM FROM registry.project p JOIN draft d ON d.project = p.id ORDER BY p.id FOR UPDATE OF p;
+    END IF;
+    UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
+    -- another office's project: by name it is a duplicate, by external id somebody else's
+    UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
+        THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'twin', ARRAY[(d.b).no, o.name,
+                 to_char((d.b).registered_at, 'YYYY-MM-DD')], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
+        ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
+    FROM registry.office o
+    WHERE d.fault IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
+    -- fields in which the sheet says what it said last time are not touched
+    UPDATE draft d SET clean = coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(d.clean) c
+                                         WHERE s.set -> c.key IS DISTINCT FROM c.value), '{}')
+    FROM registry.import_base s
+    WHERE d.fault IS NULL AND d.project IS NOT NULL AND s.source = i.source AND s.project = d.project;
+    UPDATE draft d SET
+        contact = CASE WHEN d.project IS NOT NULL THEN registry.contact_diff(d.project, d.clean) ELSE '{}' END,
+        n = jsonb_populate_record(d.b, CASE WHEN d.project IS NOT NULL THEN d.clean
+                                       ELSE jsonb_build_object('office', i.office) || d.clean END)
+    WHERE d.fault IS NULL;
+    UPDATE draft d SET
+        n.name_key = registry.norm((d.n).name), n.investor_key = registry.norm((d.n).investor),
+        n.contact_name_mark = coalesce((d.b).contact_name_mark, 0) + CASE WHEN d.contact ? '44'
+            OR d.project IS NULL AND d.clean ->> 'contact_name' IS NOT NULL THEN 1 ELSE 0 END,
+        n.contact_phone_mark = coalesce((d.b).contact_phone_mark, 0) + CASE WHEN d.contact ? '45'
+            OR d.project IS NULL AND d.clean ->> 'contact_phone' IS NOT NULL THEN 1 ELSE 0 END
+    WHERE d.fault IS NULL;
+    UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.fault IS NULL AND d.project IS NOT NULL;
+    UPDATE draft d SET fault = registry.judge(p_account, d.b, d.n)
+    WHERE d.fault IS NULL AND (d.project IS NULL OR d.diff <> '{}');
+    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' WHEN d.project IS NULL THEN 'new'
+        WHEN d.diff = '{}' THEN 'unchanged' ELSE 'update' END;
+    UPDATE registry.import_row x SET verdict = d.verdict, project = d.project, no = (d.b).no, code = (d.fault).code,
+        field = (d.fault).field, "column" = NULL, text = left((d.fault).value, 200),
+        message = CASE WHEN (d.fault).code IS NOT NULL THEN (registry.error_of(p_lang, 'project', d.fault)).message END,
+        changed = CASE WHEN d.verdict = 'update' THEN ARRAY(SELECT f.name FROM registry.field f
+            WHERE f.kind = 'project' AND d.diff ? f.number::text ORDER BY f.number) END
+    FROM draft d WHERE x.import = i.id AND x.row = d.row;
+    UPDATE registry.import_row x SET verdict = CASE WHEN x.skip IS NOT NULL THEN 'skipped' ELSE 'rejected' END,
+        project = NULL, no = NULL, changed = NULL,
+        code = CASE WHEN x.skip IS NULL THEN 'INVALID_ARGUMENT' END, field = x.bad -> 0 ->> 'field',
+        "column" = x.bad -> 0 ->> 'column', text = x.bad -> 0 ->> 'text',
+        message = coalesce(x.skip, x.bad -> 0 ->> 'message')
+    WHERE x.import = i.id AND (x.skip IS NOT NULL OR x.bad IS NOT NULL);
+END $$;
+
+-- Counts the verdicts.
+CREATE FUNCTION registry.import_count(i registry.import, p_status text) RETURNS registry.import
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.import x SET status = p_status, rows = c.rows, added = c.added, updated = c.updated,
+        unchanged = c.unchanged, rejected = c.rejected, skipped = c.skipped,
+        done_at = CASE WHEN p_status = 'done' THEN registry.now() ELSE x.done_at END
+    FROM (SELECT count(*) AS rows, count(*) FILTER (WHERE v.verdict = 'new') AS added,
+            count(*) FILTER (WHERE v.verdict = 'update') AS updated,
+            count(*) FILTER (WHERE v.verdict = 'unchanged') AS unchanged,
+            count(*) FILTER (WHERE v.verdict = 'rejected') AS rejected,
+            count(*) FILTER (WHERE v.verdict = 'skipped') AS skipped
+          FROM registry.import_row v WHERE v.import = i.id) c
+    WHERE x.id = i.id RETURNING x.* INTO i;
+    RETURN i;
+END $$;
+
+-- Rows are missing: the upload isn't complete.
+CREATE FUNCTION registry.import_incomplete(p_lang text, i registry.import) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    n bigint := (SELECT count(*) FROM registry.import_row x WHERE x.import = i.id);
+    last int := (SELECT coalesce(max(c.chunk), -1) FROM registry.import_chunk c WHERE c.import = i.id);
+BEGIN
+    IF n < coalesce(i.expected, 0) OR last + 1 <> (registry.import_reply(i)).next_chunk THEN
+        RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'rows', 'import.incomplete', n::text,
+                                coalesce(i.expected::text, '?'));
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION api.import_judge(p_account int, p_lang text, p_request text, p_digest bytea, id text)
+RETURNS api.import_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.import_reply;
+    i registry.import;
+    m record;
+BEGIN
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_judge.id);
+    i := m.i;
+    r.error := m.error;
+    IF (r.error).code IS NULL THEN
+        SELECT * INTO i FROM registry.import x WHERE x.id = i.id FOR UPDATE;
+        r.error := registry.import_incomplete(p_lang, i);
+    END IF;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    PERFORM registry.import_judge(i, p_account, p_lang, false);
+    RETURN registry.import_reply(registry.import_count(i, 'judged'));
+END $$;
+
+CREATE FUNCTION api.import_verdicts(p_account int, p_lang text, id text, after_row int, "limit" int, verdicts text[])
+RETURNS api.import_verdicts_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.import_verdicts_reply;
+    i registry.import;
+    m record;
+    most int := least(greatest(coalesce("limit", 500), 1), 500);
+    total int;
+    last_row int;
+BEGIN
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_verdicts.id);
+    i := m.i;
+    r.error := m.error;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    SELECT count(*), array_agg(x.v ORDER BY x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000)),
+        max(x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000))
+    INTO total, r.rows, last_row
+    FROM (SELECT y.row, y.v, row_number() OVER w AS n, sum(octet_length(y.v::text) + 40) OVER w AS bytes
+          FROM (SELECT z.row, ROW(z.row, z.verdict, z.project, z.no, z.code, z.field, z."column", z.text, z.message,
+                                  z.changed)::api.verdict AS v
+                FROM registry.import_row z
+                WHERE z.import = i.id AND z.row > coalesce(after_row, -1) AND z.verdict IS NOT NULL
+                  AND (verdicts IS NULL OR z.verdict = ANY (verdicts)) ORDER BY z.row LIMIT most + 1) y
+          WINDOW w AS (ORDER BY y.row)) x;
+    IF total > coalesce(cardinality(r.rows), 0) THEN
+        r.next_row := last_row;
+    END IF;
+    RETURN r;
+END $$;
+
+-- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said.
+CREATE FUNCTION registry.import_apply(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    cols text := (SELECT string_agg(format('%I', c), ', ') FROM registry.project_columns() c);
+BEGIN
+    UPDATE draft SET n.id = registry.new_id('p'), n.no = registry.new_no() WHERE verdict = 'new';
+    UPDATE draft SET project = (n).id WHERE verdict = 'new';
+    ANALYZE draft;
+    INSERT INTO registry.project SELECT (d.n).* FROM (SELECT x.n FROM draft x WHERE x.verdict = 'new' ORDER BY x.row) d;
+    INSERT INTO registry.contact (project, name, phone)
+    SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
+    WHERE d.verdict = 'new' AND coalesce(d.clean ->> 'contact_name', d.clean ->> 'contact_phone') IS NOT NULL;
+    EXECUTE format('UPDATE registry.project p SET (%1$s) = ROW(%2$s) FROM
+        (SELECT x.project, x.n FROM draft x WHERE x.verdict = ''update'' ORDER BY x.row) d WHERE p.id = d.project',
+        cols, (SELECT string_agg(format('(d.n).%I', c), ', ') FROM registry.project_columns() c));
+    PERFORM registry.contact_write(d.project, d.contact) FROM draft d WHERE d.verdict = 'update' AND d.contact <> '{}';
+    INSERT INTO registry.import_base AS o (source, project, set)
+    SELECT i.source, d.project, d.clean - 'contact_name' - 'contact_phone' FROM draft d WHERE d.verdict <> 'rejected'
+    ON CONFLICT (source, project) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
+    UPDATE registry.import_row x SET project = d.project, no = (d.n).no FROM draft d
+    WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
+END $$;
+
+-- Columns that an edit writes.
+CREATE FUNCTION registry.project_columns() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN masked THEN name || '_mark' ELSE name END FROM registry.field
+    WHERE kind = 'project' AND editable ORDER BY number
+$$;
+
+CREATE FUNCTION api.import_commit(p_account int, p_lang text, p_request text, p_digest bytea, id text, keep_going boolean,
+    reason text) RETURNS api.import_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    e registry.entry;
+    r api.import_reply;
+    i registry.import;
+    m record;
+    err api.error;
+    place int;
+    digest CONSTANT bytea := p_digest;
+BEGIN
+    PERFORM api.rights_lock();
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_commit.id);
+    i := m.i;
+    r.error := m.error;
+    IF i.id IS NOT NULL THEN
+        SELECT * INTO i FROM registry.import x WHERE x.id = i.id FOR UPDATE;
+    END IF;
+    SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = p_request;
+    err := registry.request_fault(p_lang, p_request, e, 'import_commit', p_digest, reason);
+    IF err.code IS NOT NULL THEN
+        r.error := err;
+        RETURN r;
+    ELSIF e.op IS NOT NULL THEN
+        r := jsonb_populate_record(NULL::api.import_reply, e.reply);
+        r.rev := registry.rev_of(e.grp);
+        r.replayed := true;
+        RETURN r;
+    END IF;
+    IF (r.error).code IS NULL THEN
+        r.error := registry.import_incomplete(p_lang, i);
+    END IF;
+    IF (r.error).code IS NOT NULL THEN
+        PERFORM registry.keep(p_account, p_request, digest, 'import_commit', NULL, (r.error).code, import_commit.id, NULL,
+            reason, NULL, jsonb_strip_nulls(to_jsonb(r)));
+        RETURN r;
+    END IF;
+    PERFORM registry.import_judge(i, p_account, p_lang, true);
+    i := registry.import_count(i, 'judged');
+    IF i.rejected > 0 AND keep_going IS NOT TRUE THEN
+        r := registry.import_reply(i);
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rejected', i.rejected::text, i.rows::text);
+        PERFORM registry.keep(p_account, p_request, digest, 'import_commit', NULL, (r.error).code, i.id, NULL, reason, NULL,
+            jsonb_strip_nulls(to_jsonb(r)));
+        RETURN r;
+    END IF;
+    IF i.added + i.updated > 0 THEN
+        place := registry.entry_begin((SELECT a.code FROM registry.account a WHERE a.id = p_account));
+    END IF;
+    PERFORM registry.import_apply(i);
+    i := registry.import_count(i, 'done');
+    r := registry.import_reply(i);
+    PERFORM registry.keep(p_account, p_request, digest, 'import_commit', place, 'OK', i.id, NULL, reason, i.id,
+        jsonb_strip_nulls(to_jsonb(r)));
+    RETURN r;
+END $$;
+
+-- Staged rows of imports that are done are not needed after a while; their keys and counts stay.
+CREATE FUNCTION registry.import_prune(p_older interval) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    n bigint;
+BEGIN
+    DELETE FROM registry.import_chunk c USING registry.import i
+    WHERE c.import = i.id AND coalesce(i.done_at, i.opened_at) < registry.now() - p_older;
+    DELETE FROM registry.import_row x USING registry.import i
+    WHERE x.import = i.id AND coalesce(i.done_at, i.opened_at) < registry.now() - p_older;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;

@@ -1,0 +1,21 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Who may do what. Run by a superuser at every migrate.
+--   qipan_owner   owns both schemas; nobody logs in as it
+--   qipan_daemon  executes api.* and nothing else
+--   qipan_reader  reads the registry for reports, never contact data; row security guards it
+DO $$
+DECLARE
+    r text;
+BEGIN
+    FOREACH r IN ARRAY ARRAY['qipan_owner NOLOGIN', 'qipan_daemon LOGIN', 'qipan_reader NOLOGIN'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = split_part(r, ' ', 1)) THEN
+            EXECUTE 'CREATE ROLE ' || r || ' NOSUPERUSER NOCREATEDB NOCREATEROLE';
+        END IF;
+    END LOOP;
+    EXECUTE format('GRANT CREATE, TEMPORARY, CONNECT ON DATABASE %I TO qipan_owner', current_database());
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO qipan_daemon, qipan_reader', current_database());
+END $$;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- Functions carry SET qipan.entry = ''.
+GRANT SET ON PARAMETER "qipan.entry" TO qipan_owner;
