@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE])
+{
+    struct tls_files files = {config->ca, config->cert, config->key, config->crl[0] ? config->crl : NULL};
+    return tls_server_context(&files, err);
+}
+
+static const Oid types[] = {25};
+static const struct pg_statement sign_in_sql = {
+    PG_STATEMENTS - 6, "SELECT account, name, office, role FROM api.sign_in($1)", 1, types};
+
+static void copy_text(const PGresult *row, int column, char *to, size_t size)
+{
+    snprintf(to, size, "%.*s", PQgetlength(row, 0, column), PQgetvalue(row, 0, column));
+}
+
+static void on_row(struct pool_job *job, const struct pool_answer *answer)
+{
+    struct auth_query *q = container_of(job, struct auth_query, job);
+    const PGresult *row = answer->row;
+    if (!row) {
+        q->done(q, answer->code);
+        return;
+    }
+    if (PQntuples(row) != 1 || PQgetisnull(row, 0, 0) || PQgetlength(row, 0, 0) != 4) {
+        q->done(q, "UNAUTHENTICATED");
+        return;
+    }
+    uint32_t account;
+    memcpy(&account, PQgetvalue(row, 0, 0), sizeof account);
+    q->principal.account = (int32_t)ntohl(account);
+    copy_text(row, 1, q->principal.name, sizeof q->principal.name);
+    copy_text(row, 2, q->principal.office, sizeof q->principal.office);
+    copy_text(row, 3, q->principal.role, sizeof q->principal.role);
+    q->done(q, NULL);
+}
+
+void auth_look_up(struct pool *pool, struct auth_query *q)
+{
+    q->job = (struct pool_job){.lane = POOL_READ, .statement = &sign_in_sql, .done = on_row};
+    q->job.params.values[0] = q->principal.identity;
+    q->job.params.lengths[0] = (int)strlen(q->principal.identity);
+    pool_submit(pool, &q->job);
+}

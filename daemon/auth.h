@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is at the other end: certificate → identity → account. The TLS context, and the look-up in the registry. */
+#ifndef QIPAN_AUTH_H
+#define QIPAN_AUTH_H
+
+#include "config.h"
+#include "pool.h"
+#include "tls.h"
+
+#define AUTH_IDENTITY_SIZE 128
+
+struct principal {
+    int32_t account;
+    char name[64], office[64], role[32];
+    char identity[AUTH_IDENTITY_SIZE];
+};
+
+/* A new context from the files of the settings, or NULL with a sentence. */
+SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE]);
+
+struct auth_query {
+    struct pool_job job;
+    struct principal principal; /* identity is set by the caller */
+    /* code: NULL = known, principal is filled; UNAUTHENTICATED, or why the registry couldn't say */
+    void (*done)(struct auth_query *q, const char *code);
+};
+
+void auth_look_up(struct pool *pool, struct auth_query *q);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn.h"
+
+#include "frame.h"
+#include "limits.h"
+#include "log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAMES_PER_TURN 64 /* fairness: a client with a full buffer lets others have a turn */
+#define RECORD_BYTES    (16 * 1024)
+
+static void read_socket(struct conn *c);
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    loop_forget(c->loop, &c->flush);
+    c->events->closed(c);
+    tls_free(&c->tls);
+    buf_free(&c->in);
+    buf_free(&c->out);
+    buf_free(&c->rest);
+    free(c);
+}
+
+void conn_kill(struct conn *c, const char *why)
+{
+    if (c->dead)
+        return;
+    c->dead = true;
+    log_info(c->name, "closed: %s", why);
+    deadline_clear(c->deadlines, &c->patience);
+    uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+size_t conn_owed(const struct conn *c)
+{
+    return buf_len(&c->out) + buf_len(&c->rest);
+}
+
+/* ---- output */
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+    struct conn *c = req->data;
+    (void)status;
+    conn_kill(c, "goodbye said");
+}
+
+static void after_output(struct conn *c)
+{
+    size_t owed = conn_owed(c);
+    if (owed > CONN_HIGH)
+        c->congested = true;
+    if (owed == 0 && c->closing && !c->shut) {
+        c->shut = true;
+        c->shutdown.data = c;
+        if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
+            conn_kill(c, "goodbye said");
+    } else if (c->congested && owed <= CONN_LOW && !c->dead) {
+        c->congested = false;
+        read_socket(c);
+        c->events->writable(c);
+    }
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct conn *c = req->data;
+    c->writing = false;
+    if (c->dead)
+        return;
+    if (status < 0) {
+        conn_kill(c, uv_strerror(status));
+        return;
+    }
+    buf_free(&c->rest);
+    buf_init(&c->rest, 2 * CONN_CEILING);
+    loop_touch(c->loop, &c->flush); /* what came meanwhile, and after_output() */
+}
+
+/* One write in flight (libuv 1.44 doesn't join them): while it is, c->rest isn't touched. */
+static void write_rest(struct conn *c)
+{
+    uv_buf_t piece = uv_buf_init((char *)buf_head(&c->rest), (unsigned)buf_len(&c->rest));
+    c->writing = true;
+    c->write.data = c;
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &piece, 1, on_written) != 0) {
+        c->writing = false;
+        conn_kill(c, "cannot write");
+    }
+}
+
+/* Ciphertext in the scratch goes to the kernel, or to c->rest. Leaves the scratch empty. */
+static void push(struct conn *c)
+{
+    struct buf *scratch = &c->loop->scratch;
+    size_t n = buf_len(scratch);
+    if (n && !c->dead && !c->writing) {
+        uv_buf_t piece = uv_buf_init((char *)buf_head(scratch), (unsigned)n);
+        int wrote = uv_try_write((uv_stream_t *)&c->tcp, &piece, 1);
+        if (wrote > 0)
+            buf_consume(scratch, (size_t)wrote);
+        else if (wrote != UV_EAGAIN)
+            conn_kill(c, uv_strerror(wrote));
+        n = buf_len(scratch);
+        if (n && !c->dead) {
+            if (buf_append(&c->rest, buf_head(scratch), n))
+                write_rest(c);
+            else
+                conn_kill(c, "out of memory");
+        }
+    } else if (n && !c->dead) {
+        /* engine output outside flush() while a write is in flight: alerts and key updates; put behind, bounded */
+        conn_kill(c, "the peer makes us talk while it does not read");
+    }
+    buf_consume(scratch, buf_len(scratch));
+}
+
+static void digest(struct conn *c, const uint8_t *bytes, size_t n);
+
+static void flush(struct task *task)
+{
+    struct conn *c = container_of(task, struct conn, flush);
+    if (c->stalled && !c->paused && !c->dead && !c->closing) {
+        c->stalled = false;
+        digest(c, NULL, 0);
+    }
+    if (c->dead || c->writing)
+        return;
+    size_t n = buf_len(&c->out);
+    if (n && c->secured) {
+        bool written = true;
+        for (size_t done = 0; written && done < n; done += RECORD_BYTES)
+            written = tls_write(&c->tls, buf_head(&c->out) + done,
+                                n - done < RECORD_BYTES ? n - done : RECORD_BYTES);
+        buf_free(&c->out); /* idle clients hold no buffer */
+        buf_init(&c->out, CONN_CEILING);
+        if (!written) {
+            conn_kill(c, c->tls.state == TLS_PEER_CLOSED ? "closed by the peer" : c->tls.err);
+            return;
+        }
+    }
+    if (c->closing && c->secured && c->tls.state == TLS_OPEN)
+        tls_close(&c->tls);
+    push(c);
+    if (!c->dead && !c->writing)
+        after_output(c);
+    else if (conn_owed(c) > CONN_HIGH)
+        c->congested = true;
+    if (c->congested && !c->dead)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
+bool conn_send(struct conn *c, const Qipan__Frame *frame)
+{
+    if (c->dead || c->closing || !c->secured)
+        return false;
+    if (!msg_put_frame(&c->out, frame)) {
+        if (conn_owed(c) > CONN_CEILING / 2)
+            conn_kill(c, "too slow: the ceiling of its buffer is reached");
+        return false;
+    }
+    loop_touch(c->loop, &c->flush);
+    return true;
+}
+
+void conn_goodbye(struct conn *c, Qipan__Error *error, uint32_t reconnect_after_ms)
+{
+    if (c->dead || c->closing)
+        return;
+    Qipan__Goodbye goodbye = QIPAN__GOODBYE__INIT;
+    Qipan__Frame frame = QIPAN__FRAME__INIT;
+    goodbye.error = error;
+    goodbye.has_reconnect_after_ms = reconnect_after_ms > 0;
+    goodbye.reconnect_after_ms = reconnect_after_ms;
+    frame.goodbye = &goodbye;
+    conn_send(c, &frame);
+    if (c->dead)
+        return;
+    if (error)
+        log_info(c->name, "goodbye: %s", error->code);
+    c->closing = true;
+    deadline_set(c->deadlines, &c->patience, GOODBYE_MS);
+    loop_touch(c->loop, &c->flush);
+}
+
+/* ---- input */
+
+static void refuse_frame(struct conn *c, const char *code)
+{
+    const struct error_info *info = error_info(code);
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    error.code = (char *)info->name;
+    error.has_status = true;
+    error.status = info->status;
+    error.message = (char *)info->text_en;
+    conn_goodbye(c, &error, 0);
+}
+
+/* Frames that are whole. False when it stopped early: paused, closing, or enough for this turn. */
+static bool take_frames(struct conn *c)
+{
+    const uint8_t *body;
+    size_t n;
+    for (int i = 0; i < FRAMES_PER_TURN; i++) {
+        if (c->paused || c->closing || c->dead)
+            return false;
+        switch (frame_peek(&c->in, &body, &n)) {
+        case FRAME_WAIT:
+            return true;
+        case FRAME_READY:
+            c->events->frame(c, body, n);
+            buf_consume(&c->in, FRAME_HEADER + n);
+            break;
+        case FRAME_EMPTY:
+            refuse_frame(c, "MALFORMED");
+            return false;
+        case FRAME_TOO_LARGE:
+            refuse_frame(c, "TOO_LARGE");
+            return false;
+        }
+    }
+    return false;
+}
+
+static void become_secured(struct conn *c)
+{
+    c->secured = true;
+    c->events->secured(c);
+}
+
+/* Works through what the engine holds. bytes may be empty: after a pause there is plaintext and no readiness event. */
+static void digest(struct conn *c, const uint8_t *bytes, size_t n)
+{
+    for (;;) {
+        size_t before = buf_len(&c->in);
+        enum tls_state state = tls_feed(&c->tls, bytes, n, &c->in);
+        bool more = buf_len(&c->in) > before;
+        bytes = NULL;
+        n = 0;
+        push(c);
+        if (c->dead)
+            return;
+        if (state == TLS_OPEN && !c->secured)
+            become_secured(c);
+        bool all = take_frames(c);
+        if (c->dead || c->closing)
+            return;
+        if (state == TLS_FAILED) {
+            conn_kill(c, c->tls.err);
+            return;
+        }
+        if (state == TLS_PEER_CLOSED && all) {
+            conn_kill(c, "closed by the peer");
+            return;
+        }
+        if (!all) {
+            c->stalled = true;
+            if (!c->paused)
+                loop_touch(c->loop, &c->flush);
+            return;
+        }
+        if (!more)
+            break;
+    }
+    if (buf_len(&c->in) == 0) {
+        buf_free(&c->in);
+        buf_init(&c->in, LIMIT_FRAME + FRAME_HEADER);
+    }
+}
+
+static void give_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+    struct conn *c = handle->data;
+    (void)suggested;
+    *ret = uv_buf_init(c->loop->input, sizeof c->loop->input);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
+{
+    struct conn *c = stream->data;
+    if (n == 0 || c->dead || (c->closing && n > 0)) /* a closing connection only waits for the peer's end */
+        return;
+    c->heard_ms = loop_now_ms(c->loop);
+    if (n < 0) {
+        conn_kill(c, n == UV_EOF ? "the peer hung up" : uv_strerror((int)n));
+        return;
+    }
+    digest(c, (const uint8_t *)input->base, (size_t)n);
+}
+
+/* Reads while neither paused nor congested; a closing connection reads only to notice the peer's end. */
+static void read_socket(struct conn *c)
+{
+    if (!c->dead && !c->paused && !c->congested)
+        uv_read_start((uv_stream_t *)&c->tcp, give_input, on_read);
+}
+
+void conn_pause(struct conn *c)
+{
+    c->paused = true;
+    if (c->secured && !c->dead)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
+void conn_resume(struct conn *c)
+{
+    if (!c->paused || c->dead)
+        return;
+    c->paused = false;
+    read_socket(c);
+    loop_touch(c->loop, &c->flush);
+}
+
+/* ---- time */
+
+static void out_of_patience(struct deadline *d)
+{
+    struct conn *c = container_of(d, struct conn, patience);
+    uint64_t silent = loop_now_ms(c->loop) - c->heard_ms;
+    if (c->closing)
+        conn_kill(c, "goodbye not taken in time");
+    else if (!c->secured)
+        conn_kill(c, "handshake not done in time");
+    else if (silent >= DEAD_MS && !c->paused)
+        conn_kill(c, "silent for too long");
+    else
+        deadline_set(c->deadlines, &c->patience, c->paused ? DEAD_MS : DEAD_MS - silent);
+}
+
+static void name_it(struct conn *c)
+{
+    static unsigned long counter;
+    struct sockaddr_storage peer;
+    int size = sizeof peer;
+    char address[64] = "?";
+    int port = 0;
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) == 0) {
+        uv_ip_name((struct sockaddr *)&peer, address, sizeof address);
+        port = ntohs(peer.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&peer)->sin6_port
+                                                : ((struct sockaddr_in *)&peer)->sin_port);
+    }
+    snprintf(c->name, sizeof c->name, "conn %lu %s %d", ++counter, address, port);
+}
+
+static void abandon(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener, SSL_CTX *ctx,
+                      const struct conn_events *events, void *owner)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->loop = loop;
+    c->deadlines = deadlines;
+    c->events = events;
+    c->owner = owner;
+    c->flush.run = flush;
+    c->patience.fire = out_of_patience;
+    c->heard_ms = loop_now_ms(loop);
+    buf_init(&c->in, LIMIT_FRAME + FRAME_HEADER);
+    buf_init(&c->out, CONN_CEILING);
+    buf_init(&c->rest, 2 * CONN_CEILING);
+    uv_tcp_init(&loop->uv, &c->tcp);
+    c->tcp.data = c;
+    if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 || !tls_init(&c->tls, ctx, NULL)) {
+        tls_free(&c->tls);
+        uv_close((uv_handle_t *)&c->tcp, abandon);
+        return NULL;
+    }
+    c->tls.out = &loop->scratch;
+    name_it(c);
+    uv_tcp_nodelay(&c->tcp, 1);
+    deadline_set(deadlines, &c->patience, HANDSHAKE_MS);
+    read_socket(c);
+    return c;
+}

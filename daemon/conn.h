@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One client: TCP + TLS + frames. Turns libuv's callbacks into "you have one complete frame".
+ *
+ * Output: conn_send() only packs; at the end of the turn everything is encrypted and written with one system call, at
+ * most one write is in flight. What a slow reader costs is bounded: conn_owed() counts every byte that isn't with
+ * the kernel yet; above CONN_HIGH nobody should feed it and nothing is read from it; at CONN_CEILING it is closed.
+ *
+ * Life: conn_new … conn_goodbye or conn_kill … the closed event, then the conn is freed. Nothing is freed earlier, and
+ * after goodbye or kill no frame event comes. */
+#ifndef QIPAN_CONN_H
+#define QIPAN_CONN_H
+
+#include "deadline.h"
+#include "msg.h"
+#include "tls.h"
+
+#define CONN_HIGH    (192 * 1024)
+#define CONN_LOW     (64 * 1024)
+#define CONN_CEILING (1024 * 1024)
+
+struct conn;
+
+struct conn_events {
+    void (*secured)(struct conn *c); /* handshake done, the peer's chain is good */
+    void (*frame)(struct conn *c, const uint8_t *body,
+                  size_t n);          /* only between conn_resume and conn_pause */
+    void (*writable)(struct conn *c); /* owed fell to CONN_LOW after it was above CONN_HIGH */
+    void (*closed)(struct conn *c);   /* last event; c is freed right after */
+};
+
+struct conn {
+    struct loop *loop;
+    struct deadlines *deadlines;
+    const struct conn_events *events;
+    void *owner;    /* of the events' receiver */
+    char name[128]; /* for the log: number, peer's address, then the account */
+    struct tls tls;
+
+    /* private */
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct buf in;   /* plaintext, at most one frame and a little */
+    struct buf out;  /* plaintext to be encrypted at the end of the turn */
+    struct buf rest; /* ciphertext the kernel didn't take */
+    struct task flush;
+    struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
+    uint64_t heard_ms;
+    bool paused, stalled, writing, congested, secured, closing, shut, dead;
+};
+
+/* Accepts from the listener; NULL when memory or descriptors are out. Starts paused: frames wait for conn_resume. */
+struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener, SSL_CTX *ctx,
+                      const struct conn_events *events, void *owner);
+
+void conn_resume(struct conn *c);
+void conn_pause(struct conn *c);
+
+/* False when it can't be sent (closing, over the ceiling or the frame limit). Over the ceiling the conn is killed. */
+bool conn_send(struct conn *c, const Qipan__Frame *frame);
+
+size_t conn_owed(const struct conn *c);
+
+/* Orderly end: the goodbye frame, close_notify, flush, shutdown; at most GOODBYE_MS. error NULL = no reason to give. */
+void conn_goodbye(struct conn *c, Qipan__Error *error, uint32_t reconnect_after_ms);
+void conn_kill(struct conn *c, const char *why); /* at once; why goes to the log */
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dispatch.h"
+
+#include "log.h"
+#include <arpa/inet.h>
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA_VERSION 1 /* of the registry this daemon was written for */
+#define OPS_MAX        40
+
+struct dispatch {
+    struct loop *loop;
+    struct deadlines *deadlines;
+    const struct config *config;
+    struct dispatch_events events;
+    struct pool *pool;
+    struct hub *hub;
+    struct journal *journal;
+    struct bind_op ops[OPS_MAX]; /* by index of op_table */
+    struct journal_ops journal_ops;
+    struct pool_job catalog;
+    struct deadline retry;
+    bool bound;
+    int32_t schema; /* big-endian, the greeting's parameter */
+    struct pg_params greeting;
+};
+
+static struct dispatch
+    *the_dispatch; /* sessions carry no pointer to their floor above; there is one per process */
+
+static const Oid greeting_types[] = {23};
+static const struct pg_statement greeting_sql = {
+    PG_STATEMENTS - 7, "SELECT ok, message, epoch FROM api.link_open($1)", 1, greeting_types};
+
+/* ---- the registry's answers */
+
+static bool on_greeted(void *owner, PGresult *row)
+{
+    struct dispatch *d = owner;
+    if (PQntuples(row) != 1 || PQgetisnull(row, 0, 0) || PQgetvalue(row, 0, 0)[0] != 1) {
+        d->events.fatal(d->events.owner, PQntuples(row) == 1 && !PQgetisnull(row, 0, 1)
+                                             ? PQgetvalue(row, 0, 1)
+                                             : "the registry gives no answer");
+        return false;
+    }
+    uint64_t epoch;
+    memcpy(&epoch, PQgetvalue(row, 0, 2), sizeof epoch);
+    pool_set_epoch(d->pool, (int64_t)be64toh(epoch));
+    return true;
+}
+
+static bool bind_all(struct dispatch *d, const PGresult *rows, char err[BIND_ERR_SIZE])
+{
+    struct bind_catalog *catalog = bind_catalog(rows);
+    bool ok = catalog != NULL;
+    for (int i = 0; ok && op_table[i].name; i++)
+        if (op_table[i].lane != LANE_FEED)
+            ok = bind_op(catalog, op_table[i].name, i, op_table[i].request, op_table[i].reply, &d->ops[i],
+                         err);
+    ok = ok && journal_bind(catalog, &d->journal_ops, err);
+    bind_catalog_free(catalog);
+    return ok;
+}
+
+static void on_revision(void *owner, struct journal_rows *rows, const Qipan__Revision *revision)
+{
+    hub_publish(((struct dispatch *)owner)->hub, rows, revision);
+}
+
+static void on_begins(void *owner, int64_t epoch, int64_t rev, uint64_t tag)
+{
+    hub_begin(((struct dispatch *)owner)->hub, epoch, rev, tag);
+}
+
+static void on_catalog(struct pool_job *job, const struct pool_answer *a)
+{
+    struct dispatch *d = container_of(job, struct dispatch, catalog);
+    char err[BIND_ERR_SIZE] = "out of memory";
+    if (!a->row) {
+        log_warn("registry", "cannot read the catalogue: %s", a->code);
+        deadline_set(d->deadlines, &d->retry, 1000);
+        return;
+    }
+    if (!bind_all(d, a->row, err)) {
+        d->events.fatal(d->events.owner, err);
+        return;
+    }
+    d->bound = true;
+    struct journal_events events = {on_revision, on_begins, d};
+    d->journal =
+        journal_new(d->loop, d->deadlines, d->pool, &d->journal_ops, (uint64_t)d->config->poll_ms, &events);
+    hub_attach(d->hub, d->journal);
+    d->events.ready(d->events.owner);
+}
+
+static void read_catalog(struct dispatch *d)
+{
+    d->catalog = (struct pool_job){.lane = POOL_READ, .statement = &bind_catalog_sql, .done = on_catalog};
+    pool_submit(d->pool, &d->catalog);
+}
+
+static void on_retry(struct deadline *deadline)
+{
+    read_catalog(container_of(deadline, struct dispatch, retry));
+}
+
+static void on_ready(void *owner)
+{
+    read_catalog(owner);
+}
+
+static void on_news(void *owner)
+{
+    struct dispatch *d = owner;
+    if (d->journal)
+        journal_kick(d->journal);
+}
+
+/* ---- sessions */
+
+static void take_call(struct session *s, const Qipan__Call *call)
+{
+    const struct op_info *info = op_by_number(call->has_op ? call->op : 0);
+    if (!call->has_call || call->call == 0)
+        session_goodbye(s, "PROTOCOL_ERROR", 0);
+    else if (!info)
+        session_refuse(s, call->call, "UNIMPLEMENTED", "op");
+    else if (!the_dispatch->bound)
+        session_refuse(s, call->call, "UNAVAILABLE", NULL);
+    else if (info->lane == LANE_FEED)
+        hub_watch(the_dispatch->hub, s, call);
+    else
+        request_start(s, call, info, &the_dispatch->ops[info - op_table]);
+}
+
+static void take_cancel(struct session *s, uint32_t call)
+{
+    hub_cancel(the_dispatch->hub, s, call);
+}
+
+static void on_writable(struct session *s)
+{
+    hub_writable(the_dispatch->hub, s);
+}
+
+static void on_gone(struct session *s)
+{
+    hub_gone(the_dispatch->hub, s);
+}
+
+const struct session_handler dispatch_handler = {take_call, take_cancel, on_writable, on_gone};
+
+struct pool *dispatch_pool(struct dispatch *d)
+{
+    return d->pool;
+}
+
+/* ---- life */
+
+struct dispatch *dispatch_new(struct loop *loop, struct deadlines *deadlines, const struct config *config,
+                              const struct dispatch_events *events)
+{
+    struct dispatch *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    the_dispatch = d;
+    d->loop = loop;
+    d->deadlines = deadlines;
+    d->config = config;
+    d->events = *events;
+    d->retry.fire = on_retry;
+    d->schema = (int32_t)htonl(SCHEMA_VERSION);
+    d->greeting.values[0] = (char *)&d->schema;
+    d->greeting.lengths[0] = sizeof d->schema;
+    d->hub = hub_new(loop, deadlines);
+    struct pool_config pool = {config->database, config->edit_links, config->read_links, &greeting_sql,
+                               &d->greeting};
+    struct pool_events news = {on_greeted, on_ready, on_news, on_news, d};
+    d->pool = pool_new(loop, deadlines, &pool, &news);
+    return d;
+}
+
+void dispatch_free(struct dispatch *d)
+{
+    if (!d)
+        return;
+    deadline_clear(d->deadlines, &d->retry);
+    pool_free(d->pool);
+    journal_free(d->journal);
+    hub_free(d->hub);
+    for (int i = 0; i < OPS_MAX; i++)
+        bind_op_free(&d->ops[i]);
+    journal_unbind(&d->journal_ops);
+    free(d);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Watches: who gets which change, in order, without a gap. The policy for slow readers stands in hub.c. */
+#ifndef QIPAN_HUB_H
+#define QIPAN_HUB_H
+
+#include "journal.h"
+#include "session.h"
+
+struct hub;
+struct hub *hub_new(struct loop *loop, struct deadlines *deadlines);
+void hub_free(struct hub *hub);
+void hub_attach(struct hub *hub, struct journal *journal); /* once, before the first watch */
+
+/* From the journal. */
+void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag);
+void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision);
+
+/* From sessions. */
+void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call);
+void hub_cancel(struct hub *hub, struct session *s, uint32_t call);
+void hub_writable(struct hub *hub, struct session *s);
+void hub_gone(struct hub *hub, struct session *s);
+
+#endif

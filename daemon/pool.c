@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool.h"
+
+#include "log.h"
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINKS_MAX  8 /* of one lane */
+#define READ_DEPTH 8 /* reads in flight on one link */
+#define TRIES_MAX  6 /* of a job, before its error is final */
+
+struct lane {
+    const char *name;
+    const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
+    int links, depth;
+    bool change; /* jobs go as a group with lock and seal */
+};
+
+static const struct lane lanes[POOL_LANES] = {
+    [POOL_READ] = {"read", "-c statement_timeout=15s", 2, READ_DEPTH, false},
+    [POOL_EDIT] = {"edit", "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
+    [POOL_SOLO] = {"solo", "-c statement_timeout=15s -c lock_timeout=3s", 1, 1, true},
+    [POOL_BULK] = {"bulk", "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
+    [POOL_FEED] = {"feed", "-c statement_timeout=15s -c synchronous_commit=off", 1, 4, false},
+    [POOL_FENCE] = {"fence", "-c statement_timeout=15s -c lock_timeout=10s", 1, 1, false},
+};
+
+struct pool_link {
+    struct pg_link pg;
+    struct pool *pool;
+    enum pool_lane lane;
+    char conninfo[1024];
+};
+
+/* A batch in flight and the jobs it carries, in the order of its calls. */
+struct flight {
+    struct pg_batch batch;
+    struct pool_link *link;
+    struct pool_job *jobs[POOL_GROUP];
+    int n;
+    struct pg_params seal;
+    int64_t epoch; /* big-endian, the seal's parameter */
+};
+
+struct queue {
+    struct pool_job *first, **last;
+};
+
+struct pool {
+    struct loop *loop;
+    struct deadlines *deadlines;
+    struct pool_events events;
+    struct pool_link links[POOL_LANES][LINKS_MAX];
+    int n_links[POOL_LANES];
+    struct queue queues[POOL_LANES];
+    struct task pump;
+    int64_t epoch;
+    bool was_ready, closing, ringing, ring_again;
+    struct pg_batch bell;
+};
+
+/* Ids of the pool's own statements stand at the end of the range; operations count from 0. */
+static const Oid seal_types[] = {20};
+static const struct pg_statement seal_sql = {PG_STATEMENTS - 3, "SELECT rev, tag FROM api.seal($1)", 1,
+                                             seal_types};
+static const struct pg_statement lock_sql = {PG_STATEMENTS - 4, "SELECT api.rights_lock()", 0, NULL};
+static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notify('qipan', '')", 0, NULL};
+
+/* ---- queues */
+
+static void append(struct pool *pool, struct pool_job *job)
+{
+    struct queue *q = &pool->queues[job->lane];
+    job->next = NULL;
+    job->queued = true;
+    *q->last = job;
+    q->last = &job->next;
+    loop_touch(pool->loop, &pool->pump);
+}
+
+static struct pool_job *take(struct queue *q)
+{
+    struct pool_job *job = q->first;
+    if (!job)
+        return NULL;
+    q->first = job->next;
+    if (!q->first)
+        q->last = &q->first;
+    job->queued = false;
+    return job;
+}
+
+void pool_submit(struct pool *pool, struct pool_job *job)
+{
+    job->tries = 0;
+    job->sent = false;
+    append(pool, job);
+}
+
+bool pool_cancel(struct pool *pool, struct pool_job *job)
+{
+    struct queue *q = &pool->queues[job->lane];
+    if (!job->queued)
+        return false;
+    for (struct pool_job **p = &q->first; *p; p = &(*p)->next) {
+        if (*p != job)
+            continue;
+        *p = job->next;
+        if (q->last == &job->next)
+            q->last = p;
+        job->queued = false;
+        return true;
+    }
+    return false;
+}
+
+static void fail(struct pool_job *job, const char *code)
+{
+    job->done(job, &(struct pool_answer){.code = code});
+}
+
+/* ---- what a failure means */
+
+enum verdict { RETRY, RETRY_ALONE, RETRY_NEW_LINK, FINAL };
+
+static const struct meaning {
+    const char *prefix; /* of the SQLSTATE; the first that fits */
+    enum verdict verdict;
+    const char *code; /* when tries are used up, or final */
+} meanings[] = {
+    {"55P03", RETRY_ALONE, "LOCKED"},
+    {"40P01", RETRY_ALONE, "LOCKED"},
+    {"40001", RETRY, "LOCKED"},
+    {"23505", RETRY, "INTERNAL"}, /* two carriers of one request id: the second finds the first's outcome */
+    {"57014", FINAL, "UNAVAILABLE"},
+    {"53100", FINAL, "STORAGE_FULL"},
+    {"53", RETRY_NEW_LINK, "BUSY"},
+    {"25006", RETRY_NEW_LINK, "UNAVAILABLE"},
+    {"57P", RETRY_NEW_LINK, "UNAVAILABLE"},
+    {"0A000", RETRY_NEW_LINK, "INTERNAL"}, /* a plan from before a migration */
+    {"26000", RETRY_NEW_LINK, "INTERNAL"},
+    {"08", RETRY_NEW_LINK, "UNAVAILABLE"},
+    {"55000", RETRY_NEW_LINK,
+     "UNAVAILABLE"}, /* the seal: another timeline than the epoch's, or another epoch */
+    {"", FINAL, "INTERNAL"},
+};
+
+static const struct meaning *meaning_of(const char *sqlstate)
+{
+    const struct meaning *m = meanings;
+    while (strncmp(m->prefix, sqlstate, strlen(m->prefix)) != 0)
+        m++;
+    return m;
+}
+
+/* Puts a job whose batch failed where it goes next. `guilty`: it was this job's call that failed. */
+static void again(struct pool *pool, struct pool_job *job, const struct pg_batch *b, bool guilty)
+{
+    if (pool->closing || job->abandoned) {
+        fail(job, job->sent && lanes[job->lane].change ? "UNKNOWN" : "UNAVAILABLE");
+        return;
+    }
+    if (!guilty) {
+        append(pool, job);
+        return;
+    }
+    const struct meaning *m = meaning_of(b->sqlstate);
+    if (m->verdict == FINAL || ++job->tries >= TRIES_MAX ||
+        (m->verdict == RETRY_ALONE && job->lane == POOL_SOLO)) {
+        if (strcmp(m->code, "INTERNAL") == 0)
+            log_error("pool", "%s: %s %s", job->statement->sql, b->sqlstate, b->message);
+        fail(job, m->code);
+        return;
+    }
+    if (job->lane == POOL_EDIT)
+        job->lane = POOL_SOLO;
+    append(pool, job);
+}
+
+static bool wants_new_link(const struct pg_batch *b)
+{
+    return !b->ok && !b->lost && meaning_of(b->sqlstate)->verdict == RETRY_NEW_LINK;
+}
+
+/* ---- flights */
+
+static void answer_all(struct flight *f, bool change)
+{
+    struct pool *pool = f->link->pool;
+    struct pool_answer answer = {0};
+    const PGresult *seal = change ? f->batch.results[f->n + 1] : NULL;
+    if (seal && PQntuples(seal) == 1 && !PQgetisnull(seal, 0, 0)) {
+        int64_t big;
+        memcpy(&big, PQgetvalue(seal, 0, 0), sizeof big);
+        answer.rev = (int64_t)be64toh((uint64_t)big);
+        answer.sealed = true;
+    }
+    for (int i = 0; i < f->n; i++) {
+        answer.row = f->batch.results[i + change];
+        answer.code = "INTERNAL";
+        f->jobs[i]->done(f->jobs[i], &answer);
+    }
+    if (answer.sealed) {
+        pool->events.committed(pool->events.owner);
+        pool_ring(pool);
+    }
+}
+
+/* The wait for the standby was cancelled: the change is here, but may not survive a failover. Not acknowledged; the
+ * client asks again under the same request id. */
+static void answer_unsure(struct flight *f)
+{
+    for (int i = 0; i < f->n; i++)
+        fail(f->jobs[i], "UNKNOWN");
+}
+
+static void sort_again(struct flight *f, bool change)
+{
+    struct pg_batch *b = &f->batch;
+    int guilty = b->lost ? -1 : b->failed - change;
+    bool blame_all =
+        !b->lost && (guilty < 0 || guilty >= f->n); /* lock, seal or commit: everybody counts a try */
+    for (int i = 0; i < f->n; i++)
+        again(f->link->pool, f->jobs[i], b, blame_all || i == guilty);
+}
+
+static void landed(struct pg_batch *b)
+{
+    struct flight *f = container_of(b, struct flight, batch);
+    struct pool_link *link = f->link;
+    struct pool *pool = link->pool;
+    bool change = lanes[link->lane].change;
+    if (b->ok && b->unsure)
+        answer_unsure(f);
+    else if (b->ok)
+        answer_all(f, change);
+    else
+        sort_again(f, change);
+    if (wants_new_link(b) && link->pg.state == PG_UP && !pool->closing)
+        log_warn(link->pg.name, "the link is no longer good: %s %s", b->sqlstate, b->message);
+    bool renew = wants_new_link(b);
+    free(f);
+    if (renew)
+        pg_refuse(&link->pg, "renewed after an error");
+    loop_touch(pool->loop, &pool->pump);
+}
+
+static int by_object(const void *a, const void *b)
+{
+    const struct pool_job *x = *(struct pool_job *const *)a, *y = *(struct pool_job *const *)b;
+    return x->object < y->object ? -1 : x->object > y->object;
+}
+
+/* Stable, so that two edits of one object keep the order of arrival; n is at most POOL_GROUP. */
+static void sort_jobs(struct pool_job **jobs, int n)
+{
+    for (int i = 1; i < n; i++)
+        for (int k = i; k > 0 && by_object(&jobs[k - 1], &jobs[k]) > 0; k--) {
+            struct pool_job *swap = jobs[k];
+            jobs[k] = jobs[k - 1];
+            jobs[k - 1] = swap;
+        }
+}
+
+static void add_call(struct pg_batch *b, const struct pg_statement *statement, const struct pg_params *params)
+{
+    b->calls[b->n++] = (struct pg_call){statement, params};
+}
+
+static void take_off(struct pool_link *link, int most)
+{
+    struct pool *pool = link->pool;
+    bool change = lanes[link->lane].change;
+    struct flight *f = calloc(1, sizeof *f);
+    if (!f)
+        return;
+    f->link = link;
+    f->batch.done = landed;
+    while (f->n < most && (f->jobs[f->n] = take(&pool->queues[link->lane])))
+        f->jobs[f->n++]->sent = true;
+    sort_jobs(f->jobs, f->n);
+    if (change)
+        add_call(&f->batch, &lock_sql, NULL);
+    for (int i = 0; i < f->n; i++)
+        add_call(&f->batch, f->jobs[i]->statement, &f->jobs[i]->params);
+    if (change) {
+        f->epoch = (int64_t)htobe64((uint64_t)pool->epoch);
+        f->seal.values[0] = (char *)&f->epoch;
+        f->seal.lengths[0] = sizeof f->epoch;
+        add_call(&f->batch, &seal_sql, &f->seal);
+    }
+    pg_send(&link->pg, &f->batch);
+}
+
+static struct pool_link *idlest(struct pool *pool, enum pool_lane lane)
+{
+    struct pool_link *best = NULL;
+    for (int i = 0; i < pool->n_links[lane]; i++) {
+        struct pool_link *link = &pool->links[lane][i];
+        if (link->pg.state == PG_UP && link->pg.depth < lanes[lane].depth &&
+            (!best || link->pg.depth < best->pg.depth))
+            best = link;
+    }
+    return best;
+}
+
+/* End of turn: what came in this turn goes out together. */
+static void pump(struct task *task)
+{
+    struct pool *pool = container_of(task, struct pool, pump);
+    for (int lane = 0; lane < POOL_LANES; lane++) {
+        struct pool_link *link;
+        while (pool->queues[lane].first && (link = idlest(pool, (enum pool_lane)lane)))
+            take_off(link, lane == POOL_EDIT ? POOL_GROUP : 1);
+    }
+}
+
+/* ---- the bell */
+
+static void rung(struct pg_batch *b)
+{
+    struct pool *pool = b->owner;
+    pool->ringing = false;
+    if (pool->ring_again && !b->lost)
+        pool_ring(pool);
+}
+
+void pool_ring(struct pool *pool)
+{
+    struct pool_link *link = &pool->links[POOL_FEED][0];
+    pool->ring_again = pool->ringing;
+    if (pool->ringing || link->pg.state != PG_UP || pool->closing)
+        return;
+    pool->ringing = true;
+    pool->bell = (struct pg_batch){.done = rung, .owner = pool};
+    add_call(&pool->bell, &bell_sql, NULL);
+    pg_send(&link->pg, &pool->bell);
+}
+
+/* ---- links */
+
+static void on_greeted(struct pg_link *pg, PGresult *row)
+{
+    struct pool_link *link = pg->owner;
+    struct pool *pool = link->pool;
+    if (!pool->events.greeted(pool->events.owner, row)) {
+        pg_refuse(pg, "the registry is not for this daemon");
+        return;
+    }
+    pg->failures = 0;
+    log_info(pg->name, "link is up");
+    if (!pool->was_ready && link->lane == POOL_READ) {
+        pool->was_ready = true;
+        pool->events.ready(pool->events.owner);
+    }
+    if (link->lane == POOL_FEED)
+        pool->events.doorbell(pool->events.owner); /* what rang while it was down was not heard */
+    loop_touch(pool->loop, &pool->pump);
+}
+
+static void on_down(struct pg_link *pg)
+{
+    (void)pg;
+}
+
+static void on_doorbell(struct pg_link *pg)
+{
+    struct pool *pool = ((struct pool_link *)pg->owner)->pool;
+    pool->events.doorbell(pool->events.owner);
+}
+
+static const struct pg_events link_events = {on_greeted, on_down, on_doorbell};
+
+/* keepalives find a silent server; the options bound what a statement may wait for */
+static void open_link(struct pool *pool, const struct pool_config *config, enum pool_lane lane, int i)
+{
+    struct pool_link *link = &pool->links[lane][i];
+    link->pool = pool;
+    link->lane = lane;
+    snprintf(link->pg.name, sizeof link->pg.name, "pg %s %d", lanes[lane].name, i + 1);
+    snprintf(link->conninfo, sizeof link->conninfo,
+             "%s application_name='qipand %s %d' options='%s' target_session_attrs=read-write "
+             "client_encoding=UTF8 "
+             "keepalives_idle=5 keepalives_interval=2 keepalives_count=2 tcp_user_timeout=9000",
+             config->database, lanes[lane].name, i + 1, lanes[lane].options);
+    link->pg.loop = pool->loop;
+    link->pg.deadlines = pool->deadlines;
+    link->pg.events = &link_events;
+    link->pg.owner = link;
+    pg_open(&link->pg, link->conninfo, config->greeting, config->greeting_params, lane == POOL_FEED);
+}
+
+static int links_of(const struct pool_config *config, enum pool_lane lane)
+{
+    int n = lane == POOL_EDIT   ? config->edit_links
+            : lane == POOL_READ ? config->read_links
+                                : lanes[lane].links;
+    return n < LINKS_MAX ? n : LINKS_MAX;
+}
+
+struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const struct pool_config *config,
+                      const struct pool_events *events)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return NULL;
+    pool->loop = loop;
+    pool->deadlines = deadlines;
+    pool->events = *events;
+    pool->pump.run = pump;
+    for (int lane = 0; lane < POOL_LANES; lane++) {
+        pool->queues[lane].last = &pool->queues[lane].first;
+        pool->n_links[lane] = links_of(config, (enum pool_lane)lane);
+        for (int i = 0; i < pool->n_links[lane]; i++)
+            open_link(pool, config, (enum pool_lane)lane, i);
+    }
+    return pool;
+}
+
+void pool_set_epoch(struct pool *pool, int64_t epoch)
+{
+    pool->epoch = epoch;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    pool->closing = true;
+    for (int lane = 0; lane < POOL_LANES; lane++)
+        for (int i = 0; i < pool->n_links[lane]; i++)
+            pg_close(&pool->links[lane][i].pg);
+    for (int lane = 0; lane < POOL_LANES; lane++)
+        for (struct pool_job *job; (job = take(&pool->queues[lane]));)
+            fail(job, job->sent && lanes[lane].change ? "UNKNOWN" : "UNAVAILABLE");
+    loop_forget(pool->loop, &pool->pump);
+    free(pool);
+}
+
+const char *pool_problem(const struct pool *pool)
+{
+    const char *problem = "not connected yet";
+    for (int lane = 0; lane < POOL_LANES; lane++)
+        for (int i = 0; i < pool->n_links[lane]; i++) {
+            if (pool->links[lane][i].pg.state == PG_UP)
+                return NULL;
+            if (pool->links[lane][i].pg.problem[0])
+                problem = pool->links[lane][i].pg.problem;
+        }
+    return problem;
+}

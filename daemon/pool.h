@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Links to the registry in lanes, and the jobs that wait for them.
+ *
+ * EDIT  changes, in groups: what arrives while a group is in flight goes as the next one, at most POOL_GROUP jobs
+ *       sorted by object, in one implicit transaction: rights lock, n calls, seal. When idle a group of one goes at
+ *       once. A job that fails unexpectedly is run again alone; its neighbours again together.
+ * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
+ * BULK  imports and reports: alone, may take long, delays nobody.
+ * READ  reads, pipelined, each with its own sync.
+ * FEED  the journal; also the doorbell's ear and bell.   FENCE  settles missing numbers, one statement at a time.
+ *
+ * A job whose link died is sent again: changes are found by their request id. Jobs end exactly once. */
+#ifndef QIPAN_POOL_H
+#define QIPAN_POOL_H
+
+#include "pg.h"
+
+#define POOL_GROUP 64
+
+enum pool_lane { POOL_READ, POOL_EDIT, POOL_SOLO, POOL_BULK, POOL_FEED, POOL_FENCE, POOL_LANES };
+
+struct pool_answer {
+    const PGresult *row; /* one row, valid inside done() only; NULL when it failed */
+    const char *code;    /* when row is NULL: name of errors.def */
+    int64_t rev;         /* of the group, when `sealed` */
+    bool sealed;
+};
+
+struct pool_job {
+    /* in */
+    enum pool_lane lane;
+    const struct pg_statement *statement;
+    struct pg_params params; /* the values must live until done() */
+    uint64_t object;         /* edits of one object keep their order */
+    void (*done)(struct pool_job *job, const struct pool_answer *answer);
+    bool abandoned; /* nobody waits any more: don't try again */
+
+    /* private */
+    struct pool_job *next;
+    int tries;
+    bool queued, sent; /* sent: the registry may have seen it */
+};
+
+struct pool;
+
+struct pool_config {
+    const char *database; /* libpq connection string */
+    int edit_links, read_links;
+    const struct pg_statement *greeting; /* link_open */
+    const struct pg_params *greeting_params;
+};
+
+struct pool_events {
+    bool (*greeted)(void *owner,
+                    PGresult *row); /* false: this registry is not for us, keep the link closed */
+    void (*ready)(void *owner);     /* the first link of the read lane came up */
+    void (*committed)(void *owner); /* one of our groups is in the journal */
+    void (*doorbell)(void *owner);
+    void *owner;
+};
+
+struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const struct pool_config *config,
+                      const struct pool_events *events);
+void pool_set_epoch(struct pool *pool, int64_t epoch); /* what the seal claims to write under */
+void pool_free(struct pool *pool);                     /* ends all jobs with UNAVAILABLE */
+
+void pool_submit(struct pool *pool, struct pool_job *job);
+
+/* Takes back a job that waits. False: it is being run, done() will come. */
+bool pool_cancel(struct pool *pool, struct pool_job *job);
+
+/* The registry may have carried it out, but its word didn't arrive yet. */
+static inline bool pool_job_sent(const struct pool_job *job)
+{
+    return job->sent;
+}
+
+const char *pool_problem(const struct pool *pool); /* why no link is up; NULL when one is */
+void pool_ring(struct pool *pool);                 /* tells the other daemons that there is news; coalesced */
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "request.h"
+
+#include "limits.h"
+#include "log.h"
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLY_ARENA (4 * 1024 * 1024)
+
+struct request {
+    struct session *session;
+    const struct op_info *info;
+    const struct bind_op *op;
+    uint32_t call;
+    struct pool_job job;
+    struct deadline deadline;
+    struct arena arena;
+    struct bind_server server;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    char *id; /* request id, in the arena */
+    bool answered;
+};
+
+static bool is_change(const struct op_info *info)
+{
+    return info->lane == LANE_EDIT || info->lane == LANE_BULK;
+}
+
+static void request_free(struct request *r)
+{
+    struct session *s = r->session;
+    deadline_clear(s->shared->deadlines, &r->deadline);
+    arena_free(&r->arena);
+    free(r);
+    session_unref(s);
+}
+
+/* The one place that answers. */
+static void answer(struct request *r, const ProtobufCMessage *reply, Qipan__Error *error)
+{
+    if (r->answered)
+        return;
+    r->answered = true;
+    session_reply(r->session, r->call, reply, error);
+    session_call_ends(r->session);
+}
+
+static void refuse(struct request *r, const char *code, const char *field, const char *message)
+{
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    error.field = (char *)field;
+    error.message = (char *)message;
+    session_fill_error(&error, code, r->session->lang);
+    answer(r, NULL, &error);
+}
+
+/* ---- answers of the registry */
+
+static void answer_row(struct request *r, const struct pool_answer *a)
+{
+    struct arena arena;
+    ProtobufCMessage *reply;
+    Qipan__Error *error;
+    arena_init(&arena, REPLY_ARENA);
+    if (!bind_reply(r->op, a->row, &arena, &reply, &error)) {
+        log_error(r->session->conn ? r->session->conn->name : "request", "%s: the reply does not fit",
+                  r->info->name);
+        refuse(r, "INTERNAL", NULL, NULL);
+    } else if (error) {
+        session_fill_error(error, error->code ? error->code : "INTERNAL", r->session->lang);
+        answer(r, NULL, error);
+    } else {
+        if (is_change(r->info) && a->sealed)
+            bind_set_int64(reply, "rev", a->rev);
+        answer(r, reply, NULL);
+    }
+    arena_free(&arena);
+}
+
+static void on_done(struct pool_job *job, const struct pool_answer *a)
+{
+    struct request *r = container_of(job, struct request, job);
+    if (a->row)
+        answer_row(r, a);
+    else
+        refuse(r, a->code, NULL, NULL);
+    request_free(r);
+}
+
+/* A change that may have reached the registry isn't "failed": its outcome is not known, and may be asked for. */
+static void on_deadline(struct deadline *d)
+{
+    struct request *r = container_of(d, struct request, deadline);
+    struct pool *pool = r->session->shared->pool;
+    bool waiting = pool_cancel(pool, &r->job);
+    bool sent = pool_job_sent(&r->job);
+    if (is_change(r->info) && sent)
+        refuse(r, "UNKNOWN", NULL, NULL);
+    else
+        refuse(r, pool_problem(pool) ? "UNAVAILABLE" : "DEADLINE_EXCEEDED", NULL, NULL);
+    if (waiting)
+        request_free(r);
+    else
+        r->job.abandoned = true;
+}
+
+/* ---- checks, in order */
+
+static bool id_is_good(const char *id)
+{
+    size_t n = strlen(id);
+    return n >= 1 && n <= LIMIT_REQUEST_ID &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") == n;
+}
+
+static const char *check_unpack(struct request *r, const Qipan__Call *call, ProtobufCMessage **ret,
+                                struct msg_fault *fault)
+{
+    const uint8_t *bytes = call->has_payload ? call->payload.data : (const uint8_t *)"";
+    size_t n = call->has_payload ? call->payload.len : 0;
+    switch (msg_unpack(r->op->request, bytes, n, &r->arena, ret, fault)) {
+    case MSG_OK:
+        break;
+    case MSG_INVALID_TEXT:
+        return "INVALID_TEXT";
+    case MSG_MALFORMED:
+        return "MALFORMED";
+    case MSG_NO_MEMORY:
+        return "TOO_LARGE";
+    }
+    SHA256(bytes, n, r->digest);
+    return NULL;
+}
+
+static const char *check_id(struct request *r, const Qipan__Call *call, struct msg_fault *fault)
+{
+    if (!is_change(r->info))
+        return NULL;
+    if (!call->request || !id_is_good(call->request)) {
+        strcpy(fault->field, "request");
+        return "INVALID_ARGUMENT";
+    }
+    r->id = arena_strdup(&r->arena, call->request);
+    return r->id ? NULL : "TOO_LARGE";
+}
+
+/* Edits of one object go in order of arrival, and sorted by object in their group: any hash will do. */
+static uint64_t object_of(const ProtobufCMessage *m)
+{
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "id");
+    const char *id =
+        f && f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)((const char *)m + f->offset) : NULL;
+    uint64_t hash = 14695981039346656037u;
+    for (; id && *id; id++)
+        hash = (hash ^ (uint8_t)*id) * 1099511628211u;
+    return hash;
+}
+
+static enum pool_lane lane_of(const struct op_info *info)
+{
+    return info->lane == LANE_READ ? POOL_READ : info->lane == LANE_EDIT ? POOL_EDIT : POOL_BULK;
+}
+
+static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMessage *message)
+{
+    struct session *s = r->session;
+    r->server = (struct bind_server){.account = s->principal.account,
+                                     .lang = s->lang,
+                                     .request = r->id,
+                                     .digest = r->digest,
+                                     .has_base = call->has_base_version,
+                                     .base = call->base_version};
+    r->job.lane = lane_of(r->info);
+    r->job.statement = &r->op->statement;
+    r->job.object = object_of(message);
+    r->job.done = on_done;
+    r->deadline.fire = on_deadline;
+    if (!bind_params(r->op, message, &r->server, &r->arena, &r->job.params)) {
+        refuse(r, "TOO_LARGE", NULL, NULL);
+        request_free(r);
+        return;
+    }
+    uint32_t longest = r->info->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+    uint32_t wait = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < longest
+                        ? call->deadline_ms
+                        : longest;
+    deadline_set(s->shared->deadlines, &r->deadline, wait);
+    pool_submit(s->shared->pool, &r->job);
+}
+
+void request_start(struct session *s, const Qipan__Call *call, const struct op_info *info,
+                   const struct bind_op *op)
+{
+    struct request *r = calloc(1, sizeof *r);
+    if (!r) {
+        session_refuse(s, call->call, "BUSY", NULL);
+        return;
+    }
+    r->session = s;
+    r->info = info;
+    r->op = op;
+    r->call = call->call;
+    arena_init(&r->arena, LIMIT_ARENA);
+    session_ref(s);
+    session_call_begins(s);
+
+    struct msg_fault fault = {""};
+    ProtobufCMessage *message;
+    const char *code = check_unpack(r, call, &message, &fault);
+    if (!code)
+        code = check_id(r, call, &fault);
+    if (code) {
+        refuse(r, code, fault.field[0] ? fault.field : NULL, NULL);
+        request_free(r);
+        return;
+    }
+    submit(r, call, message);
+}

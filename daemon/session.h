@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One signed-in client: handshake → look-up of the account → hello → calls → goodbye.
+ *
+ *   SECURING ── handshake ──▶ SIGNING_IN ── account known ──▶ GREETING ── hello ──▶ OPEN ──▶ (closed)
+ *
+ * Not a byte of a peer is decoded before its account is known: the connection is paused until then. */
+#ifndef QIPAN_SESSION_H
+#define QIPAN_SESSION_H
+
+#include "auth.h"
+#include "conn.h"
+
+enum session_state { SESSION_SECURING, SESSION_SIGNING_IN, SESSION_GREETING, SESSION_OPEN, SESSION_GONE };
+
+struct session;
+
+/* What the floors above do with an open session. */
+struct session_handler {
+    void (*call)(struct session *s, const Qipan__Call *call);
+    void (*cancel)(struct session *s, uint32_t call);
+    void (*writable)(struct session *s);
+    void (*gone)(struct session *s); /* forget it: no frame can be sent any more */
+};
+
+struct session_shared {
+    struct loop *loop;
+    struct deadlines *deadlines;
+    struct pool *pool;
+    SSL_CTX *ctx;
+    const struct session_handler *handler;
+    struct session *first;
+    int n, n_unknown, max, max_unknown; /* sessions, and those not signed in yet */
+};
+
+struct session {
+    struct session_shared *shared;
+    struct session *next, **back;
+    struct conn *conn; /* NULL once closed */
+    enum session_state state;
+    struct principal principal;
+    char lang[3]; /* zh or en */
+    char instance[33];
+    int in_flight; /* calls that wait for their reply */
+    int refs;      /* requests that still point here */
+    struct deadline greeting, ping;
+    void *watches; /* of the hub */
+    bool querying;
+    struct auth_query query;
+};
+
+/* Somebody waits at the listener. Over the caps he is closed at once. */
+void session_accept(struct session_shared *shared, uv_stream_t *listener);
+
+bool session_send(struct session *s, const Qipan__Frame *frame);
+void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *reply, Qipan__Error *error);
+/* An error with the list's own sentence, in the session's language. */
+void session_refuse(struct session *s, uint32_t call, const char *code, const char *field);
+
+void session_call_begins(struct session *s); /* counts; at LIMIT_IN_FLIGHT reading stops */
+void session_call_ends(struct session *s);
+void session_ref(struct session *s);
+void session_unref(struct session *s); /* the last one frees a session that is gone */
+
+/* error code NULL = orderly */
+void session_goodbye(struct session *s, const char *code, uint32_t reconnect_after_ms);
+
+/* Fills code, status, message of an Error in the language. */
+void session_fill_error(Qipan__Error *error, const char *code, const char *lang);
+
+#endif
