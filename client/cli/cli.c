@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include "json.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+volatile sig_atomic_t cli_signal;
+
+static int signal_code(void)
+{
+    return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
+}
+
+/* ---------------------------------------------------------------- reports */
+
+const char *cli_safe(struct arena *arena, const char *text)
+{
+    const uint8_t *s = (const uint8_t *)(text ? text : ""), *end = s + strlen((const char *)s);
+    char *out = arena_alloc(arena, (size_t)(end - s) * 10 + 1), *at = out;
+
+    if (!out)
+        return "";
+    if (!utf8_valid(s, (size_t)(end - s)))
+        return "\xEF\xBF\xBD";
+    while (s < end) {
+        const uint8_t *from = s;
+        uint32_t c = utf8_next(&s, end);
+
+        if (c == '\t' || c == '\n') {
+            *at++ = ' ';
+        } else if (utf8_forbidden(c)) {
+            at += sprintf(at, "\\u{%X}", (unsigned)c);
+        } else {
+            memcpy(at, from, (size_t)(s - from));
+            at += s - from;
+        }
+    }
+    *at = '\0';
+    return out;
+}
+
+static void print_json_error(json_t *error, const char *request)
+{
+    json_t *whole = json_object();
+    char *line;
+
+    if (request && *request)
+        json_object_set_new(error, "request", json_string(request));
+    json_object_set_new(whole, "error", error);
+    line = json_line(whole);
+    fprintf(stderr, "%s\n", line ? line : "{\"error\":{\"code\":\"INTERNAL\"}}");
+    free(line);
+}
+
+static const char *shown_value(struct cli *cli, const char *field, const char *canonical)
+{
+    const ProtobufCFieldDescriptor *f = field ? value_field(&qipan__project__descriptor, field) : NULL;
+    const char *label = canonical && f && cli->label ? cli->label(cli, f->name, canonical) : NULL;
+    const char *text = label            ? label
+                       : canonical && f ? value_people_text(f, canonical, NULL, cli->lang, &cli->arena)
+                                        : canonical;
+
+    return text ? cli_safe(&cli->arena, text) : _("(empty)");
+}
+
+static const char *local_time(struct cli *cli, int64_t at)
+{
+    time_t t = (time_t)(at / 1000000);
+    struct tm tm;
+    char text[32];
+
+    localtime_r(&t, &tm);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+    return arena_strdup(&cli->arena, text);
+}
+
+static void print_clash(struct cli *cli, const Qipan__Clash *c)
+{
+    fprintf(stderr, _("  %s: it was %s; %s set it to %s on %s; yours: %s\n"),
+            c->field ? value_label(c->field, cli->lang) : "?", shown_value(cli, c->field, c->base_value),
+            c->by ? cli_safe(&cli->arena, c->by) : "?", shown_value(cli, c->field, c->theirs),
+            c->has_at ? local_time(cli, c->at) : "?", shown_value(cli, c->field, c->yours));
+}
+
+static void print_allowed(struct cli *cli, const Qipan__Error *e)
+{
+    if (e->n_allowed == 0)
+        return;
+    fprintf(stderr, "%s", _("  allowed:"));
+    for (size_t i = 0; i < e->n_allowed; i++)
+        fprintf(stderr, " %s", cli_safe(&cli->arena, e->allowed[i]));
+    fputc('\n', stderr);
+}
+
+static void print_text_error(struct cli *cli, const Qipan__Error *e, const char *code)
+{
+    fprintf(stderr, "qipan: %s [%s]", cli_safe(&cli->arena, e->message ? e->message : code), code);
+    if (e->field && *e->field)
+        fprintf(stderr, " %s", cli_safe(&cli->arena, e->field));
+    fputc('\n', stderr);
+    for (size_t i = 0; i < e->n_fields; i++)
+        print_clash(cli, e->fields[i]);
+    if (e->other_no)
+        fprintf(stderr, _("  registered: %s by %s on %s\n"), cli_safe(&cli->arena, e->other_no),
+                e->other_office ? cli_safe(&cli->arena, e->other_office) : "?",
+                e->has_at ? local_time(cli, e->at) : "?");
+    print_allowed(cli, e);
+    if (e->hint && *e->hint)
+        fprintf(stderr, _("  hint: %s\n"), cli_safe(&cli->arena, e->hint));
+}
+
+/* What to do now, where the daemon said nothing about it. */
+static char *default_hint(const char *code)
+{
+    static const struct {
+        const char *code, *hint;
+    } hints[] = {
+        {"UNAVAILABLE", N_("check the address in the settings and the network, then try again")},
+        {"BUSY", N_("try again in a moment")},
+        {"UNAUTHENTICATED", N_("check certificate and key of this context, or ask the system administrator")},
+        {"CERT_REVOKED", N_("ask the system administrator for a new certificate")},
+        {"CONFLICT",
+         N_("look at the present values (project show), then edit again, or insist with --force --reason")},
+        {"KEY_REUSED", N_("leave --request out, or use a new one")},
+        {"DEADLINE_EXCEEDED", N_("try again in a moment")},
+    };
+
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (strcmp(hints[i].code, code) == 0)
+            return gettext(hints[i].hint);
+    return NULL;
+}
+
+static char *unknown_hint(struct cli *cli, const char *request)
+{
+    char text[256];
+
+    snprintf(text, sizeof text, _("ask again with --request %s, or look at it with: qipan receipt show %s"),
+             request, request);
+    return arena_strdup(&cli->arena, text);
+}
+
+int cli_error(struct cli *cli, const Qipan__Error *error, const char *request)
+{
+    Qipan__Error e = *error;
+    const char *code = e.code ? e.code : "INTERNAL";
+
+    if (!e.hint || !*e.hint)
+        e.hint = strcmp(code, "UNKNOWN") == 0 && request && *request ? unknown_hint(cli, request)
+                                                                     : default_hint(code);
+    fflush(stdout);
+    if (cli_json(cli))
+        print_json_error(json_of_error(&e), request);
+    else
+        print_text_error(cli, &e, code);
+    return error_info(code)->exit_code;
+}
+
+int cli_fail(struct cli *cli, const char *code, const char *field, const char *hint, const char *format, ...)
+{
+    Qipan__Error e = QIPAN__ERROR__INIT;
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    e.code = (char *)code;
+    e.field = (char *)field;
+    e.hint = (char *)hint;
+    e.message = text;
+    return cli_error(cli, &e, NULL);
+}
+
+int cli_invalid(struct cli *cli, const char *field, const struct value_error *error)
+{
+    return cli_fail(cli, "INVALID_ARGUMENT", field, error->hint, "%s", error->message);
+}
+
+static int usage_error(struct cli *cli, const char *text, const char *hint)
+{
+    fflush(stdout);
+    if (cli_json(cli)) {
+        print_json_error(json_pack("{s:s,s:s,s:s?}", "code", "USAGE", "message", text, "hint", hint), NULL);
+        return EXIT_USAGE;
+    }
+    fprintf(stderr, "qipan: %s\n", cli_safe(&cli->arena, text));
+    if (hint)
+        fprintf(stderr, _("  hint: %s\n"), cli_safe(&cli->arena, hint));
+    return EXIT_USAGE;
+}
+
+int cli_usage(struct cli *cli, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return usage_error(cli, text, _("see: qipan help"));
+}
+
+int cli_unknown(struct cli *cli, const char *what, const char *word, const char *const *words)
+{
+    const char *near = value_nearest(word, words);
+    char text[512], hint[256];
+
+    snprintf(text, sizeof text, _("unknown %s \"%.100s\""), gettext(what), word);
+    if (near)
+        snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
+    else
+        snprintf(hint, sizeof hint, "%s", _("see: qipan help"));
+    return usage_error(cli, text, hint);
+}
+
+void cli_warn(const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    va_start(args, format);
+    fputs("qipan: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+int cli_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    if (errno == EPIPE)
+        return 0;
+    cli_warn("%s: %s", _("can't write the output"), strerror(errno));
+    return EXIT_DIFFERENT;
+}
+
+/* ---------------------------------------------------------------- words and options */
+
+int cli_subcommand(struct cli *cli, int argc, char **argv, const char *const *words, int *ret_index)
+{
+    if (argc < 2)
+        return cli_usage(cli, _("\"%s\" needs a second word; try: qipan help %s"), argv[0], argv[0]);
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(argv[1], words[i]) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return cli_unknown(cli, N_("command"), argv[1], words);
+}
+
+static int unknown_option(struct cli *cli, const char *word, const struct cli_option *table)
+{
+    const char *names[64] = {NULL};
+
+    for (size_t i = 0; table[i].name && i < 63; i++)
+        names[i] = table[i].name;
+    return cli_unknown(cli, N_("option"), word, names);
+}
+
+/* Length of the option's name in the word; 0 when it is another. */
+static size_t matches(const char *word, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (strncmp(word, name, n) != 0)
+        return 0;
+    return word[n] == '\0' || (word[n] == '=' && name[1] == '-') ? n : 0;
+}
+
+static int take_option(struct cli *cli, int argc, char **argv, int *at, const struct cli_option *o, size_t n)
+{
+    const char *word = argv[*at];
+
+    if (o->set)
+        *o->set = true;
+    if (!o->value)
+        return word[n] ? cli_usage(cli, _("%s takes no value"), o->name) : 0;
+    if (word[n]) {
+        *o->value = word + n + 1;
+        return 0;
+    }
+    if (*at + 1 >= argc)
+        return cli_usage(cli, _("%s needs a value"), o->name);
+    *o->value = argv[++*at];
+    return 0;
+}
+
+int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option *table, int *ret_n)
+{
+    int n = 0;
+    bool over = false;
+
+    for (int i = 1; i < argc; i++) {
+        const struct cli_option *o = table;
+        size_t length = 0;
+        int code;
+
+        if (over || argv[i][0] != '-' || argv[i][1] == '\0') {
+            argv[++n] = argv[i];
+            continue;
+        }
+        if (strcmp(argv[i], "--") == 0) {
+            over = true;
+            continue;
+        }
+        while (o->name && !(length = matches(argv[i], o->name)))
+            o++;
+        code = o->name ? take_option(cli, argc, argv, &i, o, length) : unknown_option(cli, argv[i], table);
+        if (code)
+            return code;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- connection */
+
+struct qipan *cli_open(struct cli *cli, char why[QIPAN_WHY_SIZE])
+{
+    const struct settings_context *c = cli->context;
+    struct qipan_settings s = {.addresses = c->address,
+                               .ca = c->ca,
+                               .cert = c->cert,
+                               .key = c->key,
+                               .crl = c->crl,
+                               .client = "qipan/" QIPAN_VERSION,
+                               .lang = cli->lang};
+
+    return qipan_open(&s, why);
+}
+
+int cli_connect(struct cli *cli)
+{
+    char err[SETTINGS_ERR_SIZE], why[QIPAN_WHY_SIZE], *path;
+
+    if (cli->q)
+        return 0;
+    if (!cli->settings.path) {
+        path = settings_path();
+        if (!path || !settings_read(path, &cli->settings, err)) {
+            free(path);
+            return usage_error(cli, path ? err : _("no settings file"),
+                               _("QIPAN_CONFIG names the settings file"));
+        }
+        free(path);
+    }
+    cli->context = settings_choose(&cli->settings, cli->context_name, err);
+    if (!cli->context)
+        return usage_error(cli, err, NULL);
+    cli->q = cli_open(cli, why);
+    if (!cli->q)
+        return cli_fail(cli, "UNAUTHENTICATED", NULL, NULL, "%s", why);
+    return 0;
+}
+
+static int interrupted(struct cli *cli, const char *request)
+{
+    if (request && *request)
+        cli_warn(_("interrupted; ask what became of it with: qipan receipt show %s"),
+                 cli_safe(&cli->arena, request));
+    return signal_code();
+}
+
+int cli_call(struct cli *cli, unsigned op, const ProtobufCMessage *request,
+             const struct qipan_call_options *options, struct qipan_result *ret)
+{
+    enum qipan_outcome outcome;
+    int code = cli_connect(cli);
+
+    if (code)
+        return code;
+    do
+        outcome = qipan_call_wait(cli->q, op, request, options, ret);
+    while (outcome == QIPAN_INTERRUPTED && !cli_signal);
+    if (outcome == QIPAN_DONE)
+        return 0;
+    if (outcome == QIPAN_INTERRUPTED)
+        code = interrupted(cli, options ? options->request : NULL);
+    else
+        code = cli_error(cli, ret->error, ret->request);
+    qipan_result_free(ret);
+    return code;
+}
+
+int cli_run(struct cli *cli, const bool *done)
+{
+    while (!*done) {
+        if (cli_signal)
+            return signal_code();
+        qipan_wait(cli->q, done, CLI_SLICE_MS);
+    }
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cursor_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libintl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define _(text) gettext(text)
+
+enum cursor_file_read cursor_file_read(const char *path, char ret[QIPAN_CURSOR_SIZE], char *err,
+                                       size_t err_size)
+{
+    char text[QIPAN_CURSOR_SIZE + 2];
+    FILE *f = fopen(path, "re");
+    Qipan__Cursor c;
+    size_t n;
+
+    if (!f && errno == ENOENT)
+        return CURSOR_FILE_MISSING;
+    if (!f) {
+        snprintf(err, err_size, "%s: %s", path, strerror(errno));
+        return CURSOR_FILE_BAD;
+    }
+    n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    if (!qipan_cursor_parse(text, &c)) {
+        snprintf(err, err_size, _("%s: holds no cursor"), path);
+        return CURSOR_FILE_BAD;
+    }
+    qipan_cursor_text(&c, ret);
+    return CURSOR_FILE_READ;
+}
+
+static bool write_new(const char *path, const char *cursor)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    char line[QIPAN_CURSOR_SIZE + 1];
+    int n = snprintf(line, sizeof line, "%s\n", cursor);
+    bool good;
+
+    if (fd < 0)
+        return false;
+    good = write(fd, line, (size_t)n) == n && fsync(fd) == 0;
+    return close(fd) == 0 && good;
+}
+
+bool cursor_file_write(const char *path, const char *cursor, char *err, size_t err_size)
+{
+    char aside[4096];
+
+    errno = ENAMETOOLONG;
+    if (snprintf(aside, sizeof aside, "%s.new", path) < (int)sizeof aside && write_new(aside, cursor) &&
+        rename(aside, path) == 0)
+        return true;
+    snprintf(err, err_size, "%s: %s", path, strerror(errno));
+    return false;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include "limits.h"
+#include "out.h"
+
+#include <string.h>
+
+static const struct out_label labels[] = {{"id", N_("Id")},         {"version", N_("Version")},
+                                          {"name", N_("Name")},     {"credit_code", N_("Credit code")},
+                                          {"region", N_("Region")}, {"industry", N_("Industry")},
+                                          {"class", N_("Class")},   {NULL, NULL}};
+
+static const struct out_style style = {.desc = &qipan__enterprise__descriptor,
+                                       .table = "name,credit_code,region,industry,class",
+                                       .wide = "id,version,name,credit_code,region,industry,class",
+                                       .name = "id",
+                                       .labels = labels};
+
+static int enterprise_list(struct cli *cli, int argc, char **argv)
+{
+    static const struct cli_option options[] = {{0}};
+    Qipan__EnterpriseListRequest request = QIPAN__ENTERPRISE_LIST_REQUEST__INIT;
+    struct out o;
+    bool more = true;
+    int n, code = cli_options(cli, argc, argv, options, &n);
+
+    if (code)
+        return code;
+    if (n > 1)
+        return cli_usage(cli, _("too many words: \"%s\""), argv[2]);
+    if ((code = out_open(&o, cli, &style)))
+        return code;
+    request.search = n == 1 ? argv[1] : NULL;
+    request.has_limit = true;
+    request.limit = LIMIT_PAGE_ROWS;
+    while (more) {
+        struct qipan_result r;
+        const Qipan__EnterpriseListReply *page;
+
+        if ((code = cli_call(cli, OP_enterprise_list, &request.base, NULL, &r)))
+            return code;
+        page = (const Qipan__EnterpriseListReply *)r.message;
+        for (size_t i = 0; i < page->n_rows; i++)
+            out_row(&o, &page->rows[i]->base);
+        more = page->next && page->n_rows > 0;
+        request.after = page->next ? arena_strdup(&cli->arena, page->next) : NULL;
+        qipan_result_free(&r);
+    }
+    return out_close(&o);
+}
+
+static int take_value(struct cli *cli, Qipan__Enterprise *set, const char *word)
+{
+    const char *equal = strchr(word, '='), *near;
+    char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
+    const ProtobufCFieldDescriptor *f;
+    struct value_error error;
+    char hint[200] = "";
+
+    if (!name)
+        return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), word);
+    f = protobuf_c_message_descriptor_get_field_by_name(set->base.descriptor, name);
+    if (!f) {
+        near = value_nearest_field(set->base.descriptor, name, true);
+        if (near)
+            snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
+        return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
+    }
+    if (!value_writable(f))
+        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
+                        f->name);
+    return value_set(&set->base, f, equal + 1, NULL, &cli->arena, &error) ? 0
+                                                                          : cli_invalid(cli, f->name, &error);
+}
+
+static int enterprise_add(struct cli *cli, int argc, char **argv)
+{
+    const char *reason = NULL;
+    const struct cli_option options[] = {{"--reason", &reason, NULL}, {0}};
+    Qipan__EnterpriseAddRequest request = QIPAN__ENTERPRISE_ADD_REQUEST__INIT;
+    Qipan__Enterprise set = QIPAN__ENTERPRISE__INIT;
+    struct qipan_call_options call = {.request = cli->request};
+    const Qipan__EnterpriseReply *reply;
+    struct qipan_result r;
+    int n, code = cli_options(cli, argc, argv, options, &n);
+
+    if (code)
+        return code;
+    if (n < 1)
+        return cli_usage(cli, "%s", _("enterprise add needs FIELD=VALUE words, at least name=…"));
+    for (int i = 1; i <= n && !code; i++)
+        code = take_value(cli, &set, argv[i]);
+    request.set = &set;
+    request.reason = (char *)reason;
+    if (code || (code = cli_call(cli, OP_enterprise_add, &request.base, &call, &r)))
+        return code;
+    reply = (const Qipan__EnterpriseReply *)r.message;
+    if (reply->enterprise)
+        code = out_object(cli, &style, &reply->enterprise->base, reply->has_rev ? reply->rev : 0, r.request);
+    qipan_result_free(&r);
+    return code;
+}
+
+int cmd_enterprise(struct cli *cli, int argc, char **argv)
+{
+    static const char *const words[] = {"list", "add", NULL};
+    int i, code = cli_subcommand(cli, argc, argv, words, &i);
+
+    if (code)
+        return code;
+    return i == 0 ? enterprise_list(cli, argc - 1, argv + 1) : enterprise_add(cli, argc - 1, argv + 1);
+}

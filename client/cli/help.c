@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include "filter.h"
+
+#include <string.h>
+
+#define PROJECT_USAGE                                                                                        \
+    "qipan project list [TEXT] [--filter EXPR] [--sort [-]FIELD] [-n N]\n"                                   \
+    "qipan project show ID\n"                                                                                \
+    "qipan project add FIELD=VALUE… [--reason TEXT]\n"                                                     \
+    "qipan project edit ID FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"                      \
+    "qipan project advance ID STAGE [--on DATE] [--reason TEXT]\n"                                           \
+    "qipan project log ID\n"
+
+const struct command help_commands[] = {
+    {"project", cmd_project, PROJECT_USAGE, N_("projects: list, show, add, edit, advance, log"),
+     N_("ID is the number people say (2026-0042) or the registry's id. TEXT finds any part of name, investor "
+        "or number.\n"
+        "FIELD= empties a field. Amounts: 3.5亿元, 1200万, 12000000. Dates: 2026, 2026-05, 2026-05-01.\n"
+        "An edit is made on the version the command reads first, or on --base; other people's changes of "
+        "other fields are\n"
+        "kept, the same field is a conflict (exit 6). --force overwrites and needs --reason.\n"
+        "--request ID makes a repeated command the same request: it happens once, the answer comes again.\n"),
+     "qipan project add name=光伏组件项目 investor=示例新能源有限公司 amount_total=3.5亿元 industry=C3825\n"
+     "qipan project edit 2026-0042 amount_total=4亿元 --reason 追加投资\n"
+     "qipan project advance 2026-0042 signed --on 2026-05-01\n"
+     "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"},
+    {"watch", cmd_watch,
+     "qipan watch [--since now|0|CURSOR] [--cursor-file FILE] [--filter EXPR] [--echo] [-n N]\n"
+     "            [--timeout SECONDS] [--exec COMMAND] [--summary]\n",
+     N_("every change, as it happens"),
+     N_("With -o jsonl one JSON object a line. A line's cursor is where to start again: nothing is missed, "
+        "nothing comes\n"
+        "twice. --cursor-file keeps it; a missing file starts at --since. --exec runs a command for each "
+        "change, with\n"
+        "the line on its input; the cursor moves when it ends with 0, otherwise the watch stops.\n"
+        "-n ends after N changes, --timeout after that many seconds (exit 124). --summary: one line per "
+        "import.\n"),
+     "qipan watch -o jsonl --cursor-file ~/.qipan.cursor --filter 'stage=signed'\n"},
+    {"board", cmd_board, "qipan board [--filter EXPR]\n", N_("a live list of projects on the terminal"),
+     N_("Keys: q ends, arrows and Page keys scroll, Home goes to the newest change.\n"),
+     "qipan board --filter 'office=chengguan'\n"},
+    {"import", cmd_import,
+     "qipan import FILE [--commit] [--profile NAME] [--map FILE] [--encoding E] [--keep-going] [--report "
+     "FILE]\n"
+     "             [--exit-code]\n",
+     N_("a sheet into the registry: previewed, then with --commit"),
+     N_("CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row is judged as "
+        "new, updated,\n"
+        "unchanged, rejected or skipped, with the reason. With --commit one rejected row stops everything, "
+        "unless\n"
+        "--keep-going takes the good ones (exit 9).\n"),
+     "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
+     "--commit\n"},
+    {"export", cmd_export, "qipan export [--filter EXPR] [--sort [-]FIELD] [-o csv|jsonl]\n",
+     N_("projects as CSV or JSON Lines"), NULL, "qipan export -o csv --filter 'stage=signed' > signed.csv\n"},
+    {"enterprise", cmd_enterprise,
+     "qipan enterprise list [TEXT]\n"
+     "qipan enterprise add FIELD=VALUE… [--reason TEXT]\n",
+     N_("enterprises: list, add"), NULL, "qipan enterprise add name=示例新能源有限公司 region=310000\n"},
+    {"office", cmd_office, "qipan office list\n", N_("the offices of the county"), NULL,
+     "qipan office list -o json\n"},
+    {"rules", cmd_rules, "qipan rules show [KIND] [--prefix CODE]\n",
+     N_("the rule set in force: stages, codes and their labels"),
+     N_("KIND is stage, office, park, industry, region, method, class or role. For a stage, where it may "
+        "move to.\n"),
+     "qipan rules show stage\nqipan rules show industry --prefix C38\n"},
+    {"receipt", cmd_receipt, "qipan receipt show REQUEST\n", N_("what became of a request id of yours"),
+     N_("After exit 10 (outcome unknown) it says whether the change happened.\n"),
+     "qipan receipt show 5f0c2a9e11d3b870-1\n"},
+    {"whoami", cmd_whoami, "qipan whoami\n", N_("your account, office and rights"), NULL, "qipan whoami\n"},
+    {"version", cmd_version, "qipan version\n", N_("version of program and protocol"), NULL,
+     "qipan version\n"},
+    {"help", cmd_help, "qipan help [FAMILY]\n", N_("this, or more about one family"), NULL,
+     "qipan help project\n"},
+    {0},
+};
+
+const struct command *help_find(const char *name)
+{
+    for (const struct command *c = help_commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+int help_unknown(struct cli *cli, const char *word)
+{
+    const char *words[32] = {NULL};
+
+    for (size_t i = 0; help_commands[i].name && i < 31; i++)
+        words[i] = help_commands[i].name;
+    return cli_unknown(cli, N_("command"), word, words);
+}
+
+static void print_options(void)
+{
+    fputs(_("Options of every command:\n"
+            "  --context NAME      which context of the settings (QIPAN_CONTEXT)\n"
+            "  --lang zh|en        language (QIPAN_LANG); Chinese unless said otherwise\n"
+            "  -o MODE             table wide json jsonl csv tsv name\n"
+            "  --fields a,b        which fields\n"
+            "  --color WHEN        auto always never\n"
+            "  --request ID        request id of a change: the same id is the same request for ever\n"
+            "  -h, --help\n"),
+          stdout);
+}
+
+static void print_exit_codes(void)
+{
+    fputs(_("Exit codes: 0 fine, 1 failure, 2 usage, 3 unreachable or busy, 4 not authenticated, 5 not "
+            "found, 6 conflict,\n"
+            "  7 not valid, 8 no permission, 9 partial, 10 outcome unknown, 124 time is up, 130/143 "
+            "interrupted\n"),
+          stdout);
+}
+
+int help_overview(struct cli *cli)
+{
+    (void)cli;
+    printf("%s\n\n", _("qipan: one registry of investment projects for all offices of a county"));
+    printf("%s\n", _("Commands (qipan help FAMILY says more):"));
+    for (const struct command *c = help_commands; c->name; c++)
+        printf("  %-12s %s\n", c->name, gettext(c->summary));
+    putchar('\n');
+    print_options();
+    putchar('\n');
+    print_exit_codes();
+    return cli_flush();
+}
+
+static void print_filter(void)
+{
+    printf("\n%s\n", _("Conditions of --filter, all of them must hold:"));
+    for (const struct filter_help *h = filter_help; h->op; h++)
+        printf("  %-4s %s    %s\n", h->op, gettext(h->meaning), h->example);
+}
+
+int help_command(const struct command *c)
+{
+    printf("%s: %s\n\n%s", c->name, gettext(c->summary), c->usage);
+    if (c->text)
+        printf("\n%s", gettext(c->text));
+    if (strstr(c->usage, "--filter"))
+        print_filter();
+    printf("\n%s\n%s", _("Example:"), c->example);
+    return cli_flush();
+}
+
+int cmd_help(struct cli *cli, int argc, char **argv)
+{
+    const struct command *c;
+
+    if (argc < 2)
+        return help_overview(cli);
+    c = help_find(argv[1]);
+    return c ? help_command(c) : help_unknown(cli, argv[1]);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of one message type on stdout, in the output mode of the command. */
+#ifndef QIPAN_OUT_H
+#define QIPAN_OUT_H
+
+#include "cli.h"
+
+struct libscols_table;
+
+#define OUT_MAX_COLUMNS 64
+
+struct out_label {
+    const char *field, *label; /* label is a msgid */
+};
+
+/* How a message type is shown. */
+struct out_style {
+    const ProtobufCMessageDescriptor *desc;
+    const char *table, *wide;       /* fields joined by commas */
+    const char *name;               /* field of -o name */
+    const struct out_label *labels; /* ends with NULL; NULL: fields of a project */
+};
+
+struct out {
+    struct cli *cli;
+    const struct out_style *style;
+    const ProtobufCFieldDescriptor *columns[OUT_MAX_COLUMNS];
+    size_t n_columns;
+    size_t n_rows;
+    bool headed;
+    struct libscols_table *table;
+};
+
+extern const struct out_style out_project;
+
+/* 0, or an exit code after a report (unknown name in --fields). */
+int out_open(struct out *o, struct cli *cli, const struct out_style *style);
+int out_row(struct out *o, const ProtobufCMessage *row);
+int out_close(struct out *o); /* prints what was collected; flushes */
+
+/* One object. `rev` and `request` are added in JSON when not 0 and not NULL. */
+int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
+               const char *request);
+
+/* Field of a project for people: codes as labels. Safe for a terminal; in cli->scratch. */
+const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *field);
+
+/* A cell of CSV, quoted and guarded against formulas, or of TSV. */
+void out_csv_cell(FILE *to, const char *text);
+void out_tsv_cell(FILE *to, const char *text);
+
+#endif

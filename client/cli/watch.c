@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* qipan watch: what changes, as it changes.
+ *
+ * Order for each event: the line is written and flushed (or the command has ended with 0), then the cursor file moves.
+ * So a kill at any place repeats at most the last line. */
+#include "cli.h"
+
+#include "cursor_file.h"
+#include "event.h"
+#include "filter.h"
+#include "json.h"
+#include "labels.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_MS 10000 /* to reach a daemon for the first time */
+#define TITLES   512
+
+struct title {
+    char id[64];
+    char text[200];
+};
+
+struct watching {
+    struct cli *cli;
+    struct qipan_watch *watch;
+    struct qipan *lookup; /* second connection, for the names of projects (tables only) */
+    const char *cursor_file, *command;
+    int64_t left; /* events until the end; negative = no end */
+    bool started, over;
+    bool link_lost; /* said so */
+    int code;
+    struct title *titles; /* ring of those seen last */
+    size_t next_title;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void finish(struct watching *w, int code)
+{
+    if (w->over)
+        return;
+    w->over = true;
+    w->code = code;
+    qipan_watch_close(w->cli->q, w->watch);
+}
+
+/* ---------------------------------------------------------------- names */
+
+static struct title *known_title(struct watching *w, const char *id)
+{
+    for (size_t i = 0; i < TITLES; i++)
+        if (strcmp(w->titles[i].id, id) == 0)
+            return &w->titles[i];
+    return NULL;
+}
+
+static const char *keep_title(struct watching *w, const char *id, const char *text)
+{
+    struct title *t = known_title(w, id);
+
+    if (!t) {
+        t = &w->titles[w->next_title];
+        w->next_title = (w->next_title + 1) % TITLES;
+    }
+    snprintf(t->id, sizeof t->id, "%s", id);
+    snprintf(t->text, sizeof t->text, "%s", text);
+    return t->text;
+}
+
+static const char *ask_title(struct watching *w, const char *id)
+{
+    Qipan__ProjectShowRequest request = QIPAN__PROJECT_SHOW_REQUEST__INIT;
+    const struct qipan_call_options options = {.deadline_ms = 2000};
+    struct qipan_result r;
+    char why[QIPAN_WHY_SIZE], text[200];
+    const char *title = NULL;
+
+    if (!w->lookup)
+        w->lookup = cli_open(w->cli, why);
+    if (!w->lookup)
+        return NULL;
+    request.id = (char *)id;
+    if (qipan_call_wait(w->lookup, OP_project_show, &request.base, &options, &r) == QIPAN_DONE) {
+        const Qipan__Project *p = ((const Qipan__ProjectReply *)r.message)->project;
+
+        snprintf(text, sizeof text, "%s %s", p && p->no ? p->no : "", p && p->name ? p->name : "");
+        title = keep_title(w, id, text);
+    }
+    qipan_result_free(&r);
+    return title;
+}
+
+static bool renamed(const Qipan__Event *e)
+{
+    for (size_t i = 0; i < e->n_changes; i++) {
+        const ProtobufCFieldDescriptor *f = json_event_field(e, e->changes[i]->number);
+
+        if (f && strcmp(f->name, "name") == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *title_for(struct watching *w, const Qipan__Event *e)
+{
+    const char *own = event_title(w->cli, e);
+    struct title *known;
+
+    if (!e->object || !e->kind || strcmp(e->kind, "project") != 0)
+        return own;
+    if (own)
+        return keep_title(w, e->object, own);
+    known = known_title(w, e->object);
+    return known && !renamed(e) ? known->text : ask_title(w, e->object);
+}
+
+/* ---------------------------------------------------------------- output */
+
+static void give_line(int to, const char *line)
+{
+    size_t n = strlen(line);
+
+    while (n > 0) {
+        ssize_t k = write(to, line, n);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return; /* the command doesn't want it */
+        line += k;
+        n -= (size_t)k;
+    }
+}
+
+static _Noreturn void run_command(const char *command, const int ends[2])
+{
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+}
+
+/* Exit status of the command, or -1. */
+static int execute(const char *command, const char *line)
+{
+    int ends[2], status = 0;
+    pid_t pid;
+
+    if (pipe(ends) < 0)
+        return -1;
+    pid = fork();
+    if (pid == 0)
+        run_command(command, ends);
+    close(ends[0]);
+    if (pid > 0) {
+        give_line(ends[1], line);
+        give_line(ends[1], "\n");
+    }
+    close(ends[1]);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (pid < 0)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* False when the watch has to stop. */
+static bool emit(struct watching *w, const char *line)
+{
+    printf("%s\n", line);
+    if (fflush(stdout) == 0)
+        return true;
+    finish(w, errno == EPIPE ? 0 : EXIT_DIFFERENT);
+    return false;
+}
+
+static bool emit_json(struct watching *w, json_t *value)
+{
+    char *line = json_line(value);
+    bool good = line && emit(w, line);
+
+    free(line);
+    return good;
+}
+
+static bool emit_event(struct watching *w, const struct qipan_notice *notice)
+{
+    char *line;
+    int status;
+
+    if (!w->command && !cli_json(w->cli)) {
+        event_print(w->cli, notice->event, title_for(w, notice->event));
+        if (fflush(stdout) == 0)
+            return true;
+        finish(w, errno == EPIPE ? 0 : EXIT_DIFFERENT);
+        return false;
+    }
+    if (!w->command)
+        return emit_json(w, json_of_event(notice->event, notice->cursor));
+    line = qipan_json_event(notice->event, notice->cursor);
+    status = line ? execute(w->command, line) : -1;
+    free(line);
+    if (status == 0)
+        return true;
+    cli_warn(_("the command ended with %d; the cursor stays before this event"), status);
+    finish(w, EXIT_DIFFERENT);
+    return false;
+}
+
+static void move_cursor(struct watching *w, const char *cursor)
+{
+    char err[512];
+
+    if (!w->cursor_file || cursor_file_write(w->cursor_file, cursor, err, sizeof err))
+        return;
+    cli_warn("%s", err);
+    finish(w, EXIT_DIFFERENT);
+}
+
+/* ---------------------------------------------------------------- notices */
+
+static void on_event(struct watching *w, const struct qipan_notice *notice)
+{
+    if (!emit_event(w, notice))
+        return;
+    move_cursor(w, notice->cursor);
+    if (w->left > 0 && --w->left == 0)
+        finish(w, 0);
+}
+
+static void on_bookmark(struct watching *w, const struct qipan_notice *notice)
+{
+    if (cli_json(w->cli) && !w->command &&
+        !emit_json(w, json_pack("{s:s,s:o,s:s}", "type", "bookmark", "rev",
+                                json_sprintf("%lld", (long long)notice->rev), "cursor", notice->cursor)))
+        return;
+    move_cursor(w, notice->cursor);
+}
+
+static void on_state(struct watching *w, const struct qipan_notice *notice)
+{
+    if (cli_json(w->cli) && !w->command)
+        emit_json(w, json_pack("{s:s,s:s,s:o}", "type", "state", "state", notice->state, "behind",
+                               json_sprintf("%lld", (long long)notice->behind)));
+}
+
+static void on_notice(const struct qipan_notice *notice, void *arg)
+{
+    struct watching *w = arg;
+
+    w->started = true;
+    if (w->over)
+        return;
+    switch (notice->kind) {
+    case QIPAN_EVENT:
+        on_event(w, notice);
+        break;
+    case QIPAN_BOOKMARK:
+        on_bookmark(w, notice);
+        break;
+    case QIPAN_STATE:
+        on_state(w, notice);
+        break;
+    case QIPAN_ENDED:
+        w->over = true;
+        w->code = cli_error(w->cli, notice->error, NULL);
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- running */
+
+static void tell_link(struct watching *w)
+{
+    bool lost = qipan_link(w->cli->q) != QIPAN_LINK_UP;
+
+    if (!w->started || lost == w->link_lost || !isatty(STDERR_FILENO) || cli_json(w->cli))
+        return;
+    w->link_lost = lost;
+    if (lost)
+        cli_warn(_("the link is lost (%s); trying again"), qipan_link_text(w->cli->q));
+    else
+        cli_warn("%s", _("the link is back; nothing was missed"));
+}
+
+static int unreachable(struct watching *w)
+{
+    return cli_fail(w->cli, "UNAVAILABLE", NULL, NULL, _("no daemon can be reached (%s)"),
+                    qipan_link_text(w->cli->q));
+}
+
+static int run(struct watching *w, int64_t end)
+{
+    int64_t start_end = now_ms() + START_MS;
+
+    while (!w->over) {
+        int64_t now = now_ms(), left = end - now;
+
+        if (cli_signal)
+            return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
+        if (left <= 0)
+            return EXIT_TIMEOUT;
+        if (!w->started && now >= start_end)
+            return unreachable(w);
+        qipan_wait(w->cli->q, &w->over, left < CLI_SLICE_MS ? (int)left : CLI_SLICE_MS);
+        tell_link(w);
+    }
+    return w->code;
+}
+
+struct words {
+    const char *since, *cursor_file, *filter, *n, *timeout, *command;
+    bool echo, summary;
+};
+
+static int take_since(struct cli *cli, const struct words *o, char since[QIPAN_CURSOR_SIZE])
+{
+    const char *text = o->since ? o->since : "now";
+    Qipan__Cursor c;
+    char err[512];
+
+    if (strcmp(text, "now") != 0 && strcmp(text, "0") != 0 && !qipan_cursor_parse(text, &c))
+        return cli_fail(cli, "INVALID_ARGUMENT", "since", _("now, 0, or a cursor as a watch has printed it"),
+                        _("\"%s\" is no cursor"), text);
+    snprintf(since, QIPAN_CURSOR_SIZE, "%s", text);
+    if (o->cursor_file && cursor_file_read(o->cursor_file, since, err, sizeof err) == CURSOR_FILE_BAD)
+        return cli_fail(cli, "INVALID_ARGUMENT", "cursor-file", NULL, "%s", err);
+    return 0;
+}
+
+static int take_number(struct cli *cli, const char *option, const char *text, double most, double *ret)
+{
+    char *end;
+
+    if (!text)
+        return 0;
+    *ret = strtod(text, &end);
+    if (end == text || *end || !(*ret > 0) || *ret > most)
+        return cli_usage(cli, _("%s needs a number above 0, not \"%s\""), option, text);
+    return 0;
+}
+
+static int start(struct watching *w, const struct words *o, const char *since)
+{
+    struct qipan_watch_options options = {.since = since, .echo = o->echo, .summary = o->summary};
+    struct filter filter;
+    struct value_error error;
+    int code;
+
+    if (!filter_parse(o->filter, FILTER_WATCH, &w->cli->arena, &filter, &error))
+        return cli_invalid(w->cli, "filter", &error);
+    if ((code = cli_connect(w->cli)) || (code = labels_resolve_terms(w->cli, filter.terms, filter.n_terms)))
+        return code;
+    if (!cli_json(w->cli))
+        labels_text(w->cli, "stage", ""); /* now: nothing may block once changes come */
+    options.terms = filter.terms;
+    options.n_terms = filter.n_terms;
+    w->watch = qipan_watch(w->cli->q, &options, on_notice, w);
+    return w->watch ? 0 : cli_error(w->cli, qipan_refusal(w->cli->q), NULL);
+}
+
+static int watch_with(struct cli *cli, const struct words *o)
+{
+    struct watching w = {.cli = cli, .cursor_file = o->cursor_file, .command = o->command, .left = -1};
+    char since[QIPAN_CURSOR_SIZE];
+    double n = -1, seconds = 0;
+    int code;
+
+    if ((code = take_number(cli, "-n", o->n, 1e15, &n)) ||
+        (code = take_number(cli, "--timeout", o->timeout, 1e9, &seconds)) ||
+        (code = take_since(cli, o, since)))
+        return code;
+    w.left = (int64_t)n;
+    w.titles = calloc(TITLES, sizeof *w.titles);
+    if (!w.titles)
+        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+    code = start(&w, o, since);
+    if (!code)
+        code = run(&w, seconds > 0 ? now_ms() + (int64_t)(seconds * 1000) : INT64_MAX);
+    qipan_free(w.lookup);
+    free(w.titles);
+    return code;
+}
+
+int cmd_watch(struct cli *cli, int argc, char **argv)
+{
+    struct words o = {0};
+    const struct cli_option options[] = {
+        {"--since", &o.since, NULL}, {"--cursor-file", &o.cursor_file, NULL}, {"--filter", &o.filter, NULL},
+        {"-n", &o.n, NULL},          {"--timeout", &o.timeout, NULL},         {"--exec", &o.command, NULL},
+        {"--echo", NULL, &o.echo},   {"--summary", NULL, &o.summary},         {0}};
+    int n, code = cli_options(cli, argc, argv, options, &n);
+
+    if (code)
+        return code;
+    if (n > 0)
+        return cli_usage(cli, _("too many words: \"%s\""), argv[1]);
+    if (cli->output > OUT_JSONL)
+        return cli_usage(cli, "%s", _("watch has no such output mode; use table or jsonl"));
+    return watch_with(cli, &o);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages as JSON values, by descriptor: amounts and int64 are strings, absent fields are left out. */
+#ifndef QIPAN_JSON_H
+#define QIPAN_JSON_H
+
+#include "qipan.h"
+
+#include <jansson.h>
+
+/* New values, NULL when memory is out. */
+json_t *json_of_message(const ProtobufCMessage *message);
+json_t *json_of_field(const ProtobufCMessage *message,
+                      const ProtobufCFieldDescriptor *field); /* NULL when absent */
+json_t *json_of_event(const Qipan__Event *event, const char *cursor);
+json_t *json_of_error(const Qipan__Error *error); /* what stands behind "error" */
+
+/* One line without the newline, to be freed; takes the value over. */
+char *json_line(json_t *value);
+
+/* The field a change of an event speaks about; NULL when this version doesn't know it. */
+const ProtobufCFieldDescriptor *json_event_field(const Qipan__Event *event, uint32_t number);
+
+#endif

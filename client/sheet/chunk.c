@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chunk.h"
+
+#include "limits.h"
+#include "value.h"
+
+#include <libintl.h>
+
+#define _(text) dgettext("qipan", text)
+
+#define MEMORY       (64 * 1024 * 1024) /* of one chunk's rows before packing */
+#define MAX_ROW      (LIMIT_CHUNK * 3 / 4)
+#define OTHER_BYTES  128 /* of a chunk beside its rows: the import's id and number */
+#define ROW_BYTES    4   /* tag and length before each row */
+#define MAX_ELEMENTS (LIMIT_ELEMENTS - 64)
+
+void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping)
+{
+    *c = (struct chunker){.sheet = sheet, .mapping = mapping, .number = -1};
+    arena_init(&c->arena, MEMORY);
+    sheet_rewind(sheet);
+}
+
+void chunk_stop(struct chunker *c)
+{
+    arena_free(&c->arena);
+}
+
+/* Fields on the wire. */
+static size_t elements(const Qipan__ImportRow *row)
+{
+    const ProtobufCMessageDescriptor *d = &qipan__project__descriptor;
+    size_t n = 4 + row->n_clear + row->n_bad * 5;
+
+    for (unsigned i = 0; row->set && i < d->n_fields; i++)
+        n += value_has(&row->set->base, &d->fields[i]);
+    return row->set ? n + row->set->n_tags : n;
+}
+
+static Qipan__ImportRow *map_row(struct chunker *c)
+{
+    Qipan__ImportRow *row = mapping_row(c->mapping, &c->row, sheet_disarmed(c->sheet), &c->arena);
+
+    if (row && qipan__import_row__get_packed_size(row) > MAX_ROW)
+        row = mapping_refuse(c->row.number, NULL, "", _("the row is too long"), &c->arena);
+    return row;
+}
+
+static enum chunk_result next_row(struct chunker *c)
+{
+    enum sheet_result r = c->again ? SHEET_ROW : sheet_next(c->sheet, &c->row);
+
+    c->again = false;
+    c->why = r == SHEET_FAILED ? sheet_why(c->sheet) : NULL;
+    return r == SHEET_ROW ? CHUNK_READY : r == SHEET_END ? CHUNK_END : CHUNK_FAILED;
+}
+
+enum chunk_result chunk_next(struct chunker *c)
+{
+    size_t bytes = OTHER_BYTES, count = 4;
+    enum chunk_result r = CHUNK_READY;
+
+    arena_free(&c->arena);
+    arena_init(&c->arena, MEMORY);
+    c->n_rows = 0;
+    c->number++;
+    while (c->n_rows < CHUNK_MAX_ROWS && (r = next_row(c)) == CHUNK_READY) {
+        Qipan__ImportRow *row = map_row(c);
+        if (!row) {
+            c->why = _("the values need too much memory");
+            return CHUNK_FAILED;
+        }
+        bytes += qipan__import_row__get_packed_size(row) + ROW_BYTES;
+        count += elements(row);
+        if (c->n_rows > 0 && (bytes > LIMIT_CHUNK || count > MAX_ELEMENTS)) {
+            c->again = true;
+            break;
+        }
+        c->rows[c->n_rows++] = row;
+    }
+    c->total += (int)c->n_rows;
+    return r == CHUNK_FAILED || c->n_rows > 0 ? (r == CHUNK_FAILED ? r : CHUNK_READY) : CHUNK_END;
+}

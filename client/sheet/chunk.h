@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of a sheet as chunks of an import. The same file under the same mapping always gives the same chunks, so that an
+ * interrupted import goes on at the chunk where it stopped. */
+#ifndef QIPAN_CHUNK_H
+#define QIPAN_CHUNK_H
+
+#include "arena.h"
+#include "mapping.h"
+#include "sheet.h"
+
+#define CHUNK_MAX_ROWS 256 /* keeps the unpacked chunk far below LIMIT_ARENA */
+
+struct chunker {
+    struct sheet *sheet;
+    const struct mapping *mapping;
+    Qipan__ImportRow *rows[CHUNK_MAX_ROWS]; /* of the chunk */
+    size_t n_rows;
+    int number; /* of the chunk, from 0; -1 before the first */
+    int total;  /* rows so far */
+    const char *why;
+    /* private */
+    struct arena arena;
+    struct sheet_row row;
+    bool again; /* row did not fit into the chunk before */
+};
+
+enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
+
+void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping);
+enum chunk_result
+chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
+void chunk_stop(struct chunker *c);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CSV that spreadsheets open without running anything, and that an import reads back unchanged. */
+#ifndef QIPAN_CSV_WRITE_H
+#define QIPAN_CSV_WRITE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Would a spreadsheet run it, or would an import take a ' away? Then export puts a ' before it. */
+bool csv_runs(const char *text);
+
+/* The cell, quoted where needed, with a comma before it unless it is the row's first. NULL is an empty one. */
+void csv_write_cell(FILE *to, const char *text, bool first);
+
+/* The opposite: without the ' that csv_write_cell() put there. */
+const char *csv_rearm(const char *cell);
+
+#endif

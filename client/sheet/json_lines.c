@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON Lines: an object a line; the columns are all keys that occur. Numbers stay the digits they are: a fraction would
+ * have gone through binary floating point, so it is refused. */
+#include "sheet_internal.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <libintl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define _(text) dgettext("qipan", text)
+
+#define JOINED_SIZE 4096
+
+struct json_lines {
+    char line[SHEET_MAX_ROW + 2];
+    json_t *object; /* of the row read last */
+    char *cells[SHEET_MAX_COLUMNS];
+    char store[SHEET_MAX_ROW * 2]; /* cells that are no strings in the object */
+    size_t used;
+};
+
+static char empty[] = "";
+
+static int find_column(const struct sheet *s, const char *key)
+{
+    for (size_t i = 0; i < s->n_header; i++)
+        if (!strcmp(s->header[i], key))
+            return (int)i;
+    return -1;
+}
+
+static char *keep(struct json_lines *j, const char *text)
+{
+    size_t n = strlen(text) + 1;
+
+    if (n > sizeof(j->store) - j->used)
+        return NULL;
+    char *at = memcpy(j->store + j->used, text, n);
+    j->used += n;
+    return at;
+}
+
+/* ["大","链"] → 大,链; NULL when it holds anything but texts. */
+static char *join_array(struct json_lines *j, const json_t *array)
+{
+    char joined[JOINED_SIZE] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *item = json_string_value(json_array_get(array, i));
+        if (!item || n + strlen(item) + 2 > sizeof(joined))
+            return NULL;
+        n += (size_t)sprintf(joined + n, "%s%s", i ? "," : "", item);
+    }
+    return keep(j, joined);
+}
+
+static char *cell_text(struct json_lines *j, const json_t *v)
+{
+    char digits[32];
+
+    switch (json_typeof(v)) {
+    case JSON_STRING:
+        return keep(j, json_string_value(v));
+    case JSON_INTEGER:
+        snprintf(digits, sizeof(digits), "%lld", (long long)json_integer_value(v));
+        return keep(j, digits);
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return keep(j, json_is_true(v) ? "true" : "false");
+    case JSON_NULL:
+        return empty;
+    case JSON_ARRAY:
+        return join_array(j, v);
+    default:
+        return NULL;
+    }
+}
+
+static enum sheet_result fill(struct sheet *s, struct json_lines *j, struct sheet_row *row)
+{
+    const char *key;
+    json_t *v;
+
+    j->used = 0;
+    for (size_t i = 0; i < s->n_header; i++)
+        j->cells[i] = empty;
+    json_object_foreach(j->object, key, v)
+    {
+        int i = find_column(s, key);
+        if (i < 0) {
+            sheet_fail(s, "%s", _("the file changed while it was read"));
+            return SHEET_FAILED;
+        }
+        if (json_is_real(v))
+            return sheet_broken(s, row, i, "", 0,
+                                _("write a number with a fraction as text, in quotes: it would lose digits"));
+        if (!(j->cells[i] = cell_text(j, v)))
+            return sheet_broken(s, row, i, "", 0,
+                                _("only texts, whole numbers and lists of texts can be read"));
+    }
+    *row = (struct sheet_row){.number = s->row, .n = s->n_header, .cells = j->cells};
+    return SHEET_ROW;
+}
+
+/* A line into j->object, NULL when it is blank or broken. */
+static enum sheet_result read_object(struct sheet *s, struct json_lines *j, struct sheet_row *row)
+{
+    json_error_t e;
+    size_t n;
+    enum sheet_line got = sheet_read_line(s->file, j->line, &n);
+
+    json_decref(j->object);
+    j->object = NULL;
+    *row = (struct sheet_row){.number = ++s->row};
+    if (ferror(s->file)) {
+        sheet_fail(s, "%s", strerror(errno));
+        return SHEET_FAILED;
+    }
+    if (got == SHEET_LINE_END)
+        return SHEET_END;
+    while (n && strchr(" \t\r\n", j->line[n - 1]))
+        n--;
+    if (got == SHEET_LINE_LONG)
+        return sheet_broken(s, row, -1, j->line, n, "%s", _("the row is too long"));
+    if (n == 0)
+        return SHEET_ROW;
+    j->object = json_loadb(j->line, n, JSON_REJECT_DUPLICATES, &e);
+    if (!j->object)
+        return sheet_broken(s, row, -1, j->line, n, _("not JSON at character %d: %s"), e.column, e.text);
+    if (!json_is_object(j->object)) {
+        json_decref(j->object);
+        j->object = NULL;
+        return sheet_broken(s, row, -1, j->line, n, "%s", _("the line is not a JSON object"));
+    }
+    return SHEET_ROW;
+}
+
+static enum sheet_result jsonl_next(struct sheet *s, void *state, struct sheet_row *row)
+{
+    struct json_lines *j = state;
+    enum sheet_result r = read_object(s, j, row);
+
+    return r == SHEET_ROW && j->object ? fill(s, j, row) : r;
+}
+
+static bool collect_keys(struct sheet *s, struct json_lines *j)
+{
+    enum sheet_result r;
+    struct sheet_row row;
+    const char *key;
+    json_t *v;
+
+    while (s->row < SHEET_MAX_ROWS && (r = read_object(s, j, &row)) != SHEET_END) {
+        if (r == SHEET_FAILED)
+            return false;
+        json_object_foreach(j->object, key, v)
+        {
+            if (find_column(s, key) < 0 && !sheet_add_column(s, key))
+                return false;
+        }
+    }
+    if (s->n_header > 0)
+        return true;
+    sheet_fail(s, "%s", _("no line of the file is a JSON object"));
+    return false;
+}
+
+static void jsonl_close(void *state)
+{
+    struct json_lines *j = state;
+
+    json_decref(j->object);
+    free(j);
+}
+
+static void *jsonl_open(struct sheet *s, const struct sheet_options *o)
+{
+    struct json_lines *j = calloc(1, sizeof(*j));
+
+    (void)o;
+    snprintf(s->encoding, sizeof(s->encoding), "UTF-8");
+    if (j && collect_keys(s, j))
+        return j;
+    if (!j)
+        sheet_fail(s, "%s", strerror(ENOMEM));
+    else
+        jsonl_close(j);
+    return NULL;
+}
+
+static void jsonl_rewind(struct sheet *s, void *state)
+{
+    (void)s;
+    (void)state;
+}
+
+const struct sheet_kind sheet_jsonl = {jsonl_open, jsonl_close, jsonl_next, jsonl_rewind, false};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file that appears whole or not at all: written under a temporary name beside it, then renamed. */
+#ifndef QIPAN_WHOLE_FILE_H
+#define QIPAN_WHOLE_FILE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct whole_file {
+    FILE *to;
+    char path[4096], tmp[4104];
+};
+
+/* All three: false with errno set. */
+bool whole_file_open(struct whole_file *w, const char *path);
+bool whole_file_done(
+    struct whole_file *w); /* on failure the temporary file is gone, the old file is as it was */
+void whole_file_drop(struct whole_file *w); /* NULL-safe for a file that was never opened or is done */
+
+#endif
