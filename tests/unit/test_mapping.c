@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chunk.h"
+#include "limits.h"
+#include "mapping.h"
+#include "value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char why[MAPPING_WHY_SIZE];
+
+#define MAX_OUT 8192
+
+/* A row as "field=value field=value", "skip: …" or "!column|text|message". */
+static void show(const Qipan__ImportRow *r, char *out)
+{
+    const ProtobufCMessageDescriptor *d = &qipan__project__descriptor;
+    struct arena a;
+    size_t n = 0;
+
+    arena_init(&a, 1 << 20);
+    out[0] = 0;
+    if (r->skip)
+        n += (size_t)snprintf(out + n, MAX_OUT - n, "skip: %s ", r->skip);
+    for (size_t i = 0; i < r->n_bad; i++)
+        n +=
+            (size_t)snprintf(out + n, MAX_OUT - n, "!%s|%s|%s|%s ", r->bad[i]->field ? r->bad[i]->field : "",
+                             r->bad[i]->column ? r->bad[i]->column : "", r->bad[i]->text, r->bad[i]->message);
+    for (unsigned i = 0; r->set && i < d->n_fields; i++) {
+        char *s = value_text(&r->set->base, &d->fields[i], &a);
+        if (s)
+            n += (size_t)snprintf(out + n, MAX_OUT - n, "%s=%s ", d->fields[i].name, s);
+    }
+    for (size_t i = 0; i < r->n_clear; i++)
+        n += (size_t)snprintf(out + n, MAX_OUT - n, "-%s ", r->clear[i]);
+    if (n)
+        out[n - 1] = 0;
+    arena_free(&a);
+}
+
+static struct sheet *sheet_of(const char *csv)
+{
+    struct sheet_options o = {.name = "a.csv", .header = 1};
+    FILE *f = tmpfile();
+
+    fputs(csv, f);
+    rewind(f);
+    return sheet_open(f, &o, why);
+}
+
+/* All rows of the sheet under the mapping (NULL: none), joined by "; "; "!" and the sentence when it can't be used. */
+static const char *run(const char *map, const char *csv)
+{
+    static char out[4 * MAX_OUT];
+    struct sheet *s = sheet_of(csv);
+    struct sheet_row row;
+    size_t n;
+    char *const *h = sheet_header(s, &n);
+    struct mapping *m = map ? mapping_read(map, strlen(map), why) : mapping_auto(h, n, why);
+
+    if (!m || (map && !mapping_bind(m, h, n, why))) {
+        snprintf(out, sizeof(out), "!%s", why);
+    } else {
+        out[0] = 0;
+        while (sheet_next(s, &row) == SHEET_ROW) {
+            struct arena a;
+            arena_init(&a, 1 << 20);
+            Qipan__ImportRow *r = mapping_row(m, &row, sheet_disarmed(s), &a);
+            assert_non_null(r);
+            assert_int_equal(r->row, row.number);
+            if (out[0])
+                strcat(out, "; ");
+            show(r, out + strlen(out));
+            arena_free(&a);
+        }
+    }
+    mapping_free(m);
+    sheet_close(s);
+    return out;
+}
+
+#define same(map, csv, want) assert_string_equal(run(map, csv), want)
+
+static void refused(const char *map, const char *csv, const char *part)
+{
+    const char *s = run(map, csv);
+
+    if (s[0] != '!' || !strstr(s, part))
+        fail_msg("\"%s\" does not say \"%s\"", s, part);
+}
+
+static void columns(void **state)
+{
+    (void)state;
+    same("[columns]\nname = 名\namount_total = 价 unit 万元\nland_mu = 面积(公顷) unit 公顷\n",
+         "名,价,面积（公顷）\n甲,24.9480,11.2232\n", "name=甲 amount_total=249480.00 land_mu=168.348");
+    same("[columns]\nname = a | b + ' ' + c#2\n", "a,b,c,c\nx,1,2,3\n,1,2,3\n,1,2,\n,,,\n",
+         "name=x; name=1 3; name=1");
+    same("[columns]\nname = a\nsummary = '用途:' + b + '。'\n", "a,b\nx,1\ny,\n",
+         "name=x summary=用途:1。; name=y");
+    same("[columns]\nname = a | '无名'\n", "a,b\n,1\n", "name=无名");
+    same("[columns]\n项目名称 = \"总 | 价\"\n", "总 | 价\nx\n", "name=x");
+    same("[source]\nunit = 万元\narea_unit = 公顷\n[columns]\nname = a\namount_total = b\nland_mu = c\n",
+         "a,b,c\nx,1,1\n", "name=x amount_total=10000.00 land_mu=15");
+    same("[columns]\nname = a\n[constants]\ncurrency = usd\ntags = 大,链\n", "a\nx\n",
+         "name=x tags=大,链 currency=USD");
+}
+
+static void keys(void **state)
+{
+    (void)state;
+    same("[source]\nname = land\n[key]\ncolumn = link after guid=\n[columns]\nname = a\n",
+         "a,link\nx,http://h?guid=7e\ny,\n",
+         "name=x source=land external_id=7e; !external_id|link||the key of the row is empty name=y");
+    same("[source]\nname = s\n[key]\ncolumn = a\ncolumn = b\n[columns]\nname = c\n", "a,b,c\n1,2,x\n",
+         "name=x source=s external_id=1/2");
+    refused("[key]\ncolumn = a\n[columns]\nname = b\n", "a,b\n1,2\n", "name of its register");
+    refused("[source]\nname = s\n[key]\ncolumn = a\n[columns]\nname = b\nexternal_id = a\n", "a,b\n1,2\n",
+            "exclude each other");
+}
+
+static void values(void **state)
+{
+    static const char map[] = "[columns]\nname = a\nstage = b\n[values stage]\n在谈 = talks\n\"\" = "
+                              "lead\n合计 = skip row\n不详 = \"\"\n* = intent\n";
+
+    (void)state;
+    same(map, "a,b\n1,在谈\n2,\n3,合计\n4,不详\n5,什么\n",
+         "name=1 stage=talks; name=2 stage=lead; skip: the mapping skips rows with stage = 合计; name=4; "
+         "name=5 stage=intent");
+    same("[columns]\nname = a\nstage = b\n[values stage]\n在谈 = talks\n", "a,b\n1,签约\n2,\n",
+         "!stage|b|签约|\"签约\" is not in the list [values stage] of the mapping name=1; name=2");
+    same("[columns]\nname = a\nstage = b\n[values stage]\n* = *\n", "a,b\n1,signed\n", "name=1 stage=signed");
+    refused("[columns]\nname = a\n[values stage]\nx = y\n", "a\n1\n",
+            "line 3: [values stage] without a line stage");
+    refused("[columns]\nname = a\nstage = b\n[values stage]\nx = y\nx = z\n", "a,b\n1,2\n",
+            "\"x\" is there twice");
+    refused("[columns]\nname = a\nsigned_on = b\n[values signed_on]\nx = soon\n", "a,b\n1,2\n", "not a date");
+}
+
+static void skips(void **state)
+{
+    (void)state;
+    same("[source]\nskip = no ~ 小计\nskip = a = \"\"\n[columns]\nname = a\n", "no,a\n1,x\n小计:,y\n3,\n",
+         "name=x; skip: the mapping skips rows with no ~ 小计; skip: the mapping skips rows with a = \"\"");
+    same("[source]\nempty = clear\n[columns]\nname = a\npark = b\n", "a,b\nx,\n", "name=x -park");
+}
+
+static void bad_cells(void **state)
+{
+    (void)state;
+    same("[columns]\nname = a\namount_total = 价\nsigned_on = d\n", "a,价,d\nx,约3亿,2022.1\n",
+         "!amount_total|价|约3亿|\"约3亿\" is not exact (约) (write one exact figure) "
+         "!signed_on|d|2022.1|\"2022.1\" may be month 1 or 10: a cell kept as a number loses its last zero "
+         "(write the month with two "
+         "digits: 01 or 10) name=x");
+    same("[columns]\nname = a\n", "a,b\nx\n", "!||x|the row has 1 cells, the header 2");
+}
+
+static void faults(void **state)
+{
+    (void)state;
+    refused("[columns]\nnmae = a\n", "a\n1\n", "line 2: unknown field \"nmae\", did you mean \"name\"?");
+    refused("[columns]\nname = 项目名\n", "项目名称\n1\n",
+            "unknown column \"项目名\", did you mean \"项目名称\"?");
+    refused("[columns]\nname = c\n", "c,c\n1,2\n", "occurs 2 times: write c#1 to c#2");
+    refused("[columns]\nname = c#3\n", "c,c\n1,2\n", "occurs 2 times only");
+    refused("[columns]\nname = a\nname = b\n", "a,b\n1,2\n", "line 3: the field name is there twice");
+    refused("[columns]\nname = a\nversion = b\n", "a,b\n1,2\n", "written by the registry only");
+    refused("[colums]\nname = a\n", "a\n1\n", "unknown section \"colums\", did you mean \"columns\"?");
+    refused("[columns]\nname = a unit 万元\n", "a\n1\n", "has no unit");
+    refused("[columns]\nname = a\namount_total = b unit 斤\n", "a,b\n1,2\n", "unknown unit");
+    refused("[source]\nencodng = gbk\n", "a\n1\n", "unknown setting \"encodng\", did you mean \"encoding\"?");
+    refused("[source]\nheader = 0\n", "a\n1\n", "header is a row");
+    refused("[columns]\nname\n", "a\n1\n", "NAME = VALUE");
+    refused("name = a\n", "a\n1\n", "must be a section");
+    refused("[columns]\nname = \"a\n", "a\n1\n", "closing");
+    refused("[constants]\namount_total = viel\n", "a\n1\n", "not a number");
+    refused("# nothing\n", "a\n1\n", "names no column");
+    refused("[columns]\nname = a\xFF\n", "a\n1\n", "not UTF-8");
+}
+
+static void automatic(void **state)
+{
+    (void)state;
+    same(NULL, "项目名称,投资方,总投资（万元）,标签,用地(亩)\n甲,乙,1200,大,30\n",
+         "name=甲 investor=乙 tags=大 amount_total=12000000.00 land_mu=30");
+    same(NULL, "id,no,version,name,stage,changed_at\nx1,2026-0001,3,'=甲,signed,2026-01-01T00:00:00Z\n",
+         "id=x1 name==甲 stage=signed");
+    same(NULL, "no,name\n2026-0001,甲\n", "no=2026-0001 name=甲");
+    refused(NULL, "项目名称,总投\n甲,1\n", "did you mean 总投资 (amount_total)?");
+    refused(NULL, "name,名称\n甲,1\n", "twice");
+}
+
+static void chunks(void **state)
+{
+    FILE *f = tmpfile();
+    struct sheet_options o = {.name = "a.csv", .header = 1};
+    struct chunker c;
+    size_t n;
+    int rows = 0, last = 1;
+
+    (void)state;
+    fputs("name,summary\n", f);
+    for (int i = 0; i < 3000; i++) {
+        fprintf(f, "项目%d,", i);
+        for (int k = 0; k < (i % 50) * 12; k++)
+            fputs("字", f);
+        fputs("\n", f);
+    }
+    fputs("大,", f);
+    for (int k = 0; k < 20000; k++)
+        fputs("字", f);
+    fputs("\n", f);
+    rewind(f);
+    struct sheet *s = sheet_open(f, &o, why);
+    char *const *h = sheet_header(s, &n);
+    struct mapping *m = mapping_auto(h, n, why);
+    chunk_start(&c, s, m);
+    for (int i = 0; chunk_next(&c) == CHUNK_READY; i++) {
+        Qipan__ImportPutRequest put = QIPAN__IMPORT_PUT_REQUEST__INIT;
+        put.rows = c.rows;
+        put.n_rows = c.n_rows;
+        put.id = (char *)(uintptr_t) "12345678901234567890123456789012";
+        put.has_chunk = 1;
+        put.chunk = c.number;
+        assert_int_equal(c.number, i);
+        assert_true(qipan__import_put_request__get_packed_size(&put) <= LIMIT_CHUNK);
+        for (size_t k = 0; k < c.n_rows; k++)
+            assert_int_equal(c.rows[k]->row, ++last);
+        rows += (int)c.n_rows;
+        if (rows == 3001)
+            assert_int_equal(c.rows[c.n_rows - 1]->n_bad, 1);
+    }
+    assert_null(c.why);
+    assert_int_equal(rows, 3001);
+    assert_int_equal(c.total, 3001);
+    chunk_stop(&c);
+    mapping_free(m);
+    sheet_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns),   cmocka_unit_test(keys),      cmocka_unit_test(values),
+        cmocka_unit_test(skips),     cmocka_unit_test(bad_cells), cmocka_unit_test(faults),
+        cmocka_unit_test(automatic), cmocka_unit_test(chunks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

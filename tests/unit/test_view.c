@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* enter, update, leave: what a change means to a watch with a filter. */
+#include "filter.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+enum { NO = 2, INDUSTRY = 15, TAGS = 17, AMOUNT_TOTAL = 20, OFFICE = 40, STAGE = 50 };
+
+static struct arena arena;
+
+static struct view compile(const char *field, const char *op, const char *value, const char **ret_code)
+{
+    static struct view filter;
+    Qipan__Term term = QIPAN__TERM__INIT, *terms[] = {&term};
+    char *values[] = {(char *)value};
+    const char *wrong;
+    term.field = (char *)field;
+    term.op = (char *)op;
+    term.n_values = 1;
+    term.values = values;
+    *ret_code = view_compile(terms, 1, &arena, &filter, &wrong);
+    return filter;
+}
+
+/* A change of one field; `other` is a second, unchanged one. */
+static const char *view_of(const char *field, const char *op, const char *value, uint32_t number,
+                           const char *old, const char *new, int64_t version)
+{
+    const char *code;
+    struct view filter = compile(field, op, value, &code);
+    assert_null(code);
+    Qipan__FieldChange change = QIPAN__FIELD_CHANGE__INIT, *changes[] = {&change};
+    Qipan__FieldValue after = QIPAN__FIELD_VALUE__INIT, no = QIPAN__FIELD_VALUE__INIT, *row[] = {&after, &no};
+    Qipan__Event event = QIPAN__EVENT__INIT;
+    change.number = after.number = number;
+    change.old = (char *)old;
+    change.new_ = (char *)new;
+    after.value = (char *)new;
+    no.number = NO;
+    no.value = (char *)"2026-0001";
+    event.object = (char *)"p1";
+    event.kind = (char *)"project";
+    event.version = version;
+    event.n_changes = 1;
+    event.changes = changes;
+    event.n_row = 2;
+    event.row = row;
+    return view_judge(&filter, &event);
+}
+
+static void views(void **state)
+{
+    (void)state;
+    arena_init(&arena, 64 * 1024);
+    assert_string_equal(view_of("stage", "=", "signed", STAGE, "talks", "signed", 3), "enter");
+    assert_string_equal(view_of("stage", "=", "talks", STAGE, "talks", "signed", 3), "leave");
+    assert_null(view_of("stage", "=", "landed", STAGE, "talks", "signed", 3));
+    assert_string_equal(view_of("stage", "!=", "landed", STAGE, "talks", "signed", 3), "update");
+    assert_string_equal(view_of("stage", "=", "lead", STAGE, NULL, "lead", 1), "enter"); /* registered */
+    assert_string_equal(view_of("stage", "!=", "landed", STAGE, NULL, "lead", 1), "enter");
+    assert_string_equal(
+        view_of("amount_total", ">=", "100000000", AMOUNT_TOTAL, "99999999.99", "100000000.00", 2), "enter");
+    assert_string_equal(
+        view_of("amount_total", "<", "100000000.00", AMOUNT_TOTAL, "99999999.99", "100000000.00", 2),
+        "leave");
+    assert_string_equal(view_of("industry", "=", "C38", INDUSTRY, "C39", "C3825", 2),
+                        "enter"); /* all below it */
+    assert_string_equal(view_of("tags", "=", "链", TAGS, "大", "大,链", 2), "enter");
+    assert_null(view_of("tags", "=", "链", TAGS, "大", "大,产业链", 2)); /* a whole tag, not a part */
+    assert_string_equal(view_of("project", "=", "2026-0001", STAGE, "talks", "signed", 2), "update");
+    assert_string_equal(view_of("kind", "=", "project", OFFICE, "a", "b", 2), "update");
+    assert_null(view_of("kind", "=", "matter", OFFICE, "a", "b", 2));
+    arena_free(&arena);
+}
+
+static void bad_terms(void **state)
+{
+    (void)state;
+    const char *code;
+    arena_init(&arena, 64 * 1024);
+    compile("name", "=", "x", &code); /* a field, but not a watchable one */
+    assert_string_equal(code, "INVALID_ARGUMENT");
+    compile("stage", "~", "x", &code);
+    assert_string_equal(code, "INVALID_ARGUMENT");
+    compile("amount_total", ">=", "much", &code);
+    assert_string_equal(code, "INVALID_ARGUMENT");
+    compile("stage", ">=", "talks", &code);
+    assert_string_equal(code, "INVALID_ARGUMENT");
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
