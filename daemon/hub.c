@@ -18,7 +18,7 @@
 
 #define RING_REVISIONS 4096
 #define RING_BYTES     (8 * 1024 * 1024)
-#define FRAME_EVENTS   256
+#define FRAME_EVENTS   128
 #define FRAME_BYTES    (LIMIT_FRAME - 1024) /* of events in one frame; the rest is its head */
 #define BOOKMARK_MS    5000
 #define AGAIN_MS       1

@@ -238,7 +238,7 @@ static void send_one(struct pg_link *link, struct pg_batch *b, int i)
     char name[16];
     snprintf(name, sizeof name, "s%d", s->id);
     if (!link->prepared[s->id]) {
-        b->prepare[i] = true;
+        b->parse[i] = PARSE_SENT;
         link->prepared[s->id] = true;
         PQsendPrepare(link->conn, name, s->sql, s->n, s->types);
     }
@@ -250,7 +250,7 @@ void pg_send(struct pg_link *link, struct pg_batch *b)
     b->at = b->part = 0;
     b->ok = b->lost = b->unsure = false;
     b->failed = -1;
-    memset(b->prepare, 0, sizeof b->prepare);
+    memset(b->parse, 0, sizeof b->parse);
     memset(b->results, 0, sizeof b->results);
     enqueue(link, b);
     for (int i = 0; i < b->n; i++)
@@ -270,11 +270,11 @@ static void note_failure(struct pg_batch *b, const PGresult *result)
     snprintf(b->message, sizeof b->message, "%s", text ? text : PQresultErrorMessage(result));
 }
 
-/* A failed call aborts what follows in its batch, every Parse included. */
+/* A failed call aborts what follows in its batch, every Parse included; those before it stand. */
 static void forget_unprepared(struct pg_link *link, struct pg_batch *b)
 {
-    for (int i = b->failed; i >= 0 && i < b->n; i++)
-        if (b->prepare[i])
+    for (int i = 0; i < b->n; i++)
+        if (b->parse[i] == PARSE_SENT)
             link->prepared[b->calls[i].statement->id] = false;
 }
 
@@ -293,7 +293,9 @@ static void finish_batch(struct pg_link *link, struct pg_batch *b)
  * one and before the sync belongs to the commit. */
 static void end_of_call(struct pg_batch *b)
 {
-    if (b->at < b->n && b->prepare[b->at] && b->part == 0) {
+    if (b->at < b->n && b->parse[b->at] != PARSE_NONE && b->part == 0) {
+        if (b->failed < 0)
+            b->parse[b->at] = PARSE_DONE;
         b->part = 1;
         return;
     }

@@ -49,7 +49,7 @@ struct pg_batch {
 
     /* private */
     struct pg_batch *next;
-    bool prepare[PG_BATCH_MAX]; /* the call was preceded by a Parse */
+    enum pg_parse { PARSE_NONE, PARSE_SENT, PARSE_DONE } parse[PG_BATCH_MAX]; /* before the call */
     int at, part;
 };
 

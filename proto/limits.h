@@ -14,7 +14,7 @@
 #define LIMIT_FRAME        (64 * 1024)  /* body of one frame, the 4-byte length not counted */
 #define LIMIT_ARENA        (512 * 1024) /* memory one unpacked frame may take */
 #define LIMIT_DEPTH        8            /* messages inside messages */
-#define LIMIT_ELEMENTS     8192         /* fields on the wire in one frame, sub-messages and packed items included */
+#define LIMIT_ELEMENTS     24576 /* fields on the wire in one frame, sub-messages and packed items included; a full Feed has up to 20 000 */
 #define LIMIT_UNKNOWN      64           /* fields we don't know: a newer peer has a few, an attacker many */
 #define LIMIT_CHUNK        (48 * 1024)  /* payload of one import chunk */
 #define LIMIT_CHUNK_WINDOW 4            /* import chunks in flight */

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon as its operator and the registry know it: boot, reload, drain, locks, crashes, gaps, slow readers."""
+import itertools
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import peer as peer_module
+import psycopg2
+import pytest
+from conftest import BUILD
+
+QIPAND = str(BUILD / "bin/qipand")
+_names = itertools.count(1)
+
+
+def connect(county):
+    """A psql-like session of the database's owner, for holding locks and transactions open."""
+    e = county.env
+    return psycopg2.connect(host=e["PGHOST"], port=e["PGPORT"], dbname=e["PGDATABASE"], user=e["PGUSER"])
+
+
+def add(peer, **fields):
+    name = f"守护项目{os.getpid()}之{next(_names)}"
+    project = peer_module.pb.Project(**{"name": name, "investor": name + "公司", "stage": "lead", **fields})
+    return peer.do("project_add", set=project).project
+
+
+def edit(peer, project, base=None, request=None, **fields):
+    return peer.start("project_edit", base=base, request=request, id=project.id,
+                      set=peer_module.pb.Project(**fields))
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.05)
+
+
+def pid_of(county, n=1):
+    return int((pathlib.Path(county.env["QIPAN_RUN"]) / f"qipand-{n}.pid").read_text())
+
+
+def resident_kb(county):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid_of(county)}/status").read_text())[1])
+
+
+def as_user(args, **how):
+    """As the user the county's daemons run as: root would be refused for another reason than the one looked for."""
+    if os.getuid() == 0:
+        args = ["runuser", "-u", "postgres", "--", *args]
+    return subprocess.run(args, capture_output=True, text=True, timeout=30, **how)
+
+
+# ---------------------------------------------------------------- boot, reload, end
+
+
+def here(county):
+    """The county's short folder, which the daemons' user can reach; it goes with the county."""
+    return (county.dir / "here").resolve()
+
+
+def settings_of(county, **changed):
+    text = (county.dir / "qipand-1.ini").read_text()
+    for key, value in changed.items():
+        text = re.sub(rf"(?m)^{key} *=.*$", "", text) + f"\n{key} = {value}\n"
+    path = here(county) / f"test-{next(_names)}.ini"
+    path.write_text(text)
+    path.chmod(0o644)
+    return str(path)
+
+
+@pytest.fixture
+def program(county):
+    """The program where the unprivileged user can reach it."""
+    return str(here(county) / "bin/qipand")
+
+
+def test_help_lists_every_option(program):
+    shown = subprocess.run([QIPAND, "--help"], capture_output=True, text=True, timeout=10)
+    names = re.findall(r"^OPTION\((\w+)", (pathlib.Path(__file__).parents[2] / "daemon/options.def").read_text(), re.M)
+    assert shown.returncode == 0 and len(names) > 10
+    assert all(re.search(rf"^  {name} ", shown.stdout, re.M) for name in names)
+
+
+def test_root_is_refused(county):
+    if os.getuid() != 0:
+        assert subprocess.run([QIPAND], capture_output=True, timeout=10).returncode == 2
+        return
+    done = subprocess.run([QIPAND, "--config", str(county.dir / "qipand-1.ini")], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 1 and "root" in done.stderr
+
+
+@pytest.mark.parametrize("changed, word", [
+    ({"log_level": "loud"}, "log_level"), ({"colour": "red"}, "colour"), ({"edit_links": "0"}, "edit_links"),
+    ({"ca": "/nowhere.pem"}, "/nowhere.pem"), ({"listen": "localhost"}, "listen")])
+def test_bad_settings_are_named(county, program, changed, word):
+    path = settings_of(county, **changed)
+    done = as_user([program, "--config", path])
+    assert done.returncode == 1 and word in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_key_that_others_can_read_is_refused(county, program):
+    ini = (county.dir / "qipand-1.ini").read_text()
+    key = re.search(r"(?m)^key *= *(.+)$", ini)[1]
+    copy = here(county) / "open.key"
+    copy.write_bytes(pathlib.Path(key).read_bytes())
+    copy.chmod(0o644)
+    done = as_user([program, "--config", settings_of(county, key=copy), "--check-config"])
+    assert done.returncode == 1 and "others" in done.stderr
+
+
+def test_a_registry_that_does_not_fit_is_refused_in_one_line(new_county):
+    county = new_county("--bare")
+    for sql, word in (("ALTER TYPE api.office RENAME ATTRIBUTE kind TO sort", "office"),
+                      ("UPDATE registry.version SET schema_version = 99, compatible_from = 99", "99")):
+        county.kill(1, "TERM")
+        county.psql(sql)
+        before = len(county.log())
+        with pytest.raises(AssertionError):
+            county.start(1)
+        refusals = [line for line in county.log()[before:].splitlines() if "cannot run with this registry" in line]
+        assert len(refusals) == 1 and word in refusals[0]
+
+
+def test_reload_takes_the_good_and_keeps_the_old(new_county):
+    county = new_county("--bare")
+    ini = here(county) / "qipand-1.ini"
+    good = ini.read_text()
+    pid = pid_of(county)
+    with county.peer("chengguan") as peer:
+        for text, word in ((good.replace("ca = ", "ca = /nowhere"), "old certificates stay"),
+                           (good + "\nnonsense = 1\n", "old settings stay"),
+                           (re.sub(r"(?m)^log_level.*$", "", good) + "\nlog_level = debug\n", "reloaded")):
+            ini.write_text(text)
+            os.kill(pid, signal.SIGHUP)
+            wait_for(lambda: word in county.log())
+            assert peer.do("whoami").account == "chengguan"
+            county.qipan("dongshan", "whoami", ok=True)
+
+
+def test_sigterm_answers_what_is_open_and_says_goodbye(new_county):
+    county = new_county("--bare")
+    with county.peer("chengguan") as peer:
+        project = add(peer)
+        calls = [edit(peer, project, summary=str(i)) for i in range(20)]
+        peer.do("whoami")
+        county.kill(1, "TERM")
+        for call in calls:
+            assert peer.finish(call).project.id == project.id
+        with pytest.raises(peer_module.Gone):
+            peer.turn(5)
+    assert "goodbye said" in county.log()
+
+
+# ---------------------------------------------------------------- edits
+
+
+def test_many_writers_lose_nothing(county, rng):
+    """Four offices' links, pipelined edits of few projects: every acknowledged version is there once, with its value."""
+    with county.peer("bureau") as bureau:
+        projects = [add(bureau) for _ in range(8)]
+    acked, failures = [], []
+
+    def work(n, seed):
+        try:
+            with county.peer("bureau", n=1 + n % 2) as peer:
+                for round_ in range(10):
+                    picks = [projects[(seed + i * 7) % len(projects)] for i in range(12)]
+                    texts = [f"{n}-{round_}-{i}" for i in range(12)]
+                    calls = [edit(peer, p, summary=t) for p, t in zip(picks, texts)]
+                    for p, t, call in zip(picks, texts, calls):
+                        done = peer.finish(call)
+                        acked.append((p.id, done.project.version, t, done.rev))
+        except Exception as e:  # a thread's failure must fail the test
+            failures.append(e)
+
+    threads = [threading.Thread(target=work, args=(n, rng.randrange(1000))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures and len(acked) == 480
+    rows = county.psql("SELECT object, version, fields -> '16' ->> 1, rev FROM registry.change JOIN registry.txn USING (grp)"
+                       " WHERE version > 1 AND object IN (%s)" % ",".join(f"'{p.id}'" for p in projects))
+    assert sorted((o, int(v), t, int(r)) for o, v, t, r in rows) == sorted(acked)
+
+
+def test_two_clients_race_for_one_field(county):
+    with county.peer("bureau") as a, county.peer("bureau", n=2) as b:
+        project = add(a)
+        version, wins = project.version, {a: 0, b: 0}
+        for i in range(100):
+            calls = [(p, edit(p, project, base=version, summary=f"{i}{n}")) for n, p in enumerate((a, b))]
+            for p, call in calls:
+                wins[p] += peer_module.OPS["project_edit"].reply.FromString(p.wait(call[1])).project.version > 0
+            version = a.do("project_show", id=project.id).project.version
+        # the same account never conflicts with itself: both are applied, one after the other
+        assert version == 201 and wins == {a: 100, b: 100}
+
+
+def test_two_offices_race_for_one_field(county):
+    """Exactly one wins each version; the other is told what stands there now."""
+    with county.peer("chengguan") as a, county.peer("bureau", n=2) as b:
+        project = add(a)
+        version, lost = project.version, 0
+        for i in range(100):
+            calls = [(p, edit(p, project, base=version, summary=f"{i}{who}")) for who, p in (("甲", a), ("乙", b))]
+            outcomes = []
+            for p, call in calls:
+                try:
+                    outcomes.append(p.finish(call).project)
+                except peer_module.Refused as e:
+                    assert e.error.code == "CONFLICT"
+                    outcomes.append(e.error)
+            won = [o for o in outcomes if isinstance(o, peer_module.pb.Project)]
+            assert len(won) == 1
+            conflict = next(o for o in outcomes if o is not won[0])
+            assert conflict.theirs == won[0].summary and conflict.field == "summary"
+            lost += 1
+            version = won[0].version
+        assert lost == 100 and version == 101
+
+
+def test_a_held_row_locks_only_itself(county):
+    with county.peer("bureau") as peer:
+        held, free = add(peer), add(peer)
+        with connect(county) as session, session.cursor() as cursor:
+            cursor.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", (held.id,))
+            blocked = edit(peer, held, summary="x")
+            begun = time.monotonic()
+            for i in range(20):
+                assert peer.finish(edit(peer, free, summary=str(i))).project.summary == str(i)
+            assert time.monotonic() - begun < 3
+            with pytest.raises(peer_module.Refused) as refused:
+                peer.finish(blocked, 10)
+            assert refused.value.error.code == "LOCKED" and refused.value.error.retry_after_ms > 0
+            session.rollback()
+        assert peer.finish(edit(peer, held, summary="y")).project.summary == "y"
+
+
+def test_serialisation_failures_are_retried(new_county):
+    """40001 out of the blue, raised once for each of the first attempts: nobody notices, nothing happens twice."""
+    county = new_county("--bare")
+    county.psql("""
+        CREATE SEQUENCE registry.trouble; GRANT USAGE ON registry.trouble TO PUBLIC;
+        CREATE FUNCTION registry.trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('registry.trouble') % 3 = 1 THEN
+                RAISE EXCEPTION 'trouble' USING ERRCODE = 'serialization_failure';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER trouble BEFORE UPDATE ON registry.project FOR EACH ROW EXECUTE FUNCTION registry.trouble();""")
+    with county.peer("chengguan") as peer:
+        project = add(peer)
+        calls = [edit(peer, project, summary=str(i)) for i in range(30)]
+        assert sorted(peer.finish(c).project.version for c in calls) == list(range(2, 32))
+
+
+def test_backends_killed_under_edits(new_county, rng):
+    county = new_county("--bare")
+    with county.peer("chengguan") as peer:
+        project = add(peer)
+        done = {}
+        for i in range(60):
+            calls = [(f"{i}-{k}", edit(peer, project, summary=f"{i}-{k}")) for k in range(5)]
+            if i % 4 == 0:
+                county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'qipand%'"
+                            f" AND pid % 3 = {rng.randrange(3)}")
+            for text, call in calls:
+                done[peer.finish(call).project.version] = text
+        rows = county.psql(f"SELECT version, fields -> '16' ->> 1 FROM registry.change WHERE object = '{project.id}' AND version > 1")
+        assert {int(v): t for v, t in rows} == done and len(done) == 300
+
+
+# ---------------------------------------------------------------- feed
+
+
+def test_whoever_writes_past_the_daemon_is_heard(county):
+    with county.peer("bureau") as peer:
+        project = add(peer)
+        watch = peer.watch(terms=[peer_module.pb.Term(field="project", op="=", values=[project.id])])
+        county.psql(f"UPDATE registry.project SET summary = 'past the api', version = version + 1 WHERE id = '{project.id}'")
+        event = watch.events(1)[0]
+        assert event.actor == f"db:{county.env['PGUSER']}" and event.changes[0].new == "past the api"
+
+
+def test_a_number_that_never_commits_holds_nobody_up(county):
+    """A transaction draws its revision and dies: a tombstone takes its place, what comes later is delivered."""
+    with county.peer("bureau") as peer:
+        project = add(peer)
+        watch = peer.watch(echo=True)
+        session = connect(county)
+        cursor = session.cursor()
+        cursor.execute("UPDATE registry.project SET summary = 'never', version = version + 1 WHERE id = %s", (project.id,))
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        other = add(peer)
+        late = peer.finish(edit(peer, other, summary="behind the gap"))
+        time.sleep(0.1)  # long enough for the fence to be waiting for exactly this writer
+        session.rollback()
+        session.close()
+        events = watch.events(2)
+        assert [e.rev for e in events] == sorted(e.rev for e in events)
+        assert events[-1].rev == late.rev and "never" not in str(events)
+        kinds = county.psql(f"SELECT kind FROM registry.txn WHERE rev < {late.rev} ORDER BY rev DESC LIMIT 3")
+        assert ["tombstone"] in kinds
+
+
+def test_a_reader_that_stops_costs_little_and_misses_nothing(new_county):
+    county = new_county("--bare")
+    with county.peer("chengguan") as slow, county.peer("bureau") as writer:
+        watch = slow.watch()
+        project = add(writer)
+        before = resident_kb(county)
+        n = 3000
+        for i in range(0, n, 50):
+            for call in [edit(writer, project, summary=f"{i + k} " + "长" * 300) for k in range(50)]:
+                writer.finish(call)
+        assert resident_kb(county) - before < 40_000 * (4 if "san" in str(BUILD) else 1)
+        events = watch.events(n + 1, timeout=60)
+        assert [e.version for e in events] == list(range(1, n + 2))
+
+
+def test_a_large_revision_is_read_in_pages(county):
+    """1 000 changes in one transaction: all there, in order, a stop in the middle goes on in the middle."""
+    with county.peer("bureau") as peer:
+        watch = peer.watch()
+        start = watch.at
+        county.psql("INSERT INTO registry.project (name, investor, office, stage) SELECT '一批' || i, '投资' || i, 'chengguan',"
+                    " 'lead' FROM generate_series(1, 1000) i")
+        events = watch.events(1000, timeout=30)
+        assert [e.idx for e in events] == list(range(1000)) and len({e.rev for e in events}) == 1
+        assert [e.last for e in events] == [False] * 999 + [True]
+        again = peer.watch(after=peer_module.cursor_of_event(events[499])).events(500, timeout=30)
+        assert [e.object for e in again] == [e.object for e in events[500:]]
+        assert start.rev < events[0].rev
+
+
+def test_three_thousand_changes_reach_every_daemon_alike(new_county):
+    county = new_county("--bare", "--daemons", "3")
+    with county.peer("bureau") as writer:
+        project = add(writer)
+        watches = [county.peer("jingkai", n=n).watch(from_start=True) for n in (1, 2, 3)]
+        for i in range(0, 3000, 60):
+            for call in [edit(writer, project, summary=f"{i + k}") for k in range(60)]:
+                writer.finish(call)
+        seen = [[(e.rev, e.idx, e.object, e.version) for e in w.events(3001, timeout=30)] for w in watches]
+        assert len(seen[0]) == 3001 and seen[0] == seen[1] == seen[2]
+
+
+def test_idle_daemon_is_small(new_county):
+    if "san" in str(BUILD):
+        return  # the sanitiser's own memory is not ours
+    county = new_county("--bare")
+    assert resident_kb(county) <= 20 * 1024
