@@ -66,7 +66,7 @@ $(B)/lib/libqipan.a: $(LIB) $(WIRE)
 
 $(B)/lib/libqipan.so: $(LIB) $(WIRE)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libqipan.so.0 -o $@ $^ $(call libs_of,$(PKGS_C)) -lunistring
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libqipan.so.0 -Wl,--version-script=client/libqipan.map -o $@ $^ $(call libs_of,$(PKGS_C)) -lunistring
 
 $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo: client/po/zh_CN.po
 	@mkdir -p $(@D)

@@ -264,13 +264,13 @@ static const char *choose_request(struct qipan *q, const struct op_info *op, con
 }
 
 /* The daemon gives up a little earlier than we do, so that what arrives is its own account of what happened. */
-static uint32_t daemon_deadline(unsigned deadline_ms)
+static uint32_t daemon_deadline(const struct op_info *op, unsigned deadline_ms)
 {
-    unsigned margin = deadline_ms / 20;
+    unsigned margin = deadline_ms / 20, longest = op->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
 
     if (margin > 500)
         margin = 500;
-    return deadline_ms - margin > LIMIT_DEADLINE_MS ? LIMIT_DEADLINE_MS : deadline_ms - margin;
+    return deadline_ms - margin > longest ? longest : deadline_ms - margin;
 }
 
 static struct call *queue(struct qipan *q, const struct op_info *op, const ProtobufCMessage *request,
@@ -311,7 +311,7 @@ uint32_t qipan_call(struct qipan *q, unsigned number, const ProtobufCMessage *re
         message.call = new_id(q);
         message.op = number;
         message.request = (char *)choose_request(q, op, options->request, own);
-        message.deadline_ms = daemon_deadline(deadline_ms);
+        message.deadline_ms = daemon_deadline(op, deadline_ms);
         message.has_base_version = options->base != 0;
         message.base_version = options->base;
         call = queue(q, op, request, &message, &code);
@@ -334,6 +334,13 @@ void qipan_forget(struct qipan *q, uint32_t id)
         return;
     calls_take(&q->calls, call);
     call_free(call);
+}
+
+const char *qipan_call_request(struct qipan *q, uint32_t id)
+{
+    const struct call *call = calls_find(&q->calls, id);
+
+    return call ? call->request : "";
 }
 
 int qipan_calls_open(const struct qipan *q)

@@ -127,6 +127,8 @@ const Qipan__Error *
 qipan_refusal(const struct qipan *q); /* of the last call or watch that was refused; never NULL */
 void qipan_forget(struct qipan *q,
                   uint32_t call); /* the callback is not called any more; the change may happen */
+const char *qipan_call_request(struct qipan *q,
+                               uint32_t call); /* request id of an open call, "" for a read or a closed one */
 int qipan_calls_open(const struct qipan *q);
 
 /* ---------------------------------------------------------------- watches */
@@ -181,9 +183,9 @@ void qipan_watch_close(struct qipan *q, struct qipan_watch *watch);
 bool qipan_wait(struct qipan *q, const bool *done, int timeout_ms);
 
 enum qipan_outcome {
-    QIPAN_DONE,        /* message */
-    QIPAN_FAILED,      /* error */
-    QIPAN_INTERRUPTED, /* a signal handler ran; neither is set; a change may or may not happen */
+    QIPAN_DONE,   /* message */
+    QIPAN_FAILED, /* error */
+    QIPAN_INTERRUPTED, /* a signal handler ran; neither is set; a change may or may not happen: `request` says which */
 };
 
 struct qipan_result {

@@ -82,6 +82,7 @@ enum qipan_outcome qipan_call_wait(struct qipan *q, unsigned op, const ProtobufC
         return QIPAN_FAILED;
     }
     if (!qipan_wait(q, &w.done, -1)) {
+        snprintf(ret_result->request, sizeof ret_result->request, "%s", qipan_call_request(q, id));
         qipan_forget(q, id);
         return QIPAN_INTERRUPTED;
     }

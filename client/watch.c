@@ -222,17 +222,22 @@ enum watch_verdict watch_reply(struct qipan_watch *w, const Qipan__Reply *reply,
     return WATCH_FINE;
 }
 
-/* Each event behind the one before, none behind `upto`. */
+/* Each event behind the one before, none behind `upto`. A frame may end with the last change of a revision and call that
+ * place by its index: so the ends are compared by index, the order by what the event's own cursor says. */
 static bool in_order(const Qipan__Feed *feed, struct cursor at, const struct cursor *upto)
 {
+    struct cursor end = at;
+
     for (size_t i = 0; i < feed->n_events; i++) {
         struct cursor c = cursor_of_event(feed->events[i], upto->epoch);
 
-        if (!feed->events[i]->has_rev || !cursor_before(&at, &c) || cursor_before(upto, &c))
+        end = c;
+        end.idx = feed->events[i]->idx;
+        if (!feed->events[i]->has_rev || !cursor_before(&at, &end) || cursor_before(upto, &end))
             return false;
         at = c;
     }
-    return !cursor_before(upto, &at);
+    return !cursor_before(upto, &end);
 }
 
 static bool deliver(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)

@@ -10,12 +10,13 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks;
-    size_t used;  /* bytes handed out, alignment included */
-    size_t limit; /* most it will hand out */
+    size_t used;                  /* bytes handed out, alignment included */
+    size_t limit;                 /* most it will hand out */
     ProtobufCAllocator allocator; /* hand &allocator to protobuf-c; its free does nothing */
 };
 
-void arena_init(struct arena *a, size_t limit); /* the arena must not move afterwards: allocator points to it */
+void arena_init(struct arena *a,
+                size_t limit); /* the arena must not move afterwards: allocator points to it */
 void arena_free(struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n);  /* aligned for any type, not zeroed; NULL above the limit */

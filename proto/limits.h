@@ -14,7 +14,7 @@
 #define LIMIT_FRAME        (64 * 1024)  /* body of one frame, the 4-byte length not counted */
 #define LIMIT_ARENA        (512 * 1024) /* memory one unpacked frame may take */
 #define LIMIT_DEPTH        8            /* messages inside messages */
-#define LIMIT_ELEMENTS     24576 /* fields on the wire in one frame, sub-messages and packed items included; a full Feed has up to 20 000 */
+#define LIMIT_ELEMENTS     24576        /* fields of one frame, at all levels; a full Feed has 20 000 */
 #define LIMIT_UNKNOWN      64           /* fields we don't know: a newer peer has a few, an attacker many */
 #define LIMIT_CHUNK        (48 * 1024)  /* payload of one import chunk */
 #define LIMIT_CHUNK_WINDOW 4            /* import chunks in flight */
@@ -23,11 +23,11 @@
 #define LIMIT_WATCHES      16           /* watches of one connection */
 #define LIMIT_PAGE_ROWS    500          /* rows of one list page */
 
-#define LIMIT_DEADLINE_MS  15000 /* longest a request may wait; also the default of the daemon */
+#define LIMIT_DEADLINE_MS 15000  /* longest a request may wait; also the default of the daemon */
 #define LIMIT_BULK_MS     300000 /* the same for operations of the bulk lane: imports */
-#define HANDSHAKE_MS       5000  /* from accept to Welcome */
-#define PING_MS            10000 /* a link idle for this long is pinged by the daemon */
-#define DEAD_MS            25000 /* a link silent for this long is closed by either end */
-#define GOODBYE_MS         2000  /* patience for the last bytes of a link that is being closed */
+#define HANDSHAKE_MS      5000   /* from accept to Welcome */
+#define PING_MS           10000  /* a link idle for this long is pinged by the daemon */
+#define DEAD_MS           25000  /* a link silent for this long is closed by either end */
+#define GOODBYE_MS        2000   /* patience for the last bytes of a link that is being closed */
 
 #endif

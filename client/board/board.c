@@ -223,7 +223,7 @@ struct widths {
 
 static struct widths divide(void)
 {
-    struct widths w = {.no = 11, .stage = 8, .office = 14, .amount = 14, .at = 15};
+    struct widths w = {.no = 11, .stage = 8, .office = 16, .amount = 14, .at = 15};
 
     w.name = COLS - w.no - w.stage - w.office - w.amount - w.at - 7;
     if (w.name < 10)
@@ -280,7 +280,7 @@ static void draw_footer(struct board *b)
 
     if (link == QIPAN_LINK_UP)
         snprintf(text, sizeof text,
-                 _(" connected to %s as %s   %zu projects   %ld changes   last after %lld ms   q: quit"),
+                 _(" connected to %s as %s   %zu projects   %ld changes   delay %lld ms   q: quit"),
                  qipan_link_text(b->cli->q), qipan_account(b->cli->q), b->rows.n, b->events,
                  (long long)b->lag_ms);
     else

@@ -93,9 +93,25 @@ static void print_allowed(struct cli *cli, const Qipan__Error *e)
     if (e->n_allowed == 0)
         return;
     fprintf(stderr, "%s", _("  allowed:"));
-    for (size_t i = 0; i < e->n_allowed; i++)
+    for (size_t i = 0; i < e->n_allowed; i++) {
+        const char *label = e->field && cli->label ? cli->label(cli, e->field, e->allowed[i]) : NULL;
+
         fprintf(stderr, " %s", cli_safe(&cli->arena, e->allowed[i]));
+        if (label && strcmp(label, e->allowed[i]) != 0)
+            fprintf(stderr, "(%s)", cli_safe(&cli->arena, label));
+    }
     fputc('\n', stderr);
+}
+
+/* A hint that only lists what is allowed says nothing new. */
+static bool hint_needed(const Qipan__Error *e)
+{
+    if (!e->hint || !*e->hint)
+        return false;
+    for (size_t i = 0; i < e->n_allowed; i++)
+        if (!strstr(e->hint, e->allowed[i]))
+            return true;
+    return e->n_allowed == 0;
 }
 
 static void print_text_error(struct cli *cli, const Qipan__Error *e, const char *code)
@@ -111,7 +127,7 @@ static void print_text_error(struct cli *cli, const Qipan__Error *e, const char 
                 e->other_office ? cli_safe(&cli->arena, e->other_office) : "?",
                 e->has_at ? local_time(cli, e->at) : "?");
     print_allowed(cli, e);
-    if (e->hint && *e->hint)
+    if (hint_needed(e))
         fprintf(stderr, _("  hint: %s\n"), cli_safe(&cli->arena, e->hint));
 }
 
@@ -384,7 +400,7 @@ int cli_call(struct cli *cli, unsigned op, const ProtobufCMessage *request,
     if (outcome == QIPAN_DONE)
         return 0;
     if (outcome == QIPAN_INTERRUPTED)
-        code = interrupted(cli, options ? options->request : NULL);
+        code = interrupted(cli, ret->request);
     else
         code = cli_error(cli, ret->error, ret->request);
     qipan_result_free(ret);

@@ -36,7 +36,7 @@ enum cursor_file_read cursor_file_read(const char *path, char ret[QIPAN_CURSOR_S
     return CURSOR_FILE_READ;
 }
 
-static bool write_new(const char *path, const char *cursor)
+static bool write_new(const char *path, const char *cursor, bool sync)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     char line[QIPAN_CURSOR_SIZE + 1];
@@ -45,16 +45,16 @@ static bool write_new(const char *path, const char *cursor)
 
     if (fd < 0)
         return false;
-    good = write(fd, line, (size_t)n) == n && fsync(fd) == 0;
+    good = write(fd, line, (size_t)n) == n && (!sync || fsync(fd) == 0);
     return close(fd) == 0 && good;
 }
 
-bool cursor_file_write(const char *path, const char *cursor, char *err, size_t err_size)
+bool cursor_file_write(const char *path, const char *cursor, bool sync, char *err, size_t err_size)
 {
     char aside[4096];
 
     errno = ENAMETOOLONG;
-    if (snprintf(aside, sizeof aside, "%s.new", path) < (int)sizeof aside && write_new(aside, cursor) &&
+    if (snprintf(aside, sizeof aside, "%s.new", path) < (int)sizeof aside && write_new(aside, cursor, sync) &&
         rename(aside, path) == 0)
         return true;
     snprintf(err, err_size, "%s: %s", path, strerror(errno));

@@ -50,10 +50,14 @@ const struct command help_commands[] = {
         "new, updated,\n"
         "unchanged, rejected or skipped, with the reason. With --commit one rejected row stops everything, "
         "unless\n"
-        "--keep-going takes the good ones (exit 9).\n"),
+        "--keep-going takes the good ones (exit 9). Columns called like fields (name, 项目名称, "
+        "总投资(万元)) need no mapping\n"
+        "file; others are explained by one: --map FILE, or --profile NAME for maps/NAME.map beside the "
+        "settings.\n"),
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},
-    {"export", cmd_export, "qipan export [--filter EXPR] [--sort [-]FIELD] [-o csv|jsonl]\n",
+    {"export", cmd_export,
+     "qipan export [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o csv|jsonl]\n",
      N_("projects as CSV or JSON Lines"), NULL, "qipan export -o csv --filter 'stage=signed' > signed.csv\n"},
     {"enterprise", cmd_enterprise,
      "qipan enterprise list [TEXT]\n"
@@ -134,7 +138,7 @@ static void print_filter(void)
 {
     printf("\n%s\n", _("Conditions of --filter, all of them must hold:"));
     for (const struct filter_help *h = filter_help; h->op; h++)
-        printf("  %-4s %s    %s\n", h->op, gettext(h->meaning), h->example);
+        printf("  %-4s %s (%s)\n", h->op, gettext(h->meaning), h->example);
 }
 
 int help_command(const struct command *c)

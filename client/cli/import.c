@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX  (LIMIT_REQUEST_ID - 8) /* what we add to an id: .judge, .p00001 */
-#define SETTLE_MS    180000                 /* patience with a judge or commit whose answer was lost */
+#define SETTLE_MS    120000                 /* patience with a judge or commit whose answer was lost */
 #define PAUSE_MS     500
 #define PROGRESS_MS  5000 /* between lines on a stderr that is no terminal */
 #define JSON_REJECTS 1000 /* rejected rows in the summary object; all of them are in --report */
@@ -155,13 +155,15 @@ static int find_profile(struct import *im)
     return read_map(im, path);
 }
 
-/* The same file under another mapping is another import; so is one that another version reads. */
+/* The same file under another mapping is another import; so is one that another version, or one that speaks another
+ * language in its reasons, reads. */
 static bool digest_profile(struct import *im)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     const char *encoding = im->encoding ? im->encoding : "", *source = mapping_source(im->mapping)->name;
     bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
               EVP_DigestUpdate(ctx, QIPAN_VERSION, sizeof(QIPAN_VERSION)) &&
+              EVP_DigestUpdate(ctx, im->cli->lang, strlen(im->cli->lang) + 1) &&
               EVP_DigestUpdate(ctx, encoding, strlen(encoding) + 1) &&
               EVP_DigestUpdate(ctx, source ? source : "", source ? strlen(source) : 0) &&
               EVP_DigestUpdate(ctx, im->map_text ? im->map_text : "", im->map_n) &&
@@ -288,11 +290,24 @@ static int choose_request(struct import *im)
     return 0;
 }
 
+/* The commit refused because of rejected rows; anything else has been reported. */
+#define REFUSED_ROWS (-1)
+
+static int failed(struct import *im, struct qipan_result *r)
+{
+    const Qipan__Error *e = r->error;
+    bool rows = e->field && !strcmp(e->field, "rows") && !strcmp(e->code, "INVALID_ARGUMENT");
+    int code = rows ? REFUSED_ROWS : cli_error(im->cli, e, im->base);
+
+    qipan_result_free(r);
+    return code;
+}
+
 /* A call whose outcome must become known: asked again under the same request id until it is. */
 static int settle(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
                   struct qipan_result *ret)
 {
-    struct qipan_call_options o = {.request = request, .deadline_ms = LIMIT_DEADLINE_MS};
+    struct qipan_call_options o = {.request = request, .deadline_ms = LIMIT_BULK_MS};
     int64_t end = now_ms() + SETTLE_MS;
 
     for (;;) {
@@ -302,11 +317,8 @@ static int settle(struct import *im, unsigned op, const ProtobufCMessage *messag
         if (cli_signal)
             return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
         if (outcome == QIPAN_FAILED && (error_info(ret->error->code)->retry == ERROR_NEVER ||
-                                        now_ms() > end || qipan_link(im->cli->q) == QIPAN_LINK_REFUSED)) {
-            int code = cli_error(im->cli, ret->error, im->base);
-            qipan_result_free(ret);
-            return code;
-        }
+                                        now_ms() > end || qipan_link(im->cli->q) == QIPAN_LINK_REFUSED))
+            return failed(im, ret);
         qipan_result_free(ret);
         qipan_wait(im->cli->q, NULL, PAUSE_MS);
     }
@@ -336,7 +348,7 @@ static int open_batch(struct import *im)
     m.file_sha256 = (ProtobufCBinaryData){sizeof(im->sha), im->sha};
     m.profile_sha256 = (ProtobufCBinaryData){sizeof(im->profile_sha), im->profile_sha};
     m.file_name = (char *)(uintptr_t)base_name(im->file);
-    m.source = (char *)(uintptr_t)(source ? source : "sheet");
+    m.source = (char *)(uintptr_t)source;
     m.profile = im->profile_name;
     m.rows = im->rows;
     int code = cli_call(im->cli, QIPAN_OP_import_open, &m.base, &o, &r);
@@ -643,10 +655,23 @@ static int show(struct import *im, bool written)
     return code ? code : outcome(im, written);
 }
 
+/* The commit judges by itself. Only when it refuses are the verdicts asked for. */
+static int judge_or_commit(struct import *im, bool *ret_written)
+{
+    int code;
+
+    *ret_written = false;
+    if (!im->commit)
+        return judge(im);
+    code = commit(im);
+    *ret_written = code == 0;
+    return code == REFUSED_ROWS ? judge(im) : code;
+}
+
 static int run(struct import *im)
 {
     int code = prepare(im);
-    bool write;
+    bool written;
 
     if (!code)
         code = choose_request(im);
@@ -657,13 +682,8 @@ static int run(struct import *im)
     if (!code)
         code = put_rows(im);
     if (!code)
-        code = judge(im);
-    if (code)
-        return code;
-    write = im->commit && (im->counts.rejected == 0 || im->keep_going);
-    if (write && (code = commit(im)))
-        return code;
-    return show(im, write);
+        code = judge_or_commit(im, &written);
+    return code ? code : show(im, written);
 }
 
 int cmd_import(struct cli *cli, int argc, char **argv)

@@ -224,11 +224,11 @@ static bool emit_event(struct watching *w, const struct qipan_notice *notice)
     return false;
 }
 
-static void move_cursor(struct watching *w, const char *cursor)
+static void move_cursor(struct watching *w, const char *cursor, bool sync)
 {
     char err[512];
 
-    if (!w->cursor_file || cursor_file_write(w->cursor_file, cursor, err, sizeof err))
+    if (!w->cursor_file || cursor_file_write(w->cursor_file, cursor, sync, err, sizeof err))
         return;
     cli_warn("%s", err);
     finish(w, EXIT_DIFFERENT);
@@ -240,8 +240,9 @@ static void on_event(struct watching *w, const struct qipan_notice *notice)
 {
     if (!emit_event(w, notice))
         return;
-    move_cursor(w, notice->cursor);
-    if (w->left > 0 && --w->left == 0)
+    bool last = w->left > 0 && --w->left == 0;
+    move_cursor(w, notice->cursor, last);
+    if (last)
         finish(w, 0);
 }
 
@@ -251,7 +252,7 @@ static void on_bookmark(struct watching *w, const struct qipan_notice *notice)
         !emit_json(w, json_pack("{s:s,s:o,s:s}", "type", "bookmark", "rev",
                                 json_sprintf("%lld", (long long)notice->rev), "cursor", notice->cursor)))
         return;
-    move_cursor(w, notice->cursor);
+    move_cursor(w, notice->cursor, true);
 }
 
 static void on_state(struct watching *w, const struct qipan_notice *notice)

@@ -74,6 +74,30 @@ static bool is_blank_line(const char *line, size_t n)
     return true;
 }
 
+/* The bytes are shown as far as they can be decoded. */
+static enum sheet_result broken(struct sheet *s, struct csv_file *c, struct sheet_row *row, int column,
+                                const char *bytes, size_t n, const char *why)
+{
+    decode_lossy(c->decode, bytes, n, c->text, TEXT_SIZE);
+    return sheet_broken(s, row, column, c->text, strlen(c->text), "%s", why);
+}
+
+/* Cells next to each other, as they are in the file but for the quotes. */
+static size_t join_raw(struct csv_file *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n && i < SHEET_MAX_COLUMNS && n < sizeof(c->line) / 2; i++) {
+        size_t len = c->begin[i + 1] - c->begin[i], room = sizeof(c->line) / 2 - n;
+        if (i)
+            c->line[n++] = c->separator;
+        len = len < room ? len : room;
+        memcpy(c->line + n, c->raw + c->begin[i], len);
+        n += len;
+    }
+    return n;
+}
+
 /* Passes over the first line of a row that can't be parsed: the next one may be whole again. */
 static enum sheet_result give_up(struct sheet *s, struct csv_file *c, long start, struct sheet_row *row,
                                  const char *why)
@@ -89,7 +113,7 @@ static enum sheet_result give_up(struct sheet *s, struct csv_file *c, long start
     sheet_read_line(s->file, c->line, &n);
     while (n && strchr("\r\n", c->line[n - 1]))
         n--;
-    return sheet_broken(s, row, c->n < s->n_header ? (int)c->n : -1, c->line, n, "%s", why);
+    return broken(s, c, row, c->n < s->n_header ? (int)c->n : -1, c->line, n, why);
 }
 
 /* Reads lines until a row is whole. */
@@ -156,6 +180,7 @@ static int decode_cells(struct csv_file *c, size_t *ret_bad)
 static enum sheet_result csv_next(struct sheet *s, void *state, struct sheet_row *row)
 {
     struct csv_file *c = state;
+    char why[SHEET_WHY_SIZE];
     size_t bad;
     int i;
 
@@ -167,14 +192,16 @@ static enum sheet_result csv_next(struct sheet *s, void *state, struct sheet_row
     if (c->n == 0)
         return SHEET_ROW;
     drop_empty_tail(c, s->n_header);
-    if (c->n != s->n_header)
-        return sheet_broken(s, row, -1, c->raw, c->raw_n, _("the row has %zu cells, the header %zu"), c->n,
-                            s->n_header);
+    if (c->n != s->n_header) {
+        snprintf(why, sizeof(why), _("the row has %zu cells, the header %zu"), c->n, s->n_header);
+        return broken(s, c, row, -1, c->line, join_raw(c), why);
+    }
     if ((i = decode_cells(c, &bad)) >= 0) {
         const char *cell = c->raw + c->begin[i];
         size_t len = c->begin[i + 1] - c->begin[i];
-        return sheet_broken(s, row, i, cell, len, _("byte %zu of the cell (0x%02X) is not %s"), bad + 1,
-                            bad < len ? (unsigned char)cell[bad] : 0u, s->encoding);
+        snprintf(why, sizeof(why), _("byte %zu of the cell (0x%02X) is not %s"), bad + 1,
+                 bad < len ? (unsigned char)cell[bad] : 0u, s->encoding);
+        return broken(s, c, row, i, cell, len, why);
     }
     row->n = c->n;
     row->cells = c->cells;

@@ -99,6 +99,24 @@ bool decode_text(struct decode *d, const char *in, size_t n, char *out, size_t c
     return true;
 }
 
+void decode_lossy(struct decode *d, const char *in, size_t n, char *out, size_t cap)
+{
+    size_t bad, most = (cap - 2) / 4;
+
+    out[0] = 0;
+    for (n = n < most ? n : most; n > 0; in += bad + 1, n -= bad + 1) {
+        if (decode_text(d, in, n, out, cap, &bad))
+            return;
+        if (bad >= n || !decode_text(d, in, bad, out, cap, &(size_t){0}))
+            return;
+        size_t w = strlen(out);
+        out[w] = '?';
+        out[w + 1] = 0;
+        out += w + 1;
+        cap -= w + 1;
+    }
+}
+
 /* ---------------------------------------------------------------- detection */
 
 struct census {

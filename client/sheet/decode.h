@@ -17,6 +17,9 @@ void decode_close(struct decode *d); /* NULL-safe */
  * The result ends with NUL; NUL inside is refused. */
 bool decode_text(struct decode *d, const char *in, size_t n, char *out, size_t cap, size_t *ret_bad);
 
+/* For messages: what can't be decoded becomes "?", what doesn't fit is left out. */
+void decode_lossy(struct decode *d, const char *in, size_t n, char *out, size_t cap);
+
 /* Reads the file from its start: a byte order mark decides, then whether it is UTF-8 (a few broken characters in
  * a UTF-8 file don't make it another one), then GB18030. *ret_bom = bytes of the mark. NULL when it can't be read. */
 const char *decode_detect(FILE *file, size_t *ret_bom);

@@ -881,17 +881,28 @@ static char *keep(struct work *w, const char *text)
     return s;
 }
 
-/* The first SHOWN_TEXT characters. */
+/* The first SHOWN_TEXT characters, with "?" for those that may not be sent. */
 static char *keep_shown(struct work *w, const char *text)
 {
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    char *out = arena_alloc(w->arena, SHOWN_TEXT * 4 + 1);
     size_t n = 0;
 
-    for (int chars = 0; text[n] && chars < SHOWN_TEXT; chars++)
-        for (n++; ((unsigned char)text[n] & 0xC0) == 0x80;)
-            n++;
-    char *s = arena_strndup(w->arena, text, n);
-    w->full |= s == NULL;
-    return s;
+    w->full |= out == NULL;
+    if (!out || !utf8_valid(p, (size_t)(end - p)))
+        end = p;
+    for (int chars = 0; p < end && chars < SHOWN_TEXT; chars++) {
+        const uint8_t *from = p;
+        if (utf8_forbidden(utf8_next(&p, end))) {
+            out[n++] = '?';
+        } else {
+            memcpy(out + n, from, (size_t)(p - from));
+            n += (size_t)(p - from);
+        }
+    }
+    if (out)
+        out[utf8_clean((const uint8_t *)out, n) ? n : 0] = 0;
+    return out;
 }
 
 static bool add_bad(struct work *w, const char *field, int column, const char *text, const char *message)
