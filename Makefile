@@ -125,6 +125,9 @@ install: all ## DESTDIR= PREFIX=
 	ln -sf libqipan.so.0 $(D)/lib/libqipan.so
 	install -m 644 client/qipan.h proto/ops.def $(B)/gen/qipan.pb-c.h $(D)/include/qipan
 	install -m 644 $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo $(D)/share/locale/zh_CN/LC_MESSAGES
+	install -d $(D)/share/qipan/maps $(D)/lib/systemd/system
+	install -m 644 deploy/examples/*.map $(D)/share/qipan/maps
+	install -m 644 deploy/systemd/qipand@.service $(D)/lib/systemd/system
 	cp -R sql deploy $(D)/share/qipan
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/qipan.pc.in >$(D)/lib/pkgconfig/qipan.pc
 

@@ -19,3 +19,9 @@ END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 -- Functions carry SET qipan.entry = ''.
 GRANT SET ON PARAMETER "qipan.entry" TO qipan_owner;
+-- Short statements with wide estimates: compiling them, or planning them anew at every call, costs many times what
+-- running them does.
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+    EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
+END $$;

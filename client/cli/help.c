@@ -141,6 +141,19 @@ static void print_filter(void)
         printf("  %-4s %s (%s)\n", h->op, gettext(h->meaning), h->example);
 }
 
+static void print_mapping(void)
+{
+    printf("\n%s",
+           _("Mapping file, UTF-8 (whole grammar: deploy/examples/README.md):\n"
+             "  [source]           name = REGISTER, encoding, separator, header = ROW, skip = HEADER ~ TEXT, "
+             "unit, area_unit, empty = keep|clear\n"
+             "  [columns]          FIELD = HEADER [after TEXT] [+ 'text' + HEADER] [| FALLBACK] [unit 万元]; "
+             "HEADER#2 is the second of that name\n"
+             "  [constants]        FIELD = VALUE\n"
+             "  [key]              column = HEADER, names a row in its register: it becomes external_id\n"
+             "  [values FIELD]     CELL = VALUE, CELL = \"\", CELL = skip row, * = VALUE for all others\n"));
+}
+
 int help_command(const struct command *c)
 {
     printf("%s: %s\n\n%s", c->name, gettext(c->summary), c->usage);
@@ -148,6 +161,8 @@ int help_command(const struct command *c)
         printf("\n%s", gettext(c->text));
     if (strstr(c->usage, "--filter"))
         print_filter();
+    if (strstr(c->usage, "--map"))
+        print_mapping();
     printf("\n%s\n%s", _("Example:"), c->example);
     return cli_flush();
 }

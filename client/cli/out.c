@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "out.h"
 
+#include "csv_write.h"
+
 #include "json.h"
 #include "labels.h"
 
@@ -114,32 +116,11 @@ static const char *canonical(struct cli *cli, const ProtobufCMessage *row, const
     return text ? text : "";
 }
 
-/* A spreadsheet would run what begins so. */
-static bool is_formula(const char *text)
+static void tsv_write_cell(FILE *to, const char *text, bool first)
 {
-    return *text && strchr("=+-@\t\r", *text);
-}
-
-void out_csv_cell(FILE *to, const char *text)
-{
-    bool quote = text[strcspn(text, ",\"\r\n")] != '\0';
-
-    if (quote)
-        fputc('"', to);
-    if (is_formula(text))
-        fputc('\'', to);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', to);
-        fputc(*text, to);
-    }
-    if (quote)
-        fputc('"', to);
-}
-
-void out_tsv_cell(FILE *to, const char *text)
-{
-    if (is_formula(text))
+    if (!first)
+        fputc('\t', to);
+    if (csv_runs(text))
         fputc('\'', to);
     for (; *text; text++)
         fputc(strchr("\t\r\n", *text) ? ' ' : *text, to);
@@ -150,15 +131,7 @@ static void print_cells(struct out *o, const ProtobufCMessage *row)
     for (size_t i = 0; i < o->n_columns; i++) {
         const char *text = row ? canonical(o->cli, row, o->columns[i]) : o->columns[i]->name;
 
-        if (o->cli->output == OUT_CSV) {
-            if (i)
-                putchar(',');
-            out_csv_cell(stdout, text);
-        } else {
-            if (i)
-                putchar('\t');
-            out_tsv_cell(stdout, text);
-        }
+        (o->cli->output == OUT_CSV ? csv_write_cell : tsv_write_cell)(stdout, text, i == 0);
     }
     fputs(o->cli->output == OUT_CSV ? "\r\n" : "\n", stdout);
 }

@@ -46,7 +46,5 @@ int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMe
 const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *field);
 
 /* A cell of CSV, quoted and guarded against formulas, or of TSV. */
-void out_csv_cell(FILE *to, const char *text);
-void out_tsv_cell(FILE *to, const char *text);
 
 #endif

@@ -4,6 +4,8 @@
 --   qipan.ord     entries so far                   qipan.sealed "rev tag epoch" once the revision is drawn
 --   qipan.entry   the entry that is writing; every api function resets it (SET qipan.entry = '')
 --   qipan.actor   who that entry is of
+--   qipan.now     the registry's clock, once an entry is open
+--   qipan.bulk    the group whose journal is written as a set (import_apply)
 --   qipan.past    the entry of what is written past the api
 
 CREATE FUNCTION registry.grp() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
@@ -26,7 +28,7 @@ DECLARE
     n int := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
 BEGIN
     PERFORM set_config('qipan.ord', n::text, true), set_config('qipan.entry', n::text, true),
-        set_config('qipan.actor', p_actor, true);
+        set_config('qipan.actor', p_actor, true), set_config('qipan.now', registry.now()::text, true);
     RETURN n;
 END $$;
 
@@ -94,7 +96,7 @@ END $$;
 
 -- Last act of a transaction: draws its revision. Late, so that revision order is version order.
 CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
     n int := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
     e bigint;

@@ -108,9 +108,14 @@ CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[]
 
 -- ---------------------------------------------------------------- row triggers
 
+-- False only inside import_apply, which journals its group itself.
+CREATE FUNCTION registry.row_by_row() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('qipan.bulk', true), '') <> current_setting('qipan.grp', true), true)
+$$;
+
 -- Keeps what the registry alone sets, makes the keys, journals. A change of nothing is no change.
 CREATE FUNCTION registry.project_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
     fields jsonb;
 BEGIN
@@ -145,11 +150,11 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER project_journal BEFORE INSERT OR UPDATE ON registry.project
-    FOR EACH ROW EXECUTE FUNCTION registry.project_journal();
+    FOR EACH ROW WHEN (registry.row_by_row()) EXECUTE FUNCTION registry.project_journal();
 
 -- The day a stage was reached: given with qipan.on by an advance, else today.
 CREATE FUNCTION registry.stage_reached() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
     INSERT INTO stage_event (project, version, "from", stage, happened_on, at, actor)
     VALUES (NEW.id, NEW.version, CASE TG_OP WHEN 'UPDATE' THEN OLD.stage END, NEW.stage,
@@ -158,13 +163,13 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER project_opened AFTER INSERT ON registry.project
-    FOR EACH ROW EXECUTE FUNCTION registry.stage_reached();
+    FOR EACH ROW WHEN (registry.row_by_row()) EXECUTE FUNCTION registry.stage_reached();
 CREATE TRIGGER project_stage AFTER UPDATE ON registry.project
-    FOR EACH ROW WHEN (OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION registry.stage_reached();
+    FOR EACH ROW WHEN (registry.row_by_row() AND OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION registry.stage_reached();
 
 -- A contact written past the api shows in the journal too, without its values.
 CREATE FUNCTION registry.contact_mark() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
     pid text := CASE TG_OP WHEN 'DELETE' THEN OLD.project ELSE NEW.project END;
 BEGIN
@@ -179,7 +184,7 @@ CREATE TRIGGER contact_mark AFTER INSERT OR UPDATE OR DELETE ON registry.contact
     EXECUTE FUNCTION registry.contact_mark();
 
 CREATE FUNCTION registry.enterprise_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
     fields jsonb;
 BEGIN

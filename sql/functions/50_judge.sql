@@ -1,49 +1,48 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The rules of fields and records: the one place. A single edit is a batch of one.
 
--- What is wrong with a value of a type, as the key of a sentence; null = nothing. Text comes trimmed and not empty.
-CREATE FUNCTION registry.cell_fault(p_type text, p_max int, p_text text, p_value jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE AS $$
+-- Up to p_max tags, each 1 to 30 characters without comma.
+CREATE FUNCTION registry.tags_valid(p_value jsonb, p_max int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    CASE p_type
-    WHEN 'money' THEN
-        IF jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0 THEN
-            RETURN 'money.form';
-        ELSIF p_value::numeric < 0 OR p_value::numeric >= 100000000000000000 THEN
-            RETURN 'money.range';
-        END IF;
-        RETURN NULL;
-    WHEN 'int' THEN
-        RETURN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
-            OR p_value::numeric NOT BETWEEN 0 AND p_max THEN 'int.form' END;
-    WHEN 'tags' THEN
-        RETURN CASE WHEN jsonb_typeof(p_value) <> 'array' OR jsonb_array_length(p_value) > p_max OR EXISTS (
-            SELECT FROM jsonb_array_elements(p_value) t WHERE jsonb_typeof(t) <> 'string'
-            OR t #>> '{}' !~ '^[^,，[:cntrl:]]{1,30}$') THEN 'tags.form' END;
-    ELSE NULL;
-    END CASE;
-    IF p_text IS NULL THEN
-        RETURN 'value.type';
+    RETURN jsonb_typeof(p_value) = 'array' AND jsonb_array_length(p_value) <= p_max AND NOT EXISTS (
+        SELECT FROM jsonb_array_elements(p_value) t
+        WHERE jsonb_typeof(t) <> 'string' OR t #>> '{}' !~ '^[^,，[:cntrl:]]{1,30}$');
+END $$;
+
+-- What is wrong with a value of a type, as the key of a sentence; null = nothing. Text comes trimmed and not empty.
+-- One expression, so that the planner takes it into the query that reads a whole file.
+CREATE FUNCTION registry.cell_fault(p_type text, p_max int, p_text text, p_value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_type = 'money' THEN CASE
+            WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0 THEN 'money.form'
+            WHEN p_value::numeric < 0 OR p_value::numeric >= 100000000000000000 THEN 'money.range' END
+        WHEN p_type = 'int' THEN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
+            OR p_value::numeric NOT BETWEEN 0 AND p_max THEN 'int.form' END
+        WHEN p_type = 'tags' THEN CASE WHEN NOT registry.tags_valid(p_value, p_max) THEN 'tags.form' END
+        WHEN p_text IS NULL THEN 'value.type'
+        WHEN p_type = 'text' THEN CASE WHEN length(p_text) > p_max THEN 'text.long'
+            WHEN p_text ~ '[\x01-\x1f\x7f]' THEN 'text.control' END
+        WHEN p_type = 'note' THEN CASE WHEN length(p_text) > p_max THEN 'text.long'
+            WHEN p_text ~ '[\x01-\x08\x0b-\x1f\x7f]' THEN 'text.control' END
+        WHEN p_type = 'ymd' THEN CASE WHEN NOT registry.is_ymd(p_text) THEN 'ymd.form' END
+        WHEN p_type = 'mu' THEN CASE WHEN p_text !~ '^[0-9]{1,9}(\.[0-9]{1,8})?$' THEN 'mu.form' END
+        WHEN p_type = 'credit_code' THEN CASE WHEN NOT registry.credit_code_valid(p_text) THEN 'credit.form' END
+        WHEN p_type = 'project_code' THEN CASE
+            WHEN p_text !~ '^[0-9]{4}-[0-9]{6}-[0-9]{2}-[0-9]{2}-[0-9]{6}$' THEN 'project_code.form' END
+        WHEN p_type = 'currency' THEN CASE WHEN p_text !~ '^[A-Z]{3}$' THEN 'currency.form' END
+    END
+$$;
+
+-- Tags trimmed, each once, in the order given.
+CREATE FUNCTION registry.clean_tags(p_value jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF jsonb_typeof(p_value) <> 'array' OR p_value = jsonb_build_array(btrim(p_value ->> 0)) THEN
+        RETURN p_value;
     END IF;
-    CASE p_type
-    WHEN 'text' THEN
-        RETURN CASE WHEN length(p_text) > p_max THEN 'text.long' WHEN p_text ~ '[\x01-\x1f\x7f]' THEN 'text.control' END;
-    WHEN 'note' THEN
-        RETURN CASE WHEN length(p_text) > p_max THEN 'text.long'
-            WHEN p_text ~ '[\x01-\x08\x0b-\x1f\x7f]' THEN 'text.control' END;
-    WHEN 'ymd' THEN
-        RETURN CASE WHEN NOT registry.is_ymd(p_text) THEN 'ymd.form' END;
-    WHEN 'mu' THEN
-        RETURN CASE WHEN p_text !~ '^[0-9]{1,9}(\.[0-9]{1,8})?$' THEN 'mu.form' END;
-    WHEN 'credit_code' THEN
-        RETURN CASE WHEN NOT registry.credit_code_valid(p_text) THEN 'credit.form' END;
-    WHEN 'project_code' THEN
-        RETURN CASE WHEN p_text !~ '^[0-9]{4}-[0-9]{6}-[0-9]{2}-[0-9]{2}-[0-9]{6}$' THEN 'project_code.form' END;
-    WHEN 'currency' THEN
-        RETURN CASE WHEN p_text !~ '^[A-Z]{3}$' THEN 'currency.form' END;
-    ELSE
-        RETURN NULL;
-    END CASE;
+    RETURN coalesce((SELECT jsonb_agg(u.tag ORDER BY u.first)
+        FROM (SELECT btrim(t.tag) AS tag, min(t.i) AS first FROM jsonb_array_elements_text(p_value) WITH ORDINALITY t(tag, i)
+              WHERE btrim(t.tag) <> '' GROUP BY 1) u), 'null');
 END $$;
 
 -- Reads sets of fields: text trimmed, empty = null, words of a glossary to their codes, tags once each.
@@ -53,42 +52,38 @@ RETURNS TABLE (ord int, clean jsonb, fault registry.finding) LANGUAGE plpgsql ST
 BEGIN
     RETURN QUERY
     WITH cell AS MATERIALIZED (
-        SELECT s.n, c.key, c.value, f AS field, x.t
+        SELECT s.n, c.key, c.value, f.name, f.number, f.type, f.code_kind, f.max, f.editable, f.required, x.t
         FROM unnest(p_sets) WITH ORDINALITY s(set, n) CROSS JOIN LATERAL jsonb_each(s.set) c
         LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = c.key
         CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_typeof(c.value) = 'string'
                                    THEN btrim(c.value #>> '{}', E' \t\u3000') END AS t) x),
     known AS MATERIALIZED (
         SELECT d.kind, d.t, registry.resolve(d.kind, d.t) AS code
-        FROM (SELECT DISTINCT (cell.field).code_kind AS kind, cell.t FROM cell
-              WHERE (cell.field).code_kind IS NOT NULL AND cell.t <> '') d),
-    read AS (
-        SELECT cell.n, cell.key, cell.field, cell.t, cell.value,
+        FROM (SELECT DISTINCT cell.code_kind AS kind, cell.t FROM cell
+              WHERE cell.code_kind IS NOT NULL AND cell.t <> '') d),
+    read AS MATERIALIZED (
+        SELECT cell.n, cell.key, cell.name, cell.number, cell.type, cell.max, cell.editable, cell.required, cell.t, cell.value,
             CASE WHEN cell.value = 'null' OR cell.t = '' OR cell.value = '[]' THEN 'null'::jsonb
-                 WHEN (cell.field).type = 'code' THEN to_jsonb(known.code)
-                 WHEN (cell.field).type = 'tags' AND jsonb_typeof(cell.value) = 'array' THEN
-                     (SELECT jsonb_agg(u.tag ORDER BY u.first)
-                      FROM (SELECT btrim(t.tag) AS tag, min(t.i) AS first
-                            FROM jsonb_array_elements_text(cell.value) WITH ORDINALITY t(tag, i)
-                            WHERE btrim(t.tag) <> '' GROUP BY 1) u)
+                 WHEN cell.type = 'code' THEN to_jsonb(known.code)
+                 WHEN cell.type = 'tags' THEN registry.clean_tags(cell.value)
                  WHEN cell.t IS NOT NULL THEN to_jsonb(cell.t)
                  ELSE cell.value END AS v
-        FROM cell LEFT JOIN known ON known.kind = (cell.field).code_kind AND known.t = cell.t),
+        FROM cell LEFT JOIN known ON known.kind = cell.code_kind AND known.t = cell.t),
     judged AS (
-        SELECT read.n, read.key, read.v, read.field, coalesce(read.t, read.value #>> '{}') AS given,
-            CASE WHEN (read.field).name IS NULL THEN 'field.unknown'
-                 WHEN NOT (read.field).editable THEN 'field.readonly'
-                 WHEN read.v = 'null' THEN CASE WHEN (read.field).required THEN 'field.required' END
-                 WHEN (read.field).type = 'code' THEN
+        SELECT read.n, read.key, read.v, read.number, read.max, coalesce(read.t, read.value #>> '{}') AS given,
+            CASE WHEN read.name IS NULL THEN 'field.unknown'
+                 WHEN NOT read.editable THEN 'field.readonly'
+                 WHEN read.v = 'null' THEN CASE WHEN read.required THEN 'field.required' END
+                 WHEN read.type = 'code' THEN
                      CASE WHEN read.t IS NULL THEN 'value.type' WHEN read.v IS NULL THEN 'code.unknown' END
-                 ELSE registry.cell_fault((read.field).type, (read.field).max, read.t, read.v) END AS fault
+                 ELSE registry.cell_fault(read.type, read.max, read.t, read.v) END AS fault
         FROM read)
     SELECT s.n::int, coalesce(j.clean, '{}'), j.fault
     FROM generate_series(1, cardinality(p_sets)) s(n) LEFT JOIN (
         SELECT judged.n, jsonb_object_agg(judged.key, judged.v) AS clean,
             (array_agg(ROW('INVALID_ARGUMENT', judged.key, judged.given, judged.fault,
-                           ARRAY[(judged.field).max::text], NULL, NULL, NULL, NULL)::registry.finding
-                       ORDER BY (judged.field).number NULLS FIRST)
+                           ARRAY[judged.max::text], NULL, NULL, NULL, NULL)::registry.finding
+                       ORDER BY judged.number NULLS FIRST)
              FILTER (WHERE judged.fault IS NOT NULL))[1] AS fault
         FROM judged GROUP BY judged.n) j ON j.n = s.n
     ORDER BY s.n;
@@ -136,15 +131,18 @@ BEGIN
 END $$;
 
 -- The rules of a whole record: b before (id null = new), n after. Null = nothing against it.
--- Field values were read by read_sets; that the account may write b was asked before.
-CREATE FUNCTION registry.judge(p_account int, b registry.project, n registry.project) RETURNS registry.finding
+-- Field values were read by read_sets; that the account may write b was asked before. A caller
+-- that judges many has found out itself: p_alone, that no other project shares a key with n; p_may, the right to n.office.
+CREATE FUNCTION registry.judge(p_account int, b registry.project, n registry.project, p_alone boolean DEFAULT false,
+    p_may boolean DEFAULT NULL)
+RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     f registry.finding;
     t registry.project;
     born boolean := b.id IS NULL;
 BEGIN
-    IF (born OR b.office <> n.office) AND NOT registry.may(p_account, 'write', n.office) THEN
+    IF (born OR b.office <> n.office) AND NOT coalesce(p_may, registry.may(p_account, 'write', n.office)) THEN
         RETURN ROW('PERMISSION_DENIED', 'office', n.office, CASE WHEN born THEN 'may.add' ELSE 'may.transfer' END,
                    NULL, NULL, NULL, NULL, NULL)::registry.finding;
     ELSIF n.name IS NULL THEN
@@ -159,7 +157,9 @@ BEGIN
         END IF;
         RETURN f;
     END IF;
-    IF born OR (b.name_key, b.investor_key, b.code, b.source, b.external_id)
+    IF p_alone THEN
+        RETURN NULL;
+    ELSIF born OR (b.name_key, b.investor_key, b.code, b.source, b.external_id)
                IS DISTINCT FROM (n.name_key, n.investor_key, n.code, n.source, n.external_id) THEN
         t := registry.twin(n);
         IF t.id IS NOT NULL THEN

@@ -149,7 +149,10 @@ BEGIN
         conditions := conditions || t.sql;
     END LOOP;
     needle := registry.norm(search);
-    IF needle <> '' THEN
+    IF needle = '' AND btrim(coalesce(search, '')) <> '' THEN
+        -- nothing but signs
+        conditions := conditions || format('(p.name LIKE %1$L OR p.investor LIKE %1$L)', registry.like_any(btrim(search)));
+    ELSIF needle <> '' THEN
         -- a number like 2026-0042 loses its dash in norm()
         conditions := conditions || format('((registry.grams(p.find_key) @> %L AND (p.name_key LIKE %L OR p.investor_key LIKE %2$L))'
             ' OR (registry.grams(p.find_key) @> %L AND p.find_key LIKE %L))',

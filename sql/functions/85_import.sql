@@ -69,6 +69,7 @@ BEGIN
     ON CONFLICT (account, office, file_sha256, profile_sha256) DO UPDATE SET
         -- a finished file comes again: judged anew
         status = 'staging', pass = x.pass + CASE WHEN x.status = 'done' THEN 1 ELSE 0 END,
+        read_under = CASE WHEN x.source = excluded.source THEN x.read_under END,
         file_name = excluded.file_name, source = excluded.source, expected = excluded.expected,
         rows = NULL, added = NULL, updated = NULL, unchanged = NULL, rejected = NULL, skipped = NULL
     RETURNING * INTO i;
@@ -122,33 +123,62 @@ BEGIN
     RETURN registry.import_reply(i);
 END $$;
 
+-- What is kept of a sheet's row to know next time what it said: contacts only as a digest.
+CREATE FUNCTION registry.import_said(p_clean jsonb, p_project text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    k text;
+BEGIN
+    IF p_clean ?| ARRAY['contact_name', 'contact_phone'] THEN
+        FOREACH k IN ARRAY ARRAY['contact_name', 'contact_phone'] LOOP
+            IF p_clean ->> k IS NOT NULL THEN
+                p_clean := jsonb_set(p_clean, ARRAY[k], to_jsonb(encode(sha256(convert_to(p_project || (p_clean ->> k), 'UTF8')), 'hex')));
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN p_clean;
+END $$;
+
 -- Judges all rows of a batch into import_row and, for the commit, into the temporary table `draft`.
 -- With p_lock keys and projects are locked first, in one order, so that the verdict still holds when it is carried out.
 CREATE FUNCTION registry.import_judge(i registry.import, p_account int, p_lang text, p_lock boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     sets jsonb[];
-    clears jsonb[];
     row_numbers int[];
+    under CONSTANT text := (SELECT v.functions_sha256 || ' ' || registry.rule_set_in_force() FROM registry.version v);
+    fresh jsonb := jsonb_build_object('office', i.office, 'stage',
+        (SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.initial));
 BEGIN
     IF to_regclass('pg_temp.draft') IS NOT NULL THEN
         DROP TABLE pg_temp.draft;
     END IF;
     CREATE TEMPORARY TABLE draft (
-        row int PRIMARY KEY, clean jsonb, fault registry.finding, project text,
+        row int PRIMARY KEY, clean jsonb, fault registry.finding, project text, given text,
         source text, external_id text, name_key text, investor_key text, code text,
-        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text
+        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text, idx int, said jsonb
     ) ON COMMIT DROP;
-    SELECT array_agg(registry.with_clears(x.set, x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
-    INTO sets, row_numbers FROM registry.import_row x WHERE x.import = i.id AND x.skip IS NULL AND x.bad IS NULL;
-    INSERT INTO draft (row, clean, fault, source, external_id, name_key, investor_key, code)
-    SELECT row_numbers[s.ord], s.clean, s.fault,
-        CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
-        s.clean ->> 'external_id', registry.norm(s.clean ->> 'name'), registry.norm(s.clean ->> 'investor'),
-        s.clean ->> 'code'
-    FROM registry.read_sets('project', sets) s;
-    UPDATE draft SET clean = clean || jsonb_build_object('source', source)
-    WHERE external_id IS NOT NULL AND clean ->> 'source' IS NULL;
+    ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
+    -- values are read once: the commit that follows a preview under the same rules takes what the preview read
+    SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
+    INTO sets, row_numbers FROM registry.import_row x
+    WHERE x.import = i.id AND x.skip IS NULL AND x.bad IS NULL AND (x.clean IS NULL OR i.read_under IS DISTINCT FROM under);
+    INSERT INTO draft (row, given, clean, fault, source, external_id, name_key, investor_key, code)
+    SELECT r.row, coalesce(nullif(btrim(r.set ->> 'id'), ''), nullif(btrim(r.set ->> 'no'), '')),
+        CASE WHEN r.clean ->> 'external_id' IS NOT NULL AND r.clean ->> 'source' IS NULL
+            THEN r.clean || jsonb_build_object('source', i.source) ELSE r.clean END, r.fault,
+        CASE WHEN r.clean ->> 'external_id' IS NOT NULL THEN coalesce(r.clean ->> 'source', i.source) END,
+        r.clean ->> 'external_id', registry.norm(r.clean ->> 'name'), registry.norm(r.clean ->> 'investor'),
+        r.clean ->> 'code'
+    FROM (SELECT x.row, x.set, s.clean, s.fault FROM registry.read_sets('project', sets) s
+          JOIN registry.import_row x ON x.import = i.id AND x.row = row_numbers[s.ord]
+          UNION ALL
+          SELECT x.row, x.set, x.clean, NULL FROM registry.import_row x
+          WHERE x.import = i.id AND x.clean IS NOT NULL AND i.read_under = under) r;
+    IF i.read_under IS DISTINCT FROM under OR sets IS NOT NULL THEN
+        UPDATE registry.import_row x SET clean = CASE WHEN d.fault IS NULL THEN d.clean END
+        FROM draft d WHERE x.import = i.id AND x.row = d.row;
+        UPDATE registry.import x SET read_under = under WHERE x.id = i.id;
+    END IF;
     ANALYZE draft;
     IF p_lock THEN
         PERFORM registry.lock_keys(array_agg(k.kind), array_agg(k.key)) FROM (
@@ -157,16 +187,23 @@ BEGIN
                 ('external', d.source || '|' || d.external_id), ('code', d.code)) v(kind, key)
             WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
     END IF;
-    -- which project a row speaks of: by its external id, else by name and investor
+    -- which project a row speaks of: by its id or number (an export that comes back), by its external id, else by name
+    -- and investor
+    UPDATE draft d SET project = p.id FROM registry.project p WHERE d.fault IS NULL AND p.id = d.given;
     UPDATE draft d SET project = p.id FROM registry.project p
-    WHERE d.fault IS NULL AND d.external_id IS NOT NULL AND p.source = d.source AND p.external_id = d.external_id;
+    WHERE d.fault IS NULL AND d.project IS NULL AND p.no = d.given;
+    UPDATE draft d SET fault = ROW('NOT_FOUND', 'id', d.given, 'import.unknown', NULL, NULL, NULL, NULL, NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.project IS NULL AND d.given IS NOT NULL;
+    UPDATE draft d SET project = p.id FROM registry.project p
+    WHERE d.fault IS NULL AND d.given IS NULL AND d.external_id IS NOT NULL AND p.source = d.source AND p.external_id = d.external_id;
     UPDATE draft d SET project = m.id, fault = CASE WHEN m.n > 1 THEN ROW('ALREADY_EXISTS', 'name',
             d.clean ->> 'name', 'import.ambiguous', ARRAY[m.n::text], NULL, NULL, NULL, NULL)::registry.finding END
     FROM (SELECT p.name_key, p.investor_key, min(p.id) AS id, count(*) AS n
           FROM registry.project p JOIN (SELECT DISTINCT x.name_key, x.investor_key FROM draft x
-                                        WHERE x.fault IS NULL AND x.external_id IS NULL AND x.name_key <> '') k
+                                        WHERE x.fault IS NULL AND x.external_id IS NULL AND x.given IS NULL
+                                          AND x.name_key <> '') k
           ON p.name_key = k.name_key AND p.investor_key = k.investor_key GROUP BY 1, 2) m
-    WHERE d.fault IS NULL AND d.external_id IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
+    WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
     -- a key twice in the file: the later row is rejected and names the first
     UPDATE draft d SET fault = ROW('ALREADY_EXISTS', x.field, d.clean ->> x.field, 'import.repeated',
                                    ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
@@ -181,8 +218,12 @@ BEGIN
                          THEN min(y.row) OVER (PARTITION BY y.name_key, y.investor_key)
                          ELSE min(y.row) FILTER (WHERE y.external_id IS NULL)
                               OVER (PARTITION BY y.name_key, y.investor_key) END AS by_name
-                FROM draft y) w) x
+                FROM draft y WHERE y.given IS NULL) w) x
     WHERE d.row = x.row AND d.fault IS NULL AND x.first < x.row;
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', 'id', d.given, 'import.repeated', ARRAY[x.first::text],
+                                   NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT y.row, min(y.row) OVER (PARTITION BY y.project) AS first FROM draft y WHERE y.project IS NOT NULL) x
+    WHERE d.row = x.row AND d.fault IS NULL AND d.given IS NOT NULL AND x.first < x.row;
     IF p_lock THEN
         PERFORM FROM registry.project p JOIN draft d ON d.project = p.id ORDER BY p.id FOR UPDATE OF p;
     END IF;
@@ -193,29 +234,56 @@ BEGIN
                  to_char((d.b).registered_at, 'YYYY-MM-DD')], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
         ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
     FROM registry.office o
-    WHERE d.fault IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
+    WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
     -- fields in which the sheet says what it said last time are not touched
-    UPDATE draft d SET clean = coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(d.clean) c
-                                         WHERE s.set -> c.key IS DISTINCT FROM c.value), '{}')
+    UPDATE draft d SET said = s.set, clean = coalesce((SELECT jsonb_object_agg(c.key, d.clean -> c.key)
+        FROM jsonb_each(registry.import_said(d.clean, d.project)) c WHERE s.set -> c.key IS DISTINCT FROM c.value), '{}')
     FROM registry.import_base s
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND s.source = i.source AND s.project = d.project;
+    UPDATE draft d SET contact = x.contact, diff = CASE WHEN d.project IS NOT NULL THEN registry.project_diff(d.b, x.n) END,
+        n = x.n
+    FROM (SELECT y.row, y.contact, jsonb_populate_record(y.b, CASE WHEN y.project IS NOT NULL THEN y.clean
+                ELSE fresh || y.clean END || jsonb_build_object(
+                'name_key', CASE WHEN y.clean ? 'name' THEN y.name_key ELSE (y.b).name_key END,
+                'investor_key', CASE WHEN y.clean ? 'investor' THEN y.investor_key ELSE coalesce((y.b).investor_key, '') END,
+                'contact_name_mark', coalesce((y.b).contact_name_mark, 0) + (y.contact ? '44')::int,
+                'contact_phone_mark', coalesce((y.b).contact_phone_mark, 0) + (y.contact ? '45')::int)) AS n
+          FROM (SELECT z.*, CASE
+                    WHEN z.project IS NOT NULL THEN registry.contact_diff(z.project, z.clean)
+                    ELSE jsonb_strip_nulls(jsonb_build_object('44', z.clean -> 'contact_name',
+                                                              '45', z.clean -> 'contact_phone')) END AS contact
+                FROM (SELECT row, project, clean, b, name_key, investor_key FROM draft WHERE fault IS NULL OFFSET 0) z
+                OFFSET 0) y OFFSET 0) x
+    WHERE d.row = x.row;
+    -- what both the sheet and somebody else changed since is a clash, unless to the same value
+    UPDATE draft d SET fault = ROW('CONFLICT', f.name, d.clean ->> f.name, 'import.changed', ARRAY[d.diff -> f.number::text ->> 0],
+                                   NULL, NULL, NULL, NULL)::registry.finding
+    FROM registry.field f
+    WHERE d.fault IS NULL AND d.said IS NOT NULL AND d.diff <> '{}' AND f.kind = 'project'
+      AND f.number = (SELECT min(k.key::int) FROM jsonb_object_keys(d.diff) k(key) JOIN registry.field g
+                      ON g.kind = 'project' AND g.number = k.key::int AND d.said ? g.name AND d.clean ? g.name
+                      WHERE CASE WHEN g.masked THEN registry.import_said(jsonb_build_object(g.name, d.contact -> k.key -> 0), d.project)
+                                     -> g.name IS DISTINCT FROM d.said -> g.name
+                            ELSE registry.project_diff(d.b, jsonb_populate_record(d.b, d.said - ARRAY['contact_name', 'contact_phone'])) ? k.key END);
+    -- whoever exported everything may bring back other offices' rows, as long as they say what they said
+    UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
+                                   NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.given IS NOT NULL AND d.diff <> '{}' AND NOT registry.may(p_account, 'write', (d.b).office);
+    -- most rows share no key with any project: those need no look for twins
     UPDATE draft d SET
-        contact = CASE WHEN d.project IS NOT NULL THEN registry.contact_diff(d.project, d.clean) ELSE '{}' END,
-        n = jsonb_populate_record(d.b, CASE WHEN d.project IS NOT NULL THEN d.clean
-                                       ELSE jsonb_build_object('office', i.office) || d.clean END)
-    WHERE d.fault IS NULL;
-    UPDATE draft d SET
-        n.name_key = registry.norm((d.n).name), n.investor_key = registry.norm((d.n).investor),
-        n.contact_name_mark = coalesce((d.b).contact_name_mark, 0) + CASE WHEN d.contact ? '44'
-            OR d.project IS NULL AND d.clean ->> 'contact_name' IS NOT NULL THEN 1 ELSE 0 END,
-        n.contact_phone_mark = coalesce((d.b).contact_phone_mark, 0) + CASE WHEN d.contact ? '45'
-            OR d.project IS NULL AND d.clean ->> 'contact_phone' IS NOT NULL THEN 1 ELSE 0 END
-    WHERE d.fault IS NULL;
-    UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.fault IS NULL AND d.project IS NOT NULL;
-    UPDATE draft d SET fault = registry.judge(p_account, d.b, d.n)
-    WHERE d.fault IS NULL AND (d.project IS NULL OR d.diff <> '{}');
-    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' WHEN d.project IS NULL THEN 'new'
-        WHEN d.diff = '{}' THEN 'unchanged' ELSE 'update' END;
+        fault = x.fault, verdict = CASE WHEN (x.fault).code IS NOT NULL THEN 'rejected' WHEN d.project IS NULL THEN 'new'
+            ELSE 'update' END
+    FROM (SELECT y.row, registry.judge(p_account, y.b, y.n, NOT (
+                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = y.after_name
+                            AND p.investor_key = y.after_investor AND p.id IS DISTINCT FROM y.project)
+                    OR y.code IS NOT NULL OR y.external_id IS NOT NULL AND y.project IS NOT NULL), o.may) AS fault
+          FROM (SELECT z.*, (z.n).office AS after_office, (z.n).name_key AS after_name, (z.n).investor_key AS after_investor
+                FROM draft z WHERE z.fault IS NULL AND (z.project IS NULL OR z.diff <> '{}') OFFSET 0) y
+          LEFT JOIN (SELECT q.code, registry.may(p_account, 'write', q.code) AS may FROM registry.office q OFFSET 0) o
+          ON o.code = y.after_office OFFSET 0) x
+    WHERE d.row = x.row;
+    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' ELSE 'unchanged' END
+    WHERE d.verdict IS NULL;
     UPDATE registry.import_row x SET verdict = d.verdict, project = d.project, no = (d.b).no, code = (d.fault).code,
         field = (d.fault).field, "column" = NULL, text = left((d.fault).value, 200),
         message = CASE WHEN (d.fault).code IS NOT NULL THEN (registry.error_of(p_lang, 'project', d.fault)).message END,
@@ -315,33 +383,61 @@ BEGIN
     RETURN r;
 END $$;
 
--- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said.
-CREATE FUNCTION registry.import_apply(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said. The journal is
+-- written as a set: qipan.bulk keeps the row triggers still, which would do the same row by row.
+CREATE FUNCTION registry.import_apply(i registry.import, p_ord int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    cols text := (SELECT string_agg(format('%I', c), ', ') FROM registry.project_columns() c);
+    t CONSTANT timestamptz := registry.now();
+    today CONSTANT text := registry.today()::text;
+    g bigint;
+    first_idx int;
+    written int;
 BEGIN
-    UPDATE draft SET n.id = registry.new_id('p'), n.no = registry.new_no() WHERE verdict = 'new';
-    UPDATE draft SET project = (n).id WHERE verdict = 'new';
-    ANALYZE draft;
-    INSERT INTO registry.project SELECT (d.n).* FROM (SELECT x.n FROM draft x WHERE x.verdict = 'new' ORDER BY x.row) d;
-    INSERT INTO registry.contact (project, name, phone)
-    SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
-    WHERE d.verdict = 'new' AND coalesce(d.clean ->> 'contact_name', d.clean ->> 'contact_phone') IS NOT NULL;
-    EXECUTE format('UPDATE registry.project p SET (%1$s) = ROW(%2$s) FROM
-        (SELECT x.project, x.n FROM draft x WHERE x.verdict = ''update'' ORDER BY x.row) d WHERE p.id = d.project',
-        cols, (SELECT string_agg(format('(d.n).%I', c), ', ') FROM registry.project_columns() c));
-    PERFORM registry.contact_write(d.project, d.contact) FROM draft d WHERE d.verdict = 'update' AND d.contact <> '{}';
+    IF p_ord IS NOT NULL THEN
+        g := registry.grp();
+        first_idx := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
+        UPDATE draft d SET project = x.id, n = jsonb_populate_record(d.n, x.own || jsonb_build_object('version',
+                coalesce((d.b).version, 0) + 1, 'changed_at', t, 'find_key', concat_ws('|', (d.n).name_key,
+                (d.n).investor_key, coalesce((d.b).no, x.own ->> 'no'), lower((d.n).external_id)))),
+            idx = first_idx + x.place - 1
+        FROM (SELECT y.row, coalesce(y.project, y.made) AS id, row_number() OVER (ORDER BY y.row) AS place,
+                  CASE WHEN y.project IS NULL THEN jsonb_build_object('id', y.made, 'no', registry.new_no(),
+                      'registered_at', t, 'currency', coalesce((y.n).currency, 'CNY')) ELSE '{}' END AS own
+              FROM (SELECT z.row, z.project, z.n, registry.new_id('p') AS made FROM draft z
+                    WHERE z.verdict IN ('new', 'update') ORDER BY z.row OFFSET 0) y OFFSET 0) x
+        WHERE d.row = x.row;
+        PERFORM set_config('qipan.bulk', g::text, true);
+        INSERT INTO registry.project SELECT p.* FROM (SELECT x.n FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d
+        CROSS JOIN LATERAL unnest(ARRAY[d.n]) p;
+        INSERT INTO registry.contact (project, name, phone)
+        SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
+        WHERE d.verdict = 'new' AND coalesce(d.clean ->> 'contact_name', d.clean ->> 'contact_phone') IS NOT NULL;
+        EXECUTE (SELECT format('UPDATE registry.project p SET (%s) = ROW(%s) FROM
+            (SELECT u.* FROM (SELECT x.n FROM draft x WHERE x.verdict = ''update'' ORDER BY x.row OFFSET 0) x
+             CROSS JOIN LATERAL unnest(ARRAY[x.n]) u) d WHERE p.id = d.id',
+            string_agg(format('%I', c), ', '), string_agg(format('d.%I', c), ', ')) FROM registry.project_columns() c);
+        PERFORM registry.contact_write(d.project, d.contact) FROM draft d WHERE d.verdict = 'update' AND d.contact <> '{}';
+        INSERT INTO registry.stage_event (project, version, "from", stage, happened_on, at, actor)
+        SELECT d.project, (d.n).version, (d.b).stage, (d.n).stage, today, t, registry.writer() FROM draft d
+        WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage;
+        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+        SELECT g, d.idx, p_ord, 'project', d.project, (d.n).version,
+            CASE WHEN d.verdict = 'new' THEN registry.project_born(d.n) ELSE d.diff END, registry.project_image(d.n)
+        FROM draft d WHERE d.verdict IN ('new', 'update') ORDER BY d.idx;
+        GET DIAGNOSTICS written = ROW_COUNT;
+        PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
+        UPDATE registry.import_row x SET project = d.project, no = (d.n).no FROM draft d
+        WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
+    END IF;
     INSERT INTO registry.import_base AS o (source, project, set)
-    SELECT i.source, d.project, d.clean - 'contact_name' - 'contact_phone' FROM draft d WHERE d.verdict <> 'rejected'
+    SELECT i.source, d.project, registry.import_said(d.clean, d.project) FROM draft d WHERE d.verdict <> 'rejected'
     ON CONFLICT (source, project) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
-    UPDATE registry.import_row x SET project = d.project, no = (d.n).no FROM draft d
-    WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
 END $$;
 
--- Columns that an edit writes.
+-- Columns that a set-based edit writes.
 CREATE FUNCTION registry.project_columns() RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN masked THEN name || '_mark' ELSE name END FROM registry.field
-    WHERE kind = 'project' AND editable ORDER BY number
+    SELECT CASE WHEN masked THEN name || '_mark' ELSE name END FROM registry.field WHERE kind = 'project' AND editable
+    UNION ALL VALUES ('version'), ('changed_at'), ('name_key'), ('investor_key'), ('find_key')
 $$;
 
 CREATE FUNCTION api.import_commit(p_account int, p_lang text, p_request text, p_digest bytea, id text, keep_going boolean,
@@ -394,7 +490,7 @@ BEGIN
     IF i.added + i.updated > 0 THEN
         place := registry.entry_begin((SELECT a.code FROM registry.account a WHERE a.id = p_account));
     END IF;
-    PERFORM registry.import_apply(i);
+    PERFORM registry.import_apply(i, place);
     i := registry.import_count(i, 'done');
     r := registry.import_reply(i);
     PERFORM registry.keep(p_account, p_request, digest, 'import_commit', place, 'OK', i.id, NULL, reason, i.id,

@@ -42,7 +42,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION registry.rights_change() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = registry, pg_temp AS $$
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('registry.rights'));
     RETURN NULL;

@@ -23,13 +23,15 @@ CREATE TABLE registry.version (
 -- ---------------------------------------------------------------- values
 
 -- A calendar date as exact as it is known: YYYY, YYYY-MM, YYYY-MM-DD.
-CREATE FUNCTION registry.is_ymd(v text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE
+-- Strict: absent values, the most of them, cost nothing.
+CREATE FUNCTION registry.is_ymd(v text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
         WHEN v !~ '^(18|19|20|21)[0-9]{2}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?$' THEN false
         WHEN length(v) < 10 OR right(v, 2) <= '28' THEN true
         ELSE right(v, 2)::int <= extract(day FROM (left(v, 7) || '-01')::date + interval '1 month - 1 day')
-    END
-$$;
+    END;
+END $$;
 
 CREATE DOMAIN registry.ymd AS text CHECK (registry.is_ymd(VALUE));
 CREATE DOMAIN registry.money_fen AS bigint CHECK (VALUE >= 0 AND VALUE < 100000000000000000);
@@ -41,11 +43,17 @@ CREATE FUNCTION registry.norm(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALL
 $$;
 
 -- All single characters and pairs of a text: what an index of "any part of a name" is made of.
-CREATE FUNCTION registry.grams(v text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ARRAY(SELECT c FROM unnest(string_to_array(v, NULL)) c)
-        || ARRAY(SELECT c || lead FROM (SELECT c, lead(c) OVER (ORDER BY n) AS lead
-                 FROM unnest(string_to_array(v, NULL)) WITH ORDINALITY u(c, n)) p WHERE lead IS NOT NULL)
-$$;
+CREATE FUNCTION registry.grams(v text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    one text[] := string_to_array(v, NULL);
+    n int := cardinality(one);
+    r text[] := one;
+BEGIN
+    FOR i IN 1 .. n - 1 LOOP
+        r[n + i] := one[i] || one[i + 1];
+    END LOOP;
+    RETURN r;
+END $$;
 
 -- ---------------------------------------------------------------- who
 
@@ -346,6 +354,7 @@ CREATE TABLE registry.import (
     status text NOT NULL CHECK (status IN ('staging', 'judged', 'done')),
     expected int,
     pass int NOT NULL DEFAULT 1,
+    read_under text, -- rules under which import_row.clean was read
     rows int,
     added int,
     updated int,
@@ -370,6 +379,7 @@ CREATE TABLE registry.import_row (
     clear text[],
     bad jsonb,
     skip text,
+    clean jsonb, -- set as read_sets read it, if nothing was wrong with it
     verdict text,
     project text,
     no text,

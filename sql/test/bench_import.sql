@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- 20 000 simple rows: put in chunks of 100, judged, committed, and the same file once more.
 \timing on
+SELECT pg_backend_pid() AS pid \gset
+\setenv BACKEND :pid
 SELECT id AS clerk FROM registry.account WHERE code = 'chengguan' \gset
 SELECT id AS imp FROM api.import_open(:clerk, 'zh', 'bo', '\x00', decode(repeat('cd', 32), 'hex'), 'f.csv', 'sheet', 'm', NULL, NULL, 20000) \gset
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo put
 DO $$
 DECLARE
@@ -17,15 +20,20 @@ BEGIN
             FROM generate_series(1, 100) k));
     END LOOP;
 END $$;
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo judge
 SELECT rows, added, updated, unchanged, rejected FROM api.import_judge(:clerk, 'zh', 'bj', '\x00', :'imp');
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo commit
 SELECT rows, added, updated, unchanged, rejected FROM api.import_commit(:clerk, 'zh', 'bc', '\x00', :'imp', NULL, NULL);
 SELECT status FROM api.import_open(:clerk, 'zh', 'bo', '\x00', decode(repeat('cd', 32), 'hex'), 'f.csv', 'sheet', 'm', NULL, NULL, 20000);
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo judge again
 SELECT rows, added, updated, unchanged, rejected FROM api.import_judge(:clerk, 'zh', 'bj', '\x00', :'imp');
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo commit again
 SELECT rows, added, updated, unchanged, rejected FROM api.import_commit(:clerk, 'zh', 'bd', '\x00', :'imp', NULL, NULL);
+\! awk '{ print "cpu so far: " ($14 + $15) / 100 " s" }' /proc/$BACKEND/stat
 \echo search, list, journal
 SELECT total, cardinality(rows), next IS NOT NULL FROM api.project_list(:clerk, 'zh', NULL, '源项', NULL, NULL, NULL);
 SELECT total, cardinality(rows) FROM api.project_list(:clerk, 'zh', NULL, '项目199', NULL, NULL, NULL);

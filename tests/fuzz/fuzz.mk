@@ -19,7 +19,7 @@ $(B)/fuzz/obj/%.o: $(B)/gen/%.c
 $(B)/fuzz/lib.a: $(FUZZ_OBJ)
 	rm -f $@ && ar rcs $@ $^
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/lib.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(call libs_of,libprotobuf-c libssl libcrypto) -lcsv -lunistring
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(call libs_of,libprotobuf-c libssl libcrypto jansson) -lcsv
 
 .PHONY: fuzz fuzz-replay
 fuzz: $(FUZZERS) ## every fuzzer for FUZZ_SECONDS=60; finds land in build/fuzz

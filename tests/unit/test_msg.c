@@ -251,7 +251,7 @@ static void repeated_strings_are_bounded(void **state)
     struct wire *w = fresh();
 
     (void)state;
-    for (int i = 0; i < 20000; i++) /* one singular field, again and again */
+    for (int i = 0; i <= LIMIT_ELEMENTS; i++) /* one singular field, again and again */
         put_field(w, 1, "a", 1);
     assert_int_equal(scan(&qipan__project_show_request__descriptor, w, NULL), MSG_MALFORMED);
 }
@@ -533,7 +533,7 @@ static void frozen_call(void **state)
     assert_int_equal(call->op, OP_project_add);
     assert_string_equal(call->request, "peer-7f-1");
     assert_int_equal(call->deadline_ms, 5000);
-    assert_true(call->has_base_version && call->base_version == -1);
+    assert_false(call->has_base_version);
     assert_int_equal(msg_unpack(op_by_number(call->op)->request, call->payload.data, call->payload.len,
                                 &v.arena, &message, NULL),
                      MSG_OK);
@@ -546,6 +546,31 @@ static void frozen_call(void **state)
     assert_int_equal(add->set->n_tags, 2);
     assert_string_equal(add->set->tags[1], "新");
     assert_string_equal(add->reason, "首报");
+    close_vector(&v);
+}
+
+static void frozen_edit(void **state)
+{
+    struct vector v;
+    const Qipan__Call *call;
+    ProtobufCMessage *message;
+    const Qipan__ProjectEditRequest *edit;
+
+    (void)state;
+    open_vector(&v, "edit");
+    call = v.frame->call;
+    assert_int_equal(call->op, OP_project_edit);
+    assert_true(call->has_base_version && call->base_version == 7);
+    assert_int_equal(msg_unpack(op_by_number(call->op)->request, call->payload.data, call->payload.len,
+                                &v.arena, &message, NULL),
+                     MSG_OK);
+    edit = (const Qipan__ProjectEditRequest *)message;
+    assert_string_equal(edit->id, "2026-0042");
+    assert_string_equal(edit->set->land_mu, "86.5");
+    assert_null(edit->set->name);
+    assert_int_equal(edit->n_clear, 1);
+    assert_string_equal(edit->clear[0], "park");
+    assert_true(edit->has_force && edit->force);
     close_vector(&v);
 }
 
@@ -649,6 +674,7 @@ int main(void)
         cmocka_unit_test(frozen_greetings),
         cmocka_unit_test(frozen_link),
         cmocka_unit_test(frozen_call),
+        cmocka_unit_test(frozen_edit),
         cmocka_unit_test(frozen_replies),
         cmocka_unit_test(frozen_feed),
     };

@@ -1,0 +1,25 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Values: dates, money, codes, names, sentences.
+\i sql/test/helper.psql
+SELECT plan(38);
+SELECT ok(registry.is_ymd(v), v || ' is a date') FROM unnest(ARRAY['2026', '2026-03', '2026-02-28', '2024-02-29', '2000-02-29']) v;
+SELECT ok(NOT registry.is_ymd(v), v || ' is no date')
+FROM unnest(ARRAY['2026-02-30', '2026-02-29', '1900-02-29', '2026-13', '2026-1-5', '26', '2026-04-31', ' 2026']) v;
+SELECT ok(registry.credit_code_valid('12341700686863395A'), 'credit code with a letter at the end');
+SELECT ok(NOT registry.credit_code_valid(v), v || ' is refused')
+FROM unnest(ARRAY['12341700686863395B', '12341700686863394A', '12341700686863395', 'I2341700686863395A', '12341700686863395a']) v;
+SELECT is(registry.yuan(35000000000), '350000000.00', 'yuan');
+SELECT is(registry.yuan(5), '0.05', 'five fen');
+SELECT is(registry.norm('光伏组件（一期） 项目·Ａ'), '光伏组件一期项目a', 'names without brackets, spaces, width and case');
+SELECT set_eq($$ SELECT unnest(registry.grams('光伏组')) $$, ARRAY['光', '伏', '组', '光伏', '伏组'], 'grams');
+SELECT is(registry.resolve('industry', v), 'C38', v || ' is C38') FROM unnest(ARRAY['C38', 'c38', '38', '电气机械和器材制造业']) v;
+SELECT is(registry.resolve('region', v), '35', v || ' is 35') FROM unnest(ARRAY['35', '350000', '福建省', 'fujian']) v;
+SELECT is(registry.resolve('stage', '签约'), 'signed', 'a stage by its label');
+SELECT is((registry.nearest('sgined', ARRAY['lead', 'talks', 'signed'], 2))[1], 'signed', 'nearest word');
+INSERT INTO registry.text VALUES ('test', '甲$1乙$2', 'a$1b$2');
+SELECT is(registry.say('zh', 'test', '$2', 'x'), '甲$2乙x', 'an argument may look like a place');
+SELECT is(registry.yuan(99999999999999999), '999999999999999.99', 'the largest amount');
+SELECT throws_ok($$ SELECT 100000000000000000::registry.money_fen $$, '23514', NULL, 'a larger one is refused');
+SELECT throws_ok($$ SELECT registry.load_industry('X99', 'nothing') $$, '22023', NULL, 'a code that is none is not loaded');
+SELECT is(registry.load_industry('3825', '光伏设备及元器件制造'), 'C3825', 'digits get the letter of their division');
+SELECT * FROM finish();

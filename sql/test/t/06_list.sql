@@ -1,0 +1,102 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
+\i sql/test/helper.psql
+SELECT plan(73);
+INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
+SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
+    ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
+    ('{"name":"光伏电站","investor":"东方电力","office":"list","stage":"signed","industry":"D44","amount_total":20000000000,"tags":["大"],"region":"35","signed_on":"2026-03"}'),
+    ('{"name":"冷链物流园","investor":"通达","office":"list","stage":"signed","industry":"G59","amount_total":5000000000,"park":"jingkai","signed_on":"2026"}'),
+    ('{"name":"PV Module 100%_test","investor":"Sun Ltd","office":"list","stage":"lead","industry":"C","summary":"第一行","contact_name":"秘"}'),
+    ('{"name":"果蔬加工","office":"list","stage":"exited","industry":"C13","amount_total":100000000,"land_mu":"20.5","jobs":50}')) v(s) \g /dev/null
+CREATE FUNCTION pg_temp.list(terms jsonb, search text, sort text, after text, n int) RETURNS api.project_list_reply LANGUAGE sql AS $$
+    SELECT api.project_list(pg_temp.acc('dongshan'), 'en',
+        coalesce(terms, '[]') || '[{"field":"office","op":"=","values":["list"]}]', search, sort, after, n) $$;
+CREATE FUNCTION pg_temp.names(terms text, search text DEFAULT NULL, sort text DEFAULT 'no') RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg((r).name, ' ' ORDER BY n) FROM (
+        SELECT l.rows[n] AS r, n FROM pg_temp.list(terms::jsonb, search, sort, NULL, NULL) l, generate_subscripts(l.rows, 1) n) x $$;
+-- terms
+SELECT is(pg_temp.names(t.terms), t.names, t.terms) FROM (VALUES
+    ('[{"field":"stage","op":"=","values":["talks","lead"]}]', '光伏组件制造 PV Module 100%_test'),
+    ('[{"field":"stage","op":"=","values":["签约"]}]', '光伏电站 冷链物流园'),
+    ('[{"field":"stage","op":"!=","values":["signed","lead","exited"]}]', '光伏组件制造'),
+    ('[{"field":"industry","op":"=","values":["C"]}]', '光伏组件制造 PV Module 100%_test 果蔬加工'),
+    ('[{"field":"industry","op":"=","values":["C38"]}]', '光伏组件制造'),
+    ('[{"field":"industry","op":"!=","values":["C"]}]', '光伏电站 冷链物流园'),
+    ('[{"field":"region","op":"=","values":["350000"]}]', '光伏电站'),
+    ('[{"field":"tags","op":"=","values":["大","链"]}]', '光伏组件制造 光伏电站'),
+    ('[{"field":"tags","op":"!=","values":["大"]}]', '光伏组件制造 冷链物流园 PV Module 100%_test 果蔬加工'),
+    ('[{"field":"amount_total","op":">=","values":["100000000"]}]', '光伏组件制造 光伏电站'),
+    ('[{"field":"amount_total","op":"<","values":["50000000.00"]}]', '果蔬加工'),
+    ('[{"field":"amount_total","op":"!=","values":["100000000"]}]', '光伏电站 冷链物流园 PV Module 100%_test 果蔬加工'),
+    ('[{"field":"amount_total","op":"=","values":[""]}]', 'PV Module 100%_test'),
+    ('[{"field":"park","op":"!=","values":[""]}]', '冷链物流园'),
+    ('[{"field":"name","op":"~","values":["光伏"]}]', '光伏组件制造 光伏电站'),
+    ('[{"field":"name","op":"~","values":["100%_"]}]', 'PV Module 100%_test'),
+    ('[{"field":"investor","op":"~","values":["（江苏）有限"]}]', '光伏组件制造'),
+    ('[{"field":"investor","op":"~","values":["SUN"]}]', 'PV Module 100%_test'),
+    ('[{"field":"signed_on","op":"=","values":["2026-03"]}]', '光伏组件制造 光伏电站'),
+    ('[{"field":"signed_on","op":"<=","values":["2026-03"]}]', '光伏组件制造 光伏电站 冷链物流园'),
+    ('[{"field":"signed_on","op":">","values":["2026-03"]}]', NULL),
+    ('[{"field":"land_mu","op":">","values":["20"]}]', '果蔬加工'),
+    ('[{"field":"jobs","op":"<=","values":["50"]}]', '果蔬加工'),
+    ('[{"field":"registered_at","op":">=","values":["2020-01-01"]},{"field":"stage","op":"=","values":["talks"]}]', '光伏组件制造'),
+    ('[{"field":"summary","op":"~","values":["一行"]}]', 'PV Module 100%_test'),
+    ('[{"field":"name","op":"=","values":["''; DROP TABLE registry.project; --"]}]', NULL)) t(terms, names);
+SELECT is(pg_temp.names('[]', s.search), s.names, 'search ' || s.search) FROM (VALUES
+    ('光伏', '光伏组件制造 光伏电站'), ('伏', '光伏组件制造 光伏电站'), ('晨光 新能源(江苏)', '光伏组件制造'), ('链物', '冷链物流园'),
+    ('电力', '光伏电站'), ('module', 'PV Module 100%_test'), ('不存在', NULL), ('%', 'PV Module 100%_test')) s(search, names);
+SELECT is(pg_temp.names('[]', (SELECT no FROM registry.project WHERE name = '果蔬加工')), '果蔬加工', 'search by number');
+-- order
+SELECT is(pg_temp.names('[]', NULL, '-amount_total'), '光伏电站 光伏组件制造 冷链物流园 果蔬加工 PV Module 100%_test', 'largest first, unknown last');
+SELECT is(pg_temp.names('[]', NULL, 'amount_total'), '果蔬加工 冷链物流园 光伏组件制造 光伏电站 PV Module 100%_test', 'smallest first, unknown last');
+SELECT is(left(pg_temp.names('[]', NULL, 'stage'), 2), 'PV', 'stages in their order');
+-- pages
+CREATE FUNCTION pg_temp.walk(sort text, n int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r api.project_list_reply;
+    names text[] := '{}';
+BEGIN
+    FOR i IN 1 .. 9 LOOP
+        r := pg_temp.list(NULL, NULL, sort, r.next, n);
+        names := names || ARRAY(SELECT x.name FROM unnest(r.rows) x);
+        EXIT WHEN r.next IS NULL;
+    END LOOP;
+    RETURN array_to_string(names, ' ');
+END $$;
+SELECT is(pg_temp.walk(s, 2), pg_temp.names('[]', NULL, s), 'pages of two by ' || s)
+FROM unnest(ARRAY['name', '-name', 'amount_total', '-amount_total', 'stage', '-changed_at', 'jobs', 'tags', 'signed_on']) s;
+SELECT is((pg_temp.list(NULL, NULL, NULL, NULL, 2)).total, 5::bigint, 'total on the first page');
+SELECT is((pg_temp.list(NULL, NULL, 'no', (pg_temp.list(NULL, NULL, 'no', NULL, 2)).next, 2)).total, NULL, 'and only there');
+SELECT is((pg_temp.list(NULL, NULL, 'name', (pg_temp.list(NULL, NULL, 'no', NULL, 2)).next, 2)).error.field, 'after', 'a page of another order');
+SELECT is((pg_temp.list(NULL, NULL, NULL, 'rubbish!', 2)).error.field, 'after', 'no page at all');
+SELECT is((pg_temp.list(NULL, '秘', NULL, NULL, 2)).total, 0::bigint, 'contacts are not searched');
+SELECT is((SELECT r.contact_name FROM pg_temp.list(NULL, 'PV', NULL, NULL, 2) l, unnest(l.rows) r), NULL, 'nor shown');
+-- refusals
+SELECT is((pg_temp.list('[{"field":"stge","op":"=","values":["x"]}]', NULL, NULL, NULL, 2)).error.allowed[1], 'stage', 'unknown field: the nearest');
+SELECT is((pg_temp.list('[{"field":"contact_name","op":"=","values":["x"]}]', NULL, NULL, NULL, 2)).error.code, 'INVALID_ARGUMENT', 'contacts are no filter');
+SELECT is((pg_temp.list('[{"field":"name","op":">","values":["x"]}]', NULL, NULL, NULL, 2)).error.allowed, '{=,!=,~}'::text[], 'unknown operator');
+SELECT is((pg_temp.list('[{"field":"stage","op":"=","values":["sign"]}]', NULL, NULL, NULL, 2)).error.allowed[1], 'signed', 'unknown stage');
+SELECT is((pg_temp.list('[{"field":"amount_total","op":">","values":["1亿"]}]', NULL, NULL, NULL, 2)).error.field, 'amount_total', 'not a number');
+SELECT is((pg_temp.list(NULL, NULL, 'contact_phone', NULL, 2)).error.field, 'sort', 'no order by contact');
+-- a page fits into a frame
+DO $$ BEGIN
+    INSERT INTO registry.project (name, office, stage, summary) SELECT '长' || i, 'list', 'lead', repeat('说', 2000) FROM generate_series(1, 100) i;
+END $$;
+SELECT cmp_ok(octet_length((pg_temp.list(NULL, NULL, NULL, NULL, 500)).rows::text), '<', 60000, 'a page of long rows is cut');
+-- the rest
+SELECT is((SELECT x.next FROM api.glossary(pg_temp.acc('dongshan'), 'zh', 'stage', 'talks') g, unnest(g.rows) x), '{intent,signed,suspended,exited}', 'a stage with its moves');
+SELECT is(cardinality((api.glossary(pg_temp.acc('dongshan'), 'zh', 'industry', NULL)).rows), 117, 'sections and divisions');
+SELECT is((api.glossary(pg_temp.acc('dongshan'), 'zh', 'stag', NULL)).error.allowed[1], 'stage', 'kinds have nearest words too');
+SELECT is((SELECT projects FROM api.office_list(pg_temp.acc('dongshan'), 'zh') o, unnest(o.rows) x WHERE x.code = 'list'), 105, 'offices count their projects');
+SELECT row_eq($$ SELECT (x.w).account, (x.w).role, (x.w).rights, (x.w).identity FROM (SELECT api.whoami(pg_temp.acc('robot'), 'zh') AS w) x $$,
+    ROW('robot'::text, 'machine'::text, '{read,write,import}'::text[], 'qipan:machine:robot'::text), 'who am I');
+SELECT is((api.whoami(pg_temp.acc('leader'), 'zh')).rights, '{read}', 'a leader reads');
+SELECT is((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{"name":"某公司","credit_code":"12341700686863395A","class":"独角兽"}', NULL)).enterprise.class, 'unicorn', 'an enterprise');
+SELECT is((api.enterprise_add(pg_temp.acc('chengguan'), 'en', 'e1', '\x01', '{"name":"换名公司","credit_code":"12341700686863395A"}', NULL)).error.field, 'credit_code', 'a credit code belongs to one firm');
+SELECT ok((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{}', NULL)).replayed, 'once');
+SELECT is((SELECT x.name FROM api.enterprise_list(pg_temp.acc('dongshan'), 'zh', '某', NULL, NULL) l, unnest(l.rows) x), '某公司', 'found');
+SELECT is((api.receipt_show(pg_temp.acc('dongshan'), 'zh', 'e1')).status, 'OK', 'a receipt');
+SELECT is((api.receipt_show(pg_temp.acc('chengguan'), 'zh', 'e1')).status, 'ALREADY_EXISTS', 'of a refusal');
+SELECT is((api.receipt_show(pg_temp.acc('bureau'), 'zh', 'e1')).error.code, 'NOT_FOUND', 'receipts are one''s own');
+SELECT * FROM finish();

@@ -1,0 +1,135 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
+\i sql/test/helper.psql
+SELECT plan(55);
+CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
+RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
+CREATE FUNCTION pg_temp.put(who text, id text, chunk int, rows jsonb) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_put(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', id, chunk, rows) $$;
+CREATE FUNCTION pg_temp.judge(who text, id text) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_judge(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', id) $$;
+CREATE FUNCTION pg_temp.commit(who text, id text, keep_going boolean DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_commit(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', id, keep_going, NULL) $$;
+CREATE FUNCTION pg_temp.counts(r api.import_reply) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s = %s + %s + %s + %s + %s', r.rows, r.added, r.updated, r.unchanged, r.rejected, r.skipped) $$;
+CREATE FUNCTION pg_temp.verdicts(who text, id text) RETURNS SETOF api.verdict LANGUAGE sql AS $$
+    SELECT v.* FROM api.import_verdicts(pg_temp.acc(who), 'en', id, NULL, NULL, NULL) r, unnest(r.rows) v $$;
+-- a whole import in one call: rows from 2 on
+CREATE FUNCTION pg_temp.import(who text, file text, sets jsonb, source text DEFAULT '城关表', keep_going boolean DEFAULT NULL)
+RETURNS api.import_reply LANGUAGE plpgsql AS $$
+DECLARE
+    i text := (pg_temp.open(who, file, source, jsonb_array_length(sets))).id;
+BEGIN
+    PERFORM pg_temp.put(who, i, 0, (SELECT jsonb_agg(jsonb_build_object('row', n + 1, 'set', s)) FROM jsonb_array_elements(sets) WITH ORDINALITY x(s, n)));
+    RETURN pg_temp.commit(who, i, keep_going);
+END $$;
+
+-- staging
+SELECT (pg_temp.open('chengguan', '一', '城关表', 5)).id AS i \gset
+SELECT is((pg_temp.open('chengguan', '一', '城关表', 5)).id, :'i', 'the same file is the same batch');
+SELECT isnt((pg_temp.open('dongshan', '一', '城关表', 5)).id, :'i', 'of another account it is another');
+SELECT is((pg_temp.open('dongshan', '一', '城关表', 5, 'chengguan')).error.code, 'PERMISSION_DENIED', 'nobody imports for others');
+SELECT is((pg_temp.open('robot', '一', '城关表', 5, '城关镇')).error.code, NULL, 'but the bureau');
+SELECT is((pg_temp.open('robot', '一', '城关表', 5, 'chenguan')).error.allowed[1], 'chengguan', 'an office that is none');
+SELECT is((pg_temp.open('leader', '一')).error.code, 'PERMISSION_DENIED', 'leaders don''t import');
+SELECT is((pg_temp.put('chengguan', :'i', 1, '[{"row":5,"bad":[{"field":"amount_total","column":"总投资","text":"三","message":"不是金额"}]},{"row":6,"skip":"合计行"}]')).next_chunk,
+    0, 'chunks may come out of order');
+SELECT is((pg_temp.judge('chengguan', :'i')).error.code, 'FAILED_PRECONDITION', 'no judgement before all is there');
+SELECT is((pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"入一","external_id":"1","amount_total":100,"stage":"签约"}},{"row":3,"set":{"name":"入二","investor":"甲","contact_name":"密"}},{"row":4,"set":{"name":"入三","industry":"Z9"}}]')).next_chunk,
+    2, 'then they join');
+SELECT is((pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"另"}}]')).error.code, NULL, 'a chunk again is no harm');
+SELECT is((SELECT set ->> 'name' FROM registry.import_row WHERE import = :'i' AND row = 2), '入一', 'the first one stays');
+SELECT is((pg_temp.put('chengguan', :'i', 2, '[{"row":2,"set":{"name":"另"}}]')).error.code, 'INVALID_ARGUMENT', 'a row number comes once');
+SELECT is((pg_temp.put('dongshan', :'i', 2, '[]')).error.code, 'NOT_FOUND', 'others don''t see the batch');
+-- judging
+SELECT is(pg_temp.counts(pg_temp.judge('chengguan', :'i')), '5 = 2 + 0 + 0 + 2 + 1', 'counts add up');
+SELECT results_eq($$ SELECT "row", verdict, code, field, "column", text FROM pg_temp.verdicts('chengguan', '$$ || :'i' || $$') $$,
+    $$ VALUES (2, 'new'::text, NULL::text, NULL::text, NULL::text, NULL::text), (3, 'new', NULL, NULL, NULL, NULL),
+        (4, 'rejected', 'INVALID_ARGUMENT', 'industry', NULL, 'Z9'), (5, 'rejected', 'INVALID_ARGUMENT', 'amount_total', '总投资', '三'),
+        (6, 'skipped', NULL, NULL, NULL, NULL) $$, 'a verdict for each row');
+SELECT is((api.import_verdicts(pg_temp.acc('chengguan'), 'en', :'i', NULL, 2, NULL)).next_row, 3, 'by pages');
+SELECT is(cardinality((api.import_verdicts(pg_temp.acc('chengguan'), 'en', :'i', NULL, 9, '{rejected}')).rows), 2, 'or only the rejected');
+SELECT is((SELECT count(*)::int FROM registry.project WHERE name LIKE '入_'), 0, 'a preview writes nothing');
+-- committing
+SELECT is((pg_temp.commit('chengguan', :'i')).error.code, 'INVALID_ARGUMENT', 'a rejected row stops all');
+SELECT is((SELECT count(*)::int FROM registry.project WHERE name LIKE '入_'), 0, 'nothing was written');
+SELECT is(pg_temp.counts(api.import_commit(pg_temp.acc('chengguan'), 'en', 'once', '\x01', :'i', true, '月报')), '5 = 2 + 0 + 0 + 2 + 1', 'the good ones, if wanted');
+SELECT row_eq($$ SELECT (x.r).replayed, (x.r).rev IS NOT NULL, (x.r).added FROM (
+        SELECT api.import_commit(pg_temp.acc('chengguan'), 'en', 'once', '\x01', '$$ || :'i' || $$', true, '月报') AS r) x $$,
+    ROW(true, true, 2), 'exactly once');
+SELECT results_eq($$ SELECT c.idx, c.ord, c.version, c.fields ->> '4', e.batch, e.reason FROM registry.change c JOIN registry.entry e USING (grp, ord)
+        WHERE e.request = 'once' ORDER BY c.idx $$,
+    format($$ VALUES (0, 0, 1::bigint, '[null, "入一"]'::text, %1$L::text, '月报'::text), (1, 0, 1, '[null, "入二"]', %1$L, '月报') $$, :'i'),
+    'one entry, changes in the order of rows');
+SELECT row_eq($$ SELECT source, external_id, stage, office, no IS NOT NULL, find_key <> '', contact_name_mark FROM registry.project WHERE name = '入一' $$,
+    ROW('城关表'::text, '1'::text, 'signed'::text, 'chengguan'::text, true, true, 0), 'a row');
+SELECT is((api.project_show(pg_temp.acc('chengguan'), 'zh', (SELECT id FROM registry.project WHERE name = '入二'))).project.contact_name, '密', 'its contact');
+-- the set-based journal says what the row triggers say
+SELECT (pg_temp.add('chengguan', '{"name":"单个","source":"城关表","external_id":"9","amount_total":5,"tags":["链"],"contact_phone":"1","land_mu":"1.0"}')).project.id AS one \gset
+SELECT pg_temp.import('chengguan', '批', '[{"name":"单批","external_id":"10","amount_total":5,"tags":["链"],"contact_phone":"1","land_mu":"1.0"}]') AS r \g /dev/null
+SELECT is((SELECT fields - '2' - '4' - '7' FROM registry.change WHERE object = (SELECT id FROM registry.project WHERE name = '单批')),
+    pg_temp.fields(:'one', 1) - '2' - '4' - '7', 'new rows are journalled alike');
+SELECT is((SELECT to_jsonb(p) - 'id' - 'no' - 'name' - 'external_id' - 'name_key' - 'find_key' - 'registered_at' - 'changed_at' FROM registry.project p WHERE name = '单批'),
+    (SELECT to_jsonb(p) - 'id' - 'no' - 'name' - 'external_id' - 'name_key' - 'find_key' - 'registered_at' - 'changed_at' FROM registry.project p WHERE name = '单个'),
+    'and stored alike');
+SELECT is((SELECT find_key FROM registry.project WHERE name = '单批'), '单批||' || (SELECT no FROM registry.project WHERE name = '单批') || '|10', 'search key');
+-- the same file again
+SELECT is(pg_temp.counts(pg_temp.import('chengguan', '二', '[{"name":"重一","external_id":"a1","amount_total":100,"stage":"talks","contact_name":"密"},{"name":"重二","investor":"乙"}]')),
+    '2 = 2 + 0 + 0 + 0 + 0', 'first time');
+SELECT last_value AS before FROM registry.rev_seq \gset
+SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 1, 'again: nothing to upload');
+SELECT is(pg_temp.counts(pg_temp.commit('chengguan', (SELECT id FROM registry.import WHERE file_sha256 = sha256('二'::bytea) AND account = pg_temp.acc('chengguan')))),
+    '2 = 0 + 0 + 2 + 0 + 0', 'all unchanged');
+SELECT is((SELECT last_value FROM registry.rev_seq), :before::bigint, 'nothing written');
+-- three ways: somebody edits, the sheet comes again, the sheet changes another field
+SELECT (pg_temp.edit('bureau', NULL, (SELECT id FROM registry.project WHERE name = '重一'), '{"amount_total":777,"stage":"signed"}')).error \g /dev/null
+SELECT is(pg_temp.counts(pg_temp.import('chengguan', '三', '[{"name":"重一","external_id":"a1","amount_total":100,"stage":"talks","summary":"新"},{"name":"重二","investor":"乙","jobs":3}]')),
+    '2 = 0 + 2 + 0 + 0 + 0', 'a changed sheet');
+SELECT row_eq($$ SELECT amount_total::bigint, stage, summary, version FROM registry.project WHERE name = '重一' $$,
+    ROW(777::bigint, 'signed'::text, '新'::text, 3::bigint), 'overwrites only what it changed itself');
+SELECT is((SELECT changed FROM registry.import_row r JOIN registry.import i ON i.id = r.import WHERE i.file_sha256 = sha256('三'::bytea) AND row = 2),
+    '{summary}', 'and says which');
+SELECT is((SELECT (v).code FROM (SELECT pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '四', '[{"name":"重一","external_id":"a1","amount_total":888}]')).id) AS v) x),
+    'CONFLICT', 'both changed the same field: a clash, not a loss');
+SELECT is((pg_temp.import('chengguan', '五', '[{"name":"重一","external_id":"a1","amount_total":777}]')).error.code, NULL, 'unless to the same value');
+SELECT (pg_temp.edit('bureau', NULL, (SELECT id FROM registry.project WHERE name = '重一'), '{"contact_name":"新密"}')).error \g /dev/null
+SELECT is((pg_temp.import('chengguan', '五甲', '[{"name":"重一","external_id":"a1","contact_name":"密"}]')).unchanged, 1, 'contacts too');
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '五乙', '[{"name":"重一","external_id":"a1","contact_name":"又"}]')).id) v), 'CONFLICT', 'and clash');
+-- duplicates
+SELECT results_eq($$ SELECT v."row", v.verdict, v.code, v.field FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '六',
+        '[{"name":"甲地块","investor":"同","external_id":"d1"},{"name":"甲地块","investor":"同","external_id":"d2"},{"name":"别名","external_id":"d1"},
+          {"name":"甲地块","investor":"同"},{"name":"乙"},{"name":"（乙）"}]')).id) v $$,
+    $$ VALUES (2, 'new'::text, NULL::text, NULL::text), (3, 'new', NULL, NULL), (4, 'rejected', 'ALREADY_EXISTS', 'external_id'),
+        (5, 'rejected', 'ALREADY_EXISTS', 'name'), (6, 'new', NULL, NULL), (7, 'rejected', 'ALREADY_EXISTS', 'name') $$,
+    'inside a file: different keys are different rows, a key comes once');
+SELECT ok((SELECT message ~ 'row 2' FROM registry.import_row r JOIN registry.import i ON i.id = r.import WHERE i.file_sha256 = sha256('六'::bytea) AND row = 4),
+    'the rejected one names the first');
+SELECT (pg_temp.add('dongshan', '{"name":"东山的","investor":"丙"}')).project.no AS no \gset
+SELECT row_eq($$ SELECT v.verdict, v.code, v.message ~ '$$ || :'no' || $$' FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '七', '[{"name":"东山的","investor":"丙"}]')).id) v $$,
+    ROW('rejected'::text, 'ALREADY_EXISTS'::text, true), 'another office''s lead is a duplicate');
+SELECT row_eq($$ SELECT v.verdict, v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '八', '[{"name":"东山的","investor":"丙","external_id":"z"}]')).id) v $$,
+    ROW('rejected'::text, 'ALREADY_EXISTS'::text), 'with a key too');
+SELECT is((pg_temp.import('chengguan', '九', '[{"name":"甲地块","investor":"同","external_id":"d3"}]')).added, 1, 'one more parcel');
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十', '[{"name":"甲地块","investor":"同","external_id":"d4"},{"name":"甲地块","investor":"同","external_id":"d5"}]')).id) v LIMIT 1),
+    NULL, 'two at once');
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十一', '[{"name":"甲地块","investor":"同"}]')).id) v),
+    'ALREADY_EXISTS', 'a name that many have says nothing');
+-- rules and rights of rows
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十二', '[{"name":"给别人","office":"dongshan"}]')).id) v),
+    'PERMISSION_DENIED', 'an office of one''s own');
+SELECT (pg_temp.import('robot', '十三', '[{"name":"代为","office":"东山镇"}]')).error \g /dev/null
+SELECT is((SELECT office FROM registry.project WHERE name = '代为'), 'dongshan', 'the bureau''s machine for any');
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十四', '[{"name":"重二","investor":"乙","stage":"producing"}]')).id) v),
+    'FAILED_PRECONDITION', 'moves obey the rules');
+SELECT is((pg_temp.import('chengguan', '十五', '[{"name":"无"},{"investor":"没有名称"}]', '城关表', true)).added, 1, 'keep going');
+SELECT is((SELECT v.field FROM pg_temp.verdicts('chengguan', (SELECT id FROM registry.import WHERE file_sha256 = sha256('十五'::bytea))) v WHERE v.verdict = 'rejected'),
+    'name', 'a row without a name');
+-- by its own number
+SELECT no AS no2 FROM registry.project WHERE name = '重二' \gset
+SELECT is((pg_temp.import('chengguan', '十六', format('[{"no":"%s","jobs":4}]', :'no2')::jsonb)).updated, 1, 'an export that comes back is known by its number');
+SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十七', '[{"no":"1999-0001","jobs":4}]')).id) v), 'NOT_FOUND', 'a number that is none');
+-- pruning
+SELECT cmp_ok(registry.import_prune('-1 day'), '>', 10::bigint, 'old staging rows go');
+SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 0, 'then a file is uploaded anew');
+SELECT * FROM finish();

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import and export: real files of others, broken rows, the same file twice, watchers, a client killed half-way."""
+import csv
+import io
+import json
+import os
+import pathlib
+import time
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("QIPAN_TEST_DATA", TOP.parent / "shared/data"))
+EXAMPLES = TOP / "deploy/examples"
+COUNTS = ("new", "updated", "unchanged", "rejected", "skipped")
+
+
+def adds_up(summary, **want):
+    assert sum(summary[c] for c in COUNTS) == summary["rows"], summary
+    assert {k: summary[k] for k in want} == want, summary
+    return summary
+
+
+def run(county, context, *args, code=0, timeout=240, **how):
+    return county.qipan(context, "-o", "json", "import", *args, ok=code, timeout=timeout, **how)
+
+
+def total(county, *filters):
+    return int(county.qipan("bureau", "-o", "csv", "--fields", "id", "export", *filters, ok=True).stdout.count("\n")) - 1
+
+
+def watcher(county, context, n):
+    child = county.popen(context, "-o", "jsonl", "watch", "-n", str(n), "--timeout", "240")
+    assert json.loads(child.stdout.readline())["type"] in ("bookmark", "state")
+    return child
+
+
+def rows_of(child):
+    out, err = child.communicate(timeout=250)
+    assert child.returncode == 0, err
+    return [e for e in map(json.loads, out.splitlines()) if e["type"] == "project.changed"]
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def sheet(path, n, prefix="批量项目", broken=()):
+    lines = ["项目名称,投资方,总投资(万元),阶段,签约日期"]
+    for i in range(n):
+        lines.append(f"{prefix}{i},公司{i % 97},{i + 1},在谈,2026-03" if i not in broken else f"{prefix}{i},公司")
+    return write(path, "\n".join(lines) + "\n")
+
+
+# ---------------------------------------------------------------- files of others
+
+
+@pytest.mark.parametrize("name, mapping, rows", [
+    ("adb-projects-geocoded-1.0.csv", "adb.map", 2935),
+    ("cn-land-supply-2017-01.gb18030.csv", "land.map", 2158),
+])
+def test_real_file(new_county, tmp_path, name, mapping, rows):
+    if not (DATA / name).exists():
+        pytest.skip(f"{name} is not here: set QIPAN_TEST_DATA to the folder that holds it")
+    county = new_county("--bare")
+    how = (DATA / name, "--map", EXAMPLES / mapping)
+    seen = adds_up(run(county, "robot", *how).json, rows=rows, new=rows, committed=False)
+    assert total(county) == 0, "a preview writes nothing"
+
+    watchers = [watcher(county, c, rows) for c in ("dongshan", "fagai")]
+    report = tmp_path / "report.jsonl"
+    done = adds_up(run(county, "robot", *how, "--commit", "--report", report).json, committed=True)
+    assert [done[c] for c in COUNTS] == [seen[c] for c in COUNTS]
+    assert total(county) == rows
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [line["row"] for line in lines] == list(range(2, rows + 2))
+    assert all(line["no"] for line in lines)
+
+    ids = {line["project"] for line in lines}
+    for child in watchers:
+        events = rows_of(child)
+        assert [e["rev"] for e in events] == [done["rev"]] * rows
+        assert [e["idx"] for e in events] == list(range(rows))
+        assert {e["project"] for e in events} == ids, "every row, once"
+
+    again = adds_up(run(county, "robot", *how, "--commit").json, unchanged=rows, new=0, updated=0)
+    assert "rev" not in again, "nothing was written"
+    run(county, "robot", *how, "--exit-code")
+
+
+def test_land_file_is_read_exactly(new_county):
+    if not (DATA / "cn-land-supply-2017-01.gb18030.csv").exists():
+        pytest.skip("the land file is not here: set QIPAN_TEST_DATA to the folder that holds it")
+    county = new_county("--bare")
+    source = DATA / "cn-land-supply-2017-01.gb18030.csv"
+    run(county, "robot", source, "--map", EXAMPLES / "land.map", "--commit")
+    wanted = list(csv.reader(io.StringIO(source.read_bytes().decode("gb18030"))))[1:]
+    got = {p["external_id"]: p for p in map(json.loads, county.qipan(
+        "bureau", "export", "-o", "jsonl", ok=True, timeout=120).stdout.splitlines())}
+    assert len(got) == len(wanted) == 2158
+    private = 0
+    for row in wanted:
+        p = got[row[4].split("recorderguid=")[1]]
+        price = row[18].strip()
+        fen = int(price.replace(".", "")) * 100 if price else None  # 万元 with four decimals
+        assert p.get("amount_total") == (f"{fen // 100}.{fen % 100:02}" if price else None), row
+        hectares = (row[11] or row[5]).strip()
+        assert round(float(p["land_mu"]) / 15, 6) == float(hectares), row
+        day = (row[27] or row[8]).replace("年", "/").replace("月", "/").replace("日", "").split("/")
+        assert p["signed_on"] == f"{int(day[0])}-{int(day[1]):02}-{int(day[2]):02}"
+        assert p["name"].replace(" ", "") == (row[9].strip() or row[3].strip() + row[6]).replace("\xa0", "").replace(" ", "")
+        private += "\ue1da" in p["site"]
+    assert private == 4
+
+
+# ---------------------------------------------------------------- broken rows
+
+
+def test_broken_row_stops_everything(county, tmp_path):
+    path = sheet(tmp_path / "broken.csv", 50, "停止项目", broken=(7, 20))
+    before = county.psql("SELECT count(*), max(version) FROM registry.project")
+    for args in ((), ("--commit",)):
+        done = run(county, "chengguan", path, *args, code=7)
+        summary = adds_up(done.json, rows=50, new=48, rejected=2, committed=False)
+        assert [r["row"] for r in summary["rejections"]] == [9, 22]
+        assert all("单元格" in r["message"] for r in summary["rejections"])
+        assert done.error["code"] == "INVALID_ARGUMENT"
+    assert county.psql("SELECT count(*), max(version) FROM registry.project") == before
+
+
+def test_keep_going_takes_exactly_the_good_rows(county, tmp_path):
+    path = sheet(tmp_path / "partly.csv", 40, "部分项目", broken=(3, 39))
+    adds_up(run(county, "chengguan", path, "--commit", "--keep-going", code=9).json, new=38, rejected=2, committed=True)
+    assert total(county, "--filter", "name~部分项目") == 38
+    adds_up(run(county, "chengguan", path, "--commit", "--keep-going", code=9).json, new=0, unchanged=38, rejected=2)
+
+
+@pytest.mark.parametrize("row, column, text, words", [
+    ('坏行一,甲,约300,在谈,2026-03', "总投资(万元)", "约300", "约300"),
+    ('坏行二,甲,300,在谈,2022.1', "签约日期", "2022.1", "2022.1"),
+    ('坏行三,甲,300,谈着呢,2026', "阶段", "谈着呢", "谈着呢"),
+    ('坏行四,甲,1-2,在谈,2026', "总投资(万元)", "1-2", "1-2"),
+    ('坏行五,甲,0.0000001,在谈,2026', "总投资(万元)", "0.0000001", "0.0000001"),
+    ('坏行六,甲,300,在谈', None, None, "4"),
+    ('坏行七,"甲,300,在谈,2026', "投资方", None, "引号"),
+    ('坏行八\u202e,甲,300,在谈,2026', "项目名称", None, "U+202E"),
+])
+def test_bad_cell_names_row_column_and_reason(county, tmp_path, row, column, text, words):
+    head = "项目名称,投资方,总投资(万元),阶段,签约日期\n好的行甲,乙,1,在谈,2026\n"
+    done = run(county, "chengguan", write(tmp_path / "bad.csv", head + row + "\n"), code=7)
+    bad = done.json["rejections"]
+    assert len(bad) == 1 and bad[0]["row"] == 3
+    assert bad[0].get("column") == column
+    assert text is None or bad[0]["text"] == text
+    assert words in bad[0]["message"]
+
+
+def test_undecodable_bytes_cost_one_row(county, tmp_path):
+    good = "项目名称,投资方\n" + "".join(f"编码项目{i},编码公司\n" for i in range(20))
+    path = tmp_path / "bytes.csv"
+    path.write_bytes(good.encode() + b"\xff\xfe,x\n" + "编码项目尾,编码公司\n".encode())
+    bad = run(county, "chengguan", path, code=7).json
+    adds_up(bad, rows=22, rejected=1, new=21)
+    assert bad["rejections"][0]["row"] == 22 and bad["rejections"][0]["column"] == "项目名称"
+    assert "0xFF" in bad["rejections"][0]["message"]
+
+
+def test_nothing_is_sent_for_a_file_that_cannot_be_read(county, tmp_path):
+    before = county.psql("SELECT count(*) FROM registry.import")
+    plain = write(tmp_path / "plain.csv", "项目名称,投资方\n甲,乙\n")
+
+    def error(path, *args, code=7):
+        return run(county, "chengguan", path, *args, code=code).error
+
+    assert "项目名称" in error(write(tmp_path / "a.csv", "项目名,投资方\n甲,乙\n"))["message"]
+    mapping = write(tmp_path / "a.map", "[columns]\nname = 项目名\n")
+    assert "项目名称" in error(plain, "--map", mapping)["message"]
+    assert "amount_total" in error(plain, "--map", write(tmp_path / "b.map", "[columns]\namuont_total = 投资方\n"))["message"]
+    assert "CSV" in error(write(tmp_path / "a.xlsx", "PK\3\4rest"))["message"]
+    error(tmp_path / "absent.csv")
+    error(write(tmp_path / "empty.csv", ""))
+    error(write(tmp_path / "header.csv", "项目名称,投资方\n"))
+    error(plain, "--encoding", "klingon")
+    error(plain, "--comit", code=2)
+    error(plain, "--profile", "../x", code=2)
+    assert county.psql("SELECT count(*) FROM registry.import") == before
+
+
+# ---------------------------------------------------------------- again and again
+
+
+def test_encodings_and_forms_are_one(county, tmp_path):
+    """The same rows in four files: the first brings them, the others change nothing."""
+    text = "项目名称,投资方,总投资(万元),签约日期\n形式项目一,形式公司,\"1,200\",2026年3月5日\n形式项目二,形式公司,１３００,2026.3.6\n"
+    semi = "项目名称;投资方;总投资（元）;签约日期\r\n形式项目一;形式公司;12000000.00;2026/3/5\r\n形式项目二;形式公司;1300万;20260306\r\n"
+    lines = ('{"name":"形式项目一","investor":"形式公司","amount_total":12000000,"signed_on":"2026-03-05"}\n'
+             '{"name":"形式项目二","investor":"形式公司","amount_total":"1300万元","signed_on":"2026-03-06"}\n')
+    adds_up(run(county, "dongshan", write(tmp_path / "a.csv", text, "gb18030"), "--commit").json, new=2)
+    for path in (write(tmp_path / "b.csv", text, "utf-8-sig"), write(tmp_path / "c.csv", semi, "utf-16"),
+                 write(tmp_path / "d.jsonl", lines)):
+        adds_up(run(county, "dongshan", path, "--commit").json, unchanged=2)
+
+
+def test_export_comes_back_unchanged(new_county, tmp_path):
+    county = new_county()
+    write(tmp_path / "odd.csv", '项目名称,投资方,建设内容,联系电话,标签\n"=1+1",甲公司,"一行\n""二""行, 三",+86 10 1234,大、链\n'
+                                "'=x,乙公司,@SUM(A1),-5,新\n")
+    run(county, "bureau", tmp_path / "odd.csv", "--commit")
+    n = total(county)
+    assert n > 60
+    for name, form in (("all.csv", "csv"), ("all.jsonl", "jsonl")):
+        county.qipan("bureau", "-o", form, "export", tmp_path / name, ok=True)
+        adds_up(run(county, "bureau", tmp_path / name, "--commit").json, rows=n, unchanged=n)
+    body = (tmp_path / "all.csv").read_bytes()
+    assert body.startswith(b"\xef\xbb\xbf")
+    cells = [cell for row in csv.reader(io.StringIO(body.decode("utf-8-sig"))) for cell in row]
+    assert not [cell for cell in cells if cell and cell[0] in "=+-@\t\r"], "nothing a spreadsheet would run"
+    assert "'=1+1" in cells and "'+86 10 1234" in cells
+
+
+def test_an_edited_export_updates_what_was_edited(county, tmp_path):
+    sheet(tmp_path / "a.csv", 5, "改名项目")
+    run(county, "jingkai", tmp_path / "a.csv", "--commit")
+    county.qipan("jingkai", "export", tmp_path / "b.csv", "--filter", "name~改名项目", ok=True)
+    text = (tmp_path / "b.csv").read_text(encoding="utf-8-sig")
+    edited = text.replace("改名项目2,", "改了名的项目2,").replace("40000.00", "50000.00")
+    adds_up(run(county, "jingkai", write(tmp_path / "b.csv", edited, "utf-8-sig"), "--commit").json, updated=2, unchanged=3)
+
+
+def test_a_row_speaks_of_the_project_it_names(county, tmp_path):
+    """Rows with an id: other offices' rows may come back as they were, not changed; an unknown or repeated id is refused."""
+    sheet(tmp_path / "a.csv", 3, "他人项目")
+    run(county, "jingkai", tmp_path / "a.csv", "--commit")
+    county.qipan("dongshan", "export", tmp_path / "b.csv", "--filter", "name~他人项目", ok=True)
+    adds_up(run(county, "dongshan", tmp_path / "b.csv", "--commit").json, unchanged=3)
+    text = (tmp_path / "b.csv").read_text(encoding="utf-8-sig")
+    changed = write(tmp_path / "c.csv", text.replace("他人项目1,", "我的项目1,"), "utf-8-sig")
+    bad = adds_up(run(county, "dongshan", changed, code=7).json, unchanged=2, rejected=1)
+    assert [r["code"] for r in bad["rejections"]] == ["PERMISSION_DENIED"]
+    head, first, *rest = text.splitlines(keepends=True)
+    bad = run(county, "jingkai", write(tmp_path / "d.csv", head + first + "p404" + first[first.index(","):] + first), code=7).json
+    assert [(r["row"], r["code"]) for r in bad["rejections"]] == [(3, "NOT_FOUND"), (4, "ALREADY_EXISTS")]
+    by_number = json.dumps({"no": first.split(",")[1], "amount_total": "7亿元"})
+    adds_up(run(county, "jingkai", write(tmp_path / "e.jsonl", by_number + "\n"), "--commit").json, updated=1)
+
+
+def test_request_ids(county, tmp_path):
+    path = sheet(tmp_path / "a.csv", 3, "编号项目")
+    first = run(county, "dongshan", path, "--commit", "--request", "import-test-1").json
+    second = run(county, "dongshan", path, "--commit", "--request", "import-test-1").json
+    assert second["replayed"] and (first["id"], first["rev"], first["new"]) == (second["id"], second["rev"], second["new"])
+    other = sheet(tmp_path / "b.csv", 4, "编号项目")
+    assert run(county, "dongshan", other, "--commit", "--request", "import-test-1", code=6).error["code"] == "KEY_REUSED"
+
+
+def test_report_appears_whole(county, tmp_path):
+    path = sheet(tmp_path / "a.csv", 700, "报告项目", broken=(699,))
+    report = tmp_path / "report.jsonl"
+    run(county, "dongshan", path, "--report", report, code=7)
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [line["row"] for line in lines] == list(range(2, 702))
+    assert lines[-1]["verdict"] == "rejected" and lines[-1]["message"]
+    assert [p.name for p in tmp_path.iterdir() if "report" in p.name] == ["report.jsonl"]
+    run(county, "dongshan", path, "--report", tmp_path / "no/such/folder", code=7)
+
+
+# ---------------------------------------------------------------- killed half-way
+
+
+def test_killed_client_goes_on_where_it_stopped(county, tmp_path):
+    rows = 6000
+    path = sheet(tmp_path / "long.csv", rows, "中断项目")
+    child = county.popen("dongshan", "import", path, "--commit")
+    deadline = time.monotonic() + 60
+    kept = 0
+    while kept < 3 and time.monotonic() < deadline and child.poll() is None:
+        kept = int(county.psql("SELECT count(*) FROM registry.import_chunk c JOIN registry.import i ON i.id = c.import "
+                               "WHERE i.file_name = 'long.csv'")[0][0])
+    child.kill()
+    child.communicate()
+    assert kept >= 3 and total(county, "--filter", "name~中断项目") == 0
+    report = tmp_path / "report.jsonl"
+    done = adds_up(run(county, "dongshan", path, "--commit", "--report", report).json, rows=rows, new=rows)
+    assert total(county, "--filter", "name~中断项目") == rows
+    assert county.psql("SELECT count(*) FROM registry.import WHERE file_name = 'long.csv'") == [["1"]]
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert len({line["project"] for line in lines}) == rows and all(line["verdict"] == "new" for line in lines)
+    adds_up(run(county, "dongshan", path, "--commit").json, unchanged=rows)
+    assert done["rev"]
+
+
+def test_killed_daemon_in_the_middle(new_county, tmp_path):
+    """The daemon dies while rows go up and is started again: the client goes on by itself, every row is there once."""
+    county = new_county("--bare")
+    path = sheet(tmp_path / "long.csv", 4000, "断线项目")
+    child = county.popen("dongshan", "-o", "json", "import", path, "--commit")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and child.poll() is None:
+        if int(county.psql("SELECT count(*) FROM registry.import_chunk")[0][0]) >= 2:
+            break
+    county.kill()
+    time.sleep(0.5)
+    county.start()
+    out, err = child.communicate(timeout=240)
+    assert child.returncode == 0, err
+    adds_up(json.loads(out), new=4000, committed=True)
+    assert total(county) == 4000
