@@ -70,7 +70,7 @@ $(B)/lib/libqipan.so: $(LIB) $(WIRE)
 
 $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo: client/po/zh_CN.po
 	@mkdir -p $(@D)
-	$(Q)msgfmt --check -o $@ $<
+	$(Q)msgfmt --check-format --check-domain -o $@ $<
 
 # Units link from archives, so that each takes only the modules it names.
 $(B)/lib/libdaemon.a: $(filter-out $(B)/daemon/main.o,$(DAEMON))

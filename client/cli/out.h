@@ -45,6 +45,4 @@ int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMe
 /* Field of a project for people: codes as labels. Safe for a terminal; in cli->scratch. */
 const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *field);
 
-/* A cell of CSV, quoted and guarded against formulas, or of TSV. */
-
 #endif

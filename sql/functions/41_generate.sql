@@ -108,11 +108,8 @@ CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[]
 
 -- ---------------------------------------------------------------- row triggers
 
--- False only inside import_apply, which journals its group itself.
-CREATE FUNCTION registry.row_by_row() RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT coalesce(nullif(current_setting('qipan.bulk', true), '') <> current_setting('qipan.grp', true), true)
-$$;
-
+-- Silent only inside import_apply (qipan.bulk), which journals its group itself. The condition is spelled out: a
+-- function there would be parsed anew for every statement.
 -- Keeps what the registry alone sets, makes the keys, journals. A change of nothing is no change.
 CREATE FUNCTION registry.project_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
@@ -150,7 +147,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER project_journal BEFORE INSERT OR UPDATE ON registry.project
-    FOR EACH ROW WHEN (registry.row_by_row()) EXECUTE FUNCTION registry.project_journal();
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.project_journal();
 
 -- The day a stage was reached: given with qipan.on by an advance, else today.
 CREATE FUNCTION registry.stage_reached() RETURNS trigger LANGUAGE plpgsql VOLATILE
@@ -163,9 +160,9 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER project_opened AFTER INSERT ON registry.project
-    FOR EACH ROW WHEN (registry.row_by_row()) EXECUTE FUNCTION registry.stage_reached();
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.stage_reached();
 CREATE TRIGGER project_stage AFTER UPDATE ON registry.project
-    FOR EACH ROW WHEN (registry.row_by_row() AND OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION registry.stage_reached();
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '' AND OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION registry.stage_reached();
 
 -- A contact written past the api shows in the journal too, without its values.
 CREATE FUNCTION registry.contact_mark() RETURNS trigger LANGUAGE plpgsql VOLATILE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* enter, update, leave: what a change means to a watch with a filter. */
-#include "filter.h"
+#include "view.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
