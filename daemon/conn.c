@@ -189,17 +189,6 @@ void conn_goodbye(struct conn *c, Qipan__Error *error, uint32_t reconnect_after_
 
 /* ---- input */
 
-static void refuse_frame(struct conn *c, const char *code)
-{
-    const struct error_info *info = error_info(code);
-    Qipan__Error error = QIPAN__ERROR__INIT;
-    error.code = (char *)info->name;
-    error.has_status = true;
-    error.status = info->status;
-    error.message = (char *)info->text_en;
-    conn_goodbye(c, &error, 0);
-}
-
 /* Frames that are whole. False when it stopped early: paused, closing, or enough for this turn. */
 static bool take_frames(struct conn *c)
 {
@@ -216,10 +205,10 @@ static bool take_frames(struct conn *c)
             buf_consume(&c->in, FRAME_HEADER + n);
             break;
         case FRAME_EMPTY:
-            refuse_frame(c, "MALFORMED");
+            c->events->broken(c, "MALFORMED");
             return false;
         case FRAME_TOO_LARGE:
-            refuse_frame(c, "TOO_LARGE");
+            c->events->broken(c, "TOO_LARGE");
             return false;
         }
     }

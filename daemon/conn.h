@@ -23,9 +23,10 @@ struct conn;
 struct conn_events {
     void (*secured)(struct conn *c); /* handshake done, the peer's chain is good */
     void (*frame)(struct conn *c, const uint8_t *body,
-                  size_t n);          /* only between conn_resume and conn_pause */
-    void (*writable)(struct conn *c); /* owed fell to CONN_LOW after it was above CONN_HIGH */
-    void (*closed)(struct conn *c);   /* last event; c is freed right after */
+                  size_t n);                          /* only between conn_resume and conn_pause */
+    void (*broken)(struct conn *c, const char *code); /* what came is no frame: say goodbye with this error */
+    void (*writable)(struct conn *c);                 /* owed fell to CONN_LOW after it was above CONN_HIGH */
+    void (*closed)(struct conn *c);                   /* last event; c is freed right after */
 };
 
 struct conn {

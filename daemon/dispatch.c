@@ -125,7 +125,7 @@ static void take_call(struct session *s, const Qipan__Call *call)
 {
     const struct op_info *info = op_by_number(call->has_op ? call->op : 0);
     if (!call->has_call || call->call == 0)
-        session_goodbye(s, "PROTOCOL_ERROR", 0);
+        session_goodbye(s, "PROTOCOL_ERROR", NULL, 0);
     else if (!info)
         session_refuse(s, call->call, "UNIMPLEMENTED", "op");
     else if (!the_dispatch->bound)

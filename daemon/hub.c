@@ -42,7 +42,9 @@ struct watch {
     bool echo, summary, from_start;
     bool started, live, paging, cancelled;
     struct position at, told;
-    int64_t large;   /* this revision must be paged */
+    int64_t large; /* this revision must be paged */
+    int64_t
+        awaited; /* from now: begins when the hub knows this revision, so that nothing older than the call comes */
     bool batch_seen; /* summary: a change of the current revision's batch concerned the watch */
     struct journal_query page;
     struct journal_seek seek;
@@ -279,6 +281,7 @@ static bool feed_watch(struct watch *w)
 }
 
 static void watch_free(struct watch *w);
+static void begin_when_known(struct watch *w);
 
 /* ---- pages */
 
@@ -348,9 +351,12 @@ static void pump(struct task *task)
 {
     struct hub *hub = container_of(task, struct hub, pump);
     bool again = false;
-    for (struct watch *w = hub->watches; w; w = w->next)
+    for (struct watch *w = hub->watches; w; w = w->next) {
+        if (!w->started && !w->paging && w->session->conn)
+            begin_when_known(w);
         if (w->started && !w->paging)
             again |= !feed_watch(w);
+    }
     if (again)
         deadline_set(hub->deadlines, &hub->again, AGAIN_MS);
 }
@@ -454,6 +460,18 @@ static void begin(struct watch *w)
     loop_touch(w->hub->loop, &w->hub->pump);
 }
 
+/* Now is not simply the newest number: a lower one may still be on its way. */
+static void begin_when_known(struct watch *w)
+{
+    if (w->at.rev < 0 && w->hub->newest.rev < w->awaited) {
+        journal_kick(w->hub->journal);
+        return;
+    }
+    if (w->at.rev < 0)
+        w->at = w->hub->newest;
+    begin(w);
+}
+
 static void on_seek(struct journal_seek *q, const Qipan__JournalSeekReply *reply, const char *code,
                     Qipan__Error *error)
 {
@@ -468,9 +486,9 @@ static void on_seek(struct journal_seek *q, const Qipan__JournalSeekReply *reply
     } else {
         if (w->from_start)
             w->at = (struct position){reply->epoch, reply->rev, reply->tag, 0, true};
-        else if (w->at.rev < 0) /* now: not the newest number, a lower one may still be on its way */
-            w->at = w->hub->newest;
-        begin(w);
+        else if (w->at.rev < 0)
+            w->awaited = reply->rev;
+        begin_when_known(w);
     }
 }
 

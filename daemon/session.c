@@ -103,9 +103,10 @@ void session_refuse(struct session *s, uint32_t call, const char *code, const ch
     session_reply(s, call, NULL, &error);
 }
 
-void session_goodbye(struct session *s, const char *code, uint32_t reconnect_after_ms)
+void session_goodbye(struct session *s, const char *code, const char *field, uint32_t reconnect_after_ms)
 {
     Qipan__Error error = QIPAN__ERROR__INIT;
+    error.field = (char *)field;
     if (!s->conn)
         return;
     if (code)
@@ -139,7 +140,7 @@ static void on_account(struct auth_query *q, const char *code)
     }
     if (code) {
         log_info(s->conn->name, "not signed in: %s is %s", q->principal.identity, code);
-        session_goodbye(s, code, 0);
+        session_goodbye(s, code, NULL, 0);
         return;
     }
     s->principal = q->principal;
@@ -157,7 +158,7 @@ static void on_secured(struct conn *c)
     conn_pause(c);
     if (!tls_peer_identity(&c->tls, s->query.principal.identity, sizeof s->query.principal.identity)) {
         log_info(c->name, "not signed in: the certificate has no usable identity");
-        session_goodbye(s, "UNAUTHENTICATED", 0);
+        session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
         return;
     }
     s->querying = true;
@@ -169,7 +170,7 @@ static void on_greeting_late(struct deadline *d)
 {
     struct session *s = container_of(d, struct session, greeting);
     if (s->state == SESSION_SIGNING_IN)
-        session_goodbye(s, "UNAVAILABLE", 1000);
+        session_goodbye(s, "UNAVAILABLE", NULL, 1000);
     else if (s->conn)
         conn_kill(s->conn, "no hello in time");
 }
@@ -206,7 +207,7 @@ static void take_hello(struct session *s, const Qipan__Hello *hello)
 {
     if (s->state != SESSION_GREETING || hello->version_min > QIPAN_PROTOCOL_VERSION ||
         hello->version_max < QIPAN_PROTOCOL_VERSION) {
-        session_goodbye(s, "PROTOCOL_ERROR", 0);
+        session_goodbye(s, "PROTOCOL_ERROR", NULL, 0);
         return;
     }
     if (hello->lang && strcmp(hello->lang, "en") == 0)
@@ -233,7 +234,7 @@ static void take_frame(struct session *s, Qipan__Frame *frame)
     const struct session_handler *handler = s->shared->handler;
     bool open = s->state == SESSION_OPEN;
     if (msg_frame_parts(frame) != 1)
-        session_goodbye(s, "PROTOCOL_ERROR", 0);
+        session_goodbye(s, "PROTOCOL_ERROR", NULL, 0);
     else if (frame->hello)
         take_hello(s, frame->hello);
     else if (frame->call && open)
@@ -243,9 +244,9 @@ static void take_frame(struct session *s, Qipan__Frame *frame)
     else if (frame->ping && open)
         take_ping(s, frame->ping);
     else if (frame->goodbye)
-        session_goodbye(s, NULL, 0);
+        session_goodbye(s, NULL, NULL, 0);
     else if (!frame->pong || !open)
-        session_goodbye(s, "PROTOCOL_ERROR", 0);
+        session_goodbye(s, "PROTOCOL_ERROR", NULL, 0);
 }
 
 static void on_frame(struct conn *c, const uint8_t *body, size_t n)
@@ -260,13 +261,13 @@ static void on_frame(struct conn *c, const uint8_t *body, size_t n)
         take_frame(s, (Qipan__Frame *)frame);
         break;
     case MSG_INVALID_TEXT:
-        session_goodbye(s, "INVALID_TEXT", 0);
+        session_goodbye(s, "INVALID_TEXT", fault.field, 0);
         break;
     case MSG_NO_MEMORY:
-        session_goodbye(s, "TOO_LARGE", 0);
+        session_goodbye(s, "TOO_LARGE", NULL, 0);
         break;
     case MSG_MALFORMED:
-        session_goodbye(s, "MALFORMED", 0);
+        session_goodbye(s, "MALFORMED", NULL, 0);
         break;
     }
     arena_free(&arena);
@@ -279,7 +280,12 @@ static void on_writable(struct conn *c)
         s->shared->handler->writable(s);
 }
 
-static const struct conn_events events = {on_secured, on_frame, on_writable, on_closed};
+static void on_broken(struct conn *c, const char *code)
+{
+    session_goodbye(c->owner, code, NULL, 0);
+}
+
+static const struct conn_events events = {on_secured, on_frame, on_broken, on_writable, on_closed};
 
 /* ---- accepting */
 

@@ -61,8 +61,8 @@ void session_call_ends(struct session *s);
 void session_ref(struct session *s);
 void session_unref(struct session *s); /* the last one frees a session that is gone */
 
-/* error code NULL = orderly */
-void session_goodbye(struct session *s, const char *code, uint32_t reconnect_after_ms);
+/* code NULL = orderly; field: what the error is about, or NULL */
+void session_goodbye(struct session *s, const char *code, const char *field, uint32_t reconnect_after_ms);
 
 /* Fills code, status, message of an Error in the language. */
 void session_fill_error(Qipan__Error *error, const char *code, const char *lang);

@@ -45,46 +45,86 @@ BEGIN
               WHERE btrim(t.tag) <> '' GROUP BY 1) u), 'null');
 END $$;
 
--- Reads sets of fields: text trimmed, empty = null, words of a glossary to their codes, tags once each.
--- One row for each set, in order; `fault` is the first field that won't do.
+-- A cell as it is kept: text trimmed, empty = null, a word of a glossary as its code, tags once each.
+CREATE FUNCTION registry.cell_value(p_type text, p_text text, p_value jsonb, p_code text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_value = 'null' OR p_text = '' OR p_value = '[]' THEN 'null'::jsonb
+        WHEN p_type = 'code' THEN to_jsonb(p_code)
+        WHEN p_type = 'tags' THEN registry.clean_tags(p_value)
+        WHEN p_text IS NOT NULL THEN to_jsonb(p_text)
+        ELSE p_value END
+$$;
+
+-- What is wrong with a cell that was read as p_value. p_name null: there is no such field.
+CREATE FUNCTION registry.cell_refused(p_name text, p_editable boolean, p_required boolean, p_type text, p_max int,
+    p_text text, p_value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_name IS NULL THEN 'field.unknown'
+        WHEN NOT p_editable THEN 'field.readonly'
+        WHEN p_value = 'null' THEN CASE WHEN p_required THEN 'field.required' END
+        WHEN p_type = 'code' THEN CASE WHEN p_text IS NULL THEN 'value.type' WHEN p_value IS NULL THEN 'code.unknown' END
+        ELSE registry.cell_fault(p_type, p_max, p_text, p_value) END
+$$;
+
+-- Text of a cell, or null when it is no text.
+CREATE FUNCTION registry.cell_text(p_value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN jsonb_typeof(p_value) = 'string' THEN btrim(p_value #>> '{}', E' \t\u3000') END
+$$;
+
+-- Reads one set of fields. `fault` is the first field that won't do.
+CREATE FUNCTION registry.read_set(p_kind text, p_set jsonb, OUT clean jsonb, OUT fault registry.finding)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    k text;
+    x jsonb;
+    f registry.field;
+    t text;
+    v jsonb;
+    wrong text;
+    at_number int;
+BEGIN
+    clean := '{}';
+    FOR k, x IN SELECT * FROM jsonb_each(p_set) LOOP
+        SELECT * INTO f FROM registry.field q WHERE q.kind = p_kind AND q.name = k;
+        t := registry.cell_text(x);
+        v := registry.cell_value(f.type, t, x, CASE WHEN f.code_kind IS NOT NULL AND t <> ''
+                                               THEN registry.resolve(f.code_kind, t) END);
+        wrong := registry.cell_refused(f.name, f.editable, f.required, f.type, f.max, t, v);
+        IF wrong IS NULL THEN
+            clean := clean || jsonb_build_object(k, v);
+        ELSIF at_number IS NULL OR coalesce(f.number, 0) < at_number THEN
+            at_number := coalesce(f.number, 0);
+            fault := ROW('INVALID_ARGUMENT', k, coalesce(t, x #>> '{}'), wrong, ARRAY[f.max::text], NULL, NULL, NULL, NULL);
+        END IF;
+    END LOOP;
+END $$;
+
+-- The same for many sets at once: one row for each, in order. Words are looked up once each.
 CREATE FUNCTION registry.read_sets(p_kind text, p_sets jsonb[])
 RETURNS TABLE (ord int, clean jsonb, fault registry.finding) LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
     RETURN QUERY
     WITH cell AS MATERIALIZED (
-        SELECT s.n, c.key, c.value, f.name, f.number, f.type, f.code_kind, f.max, f.editable, f.required, x.t
+        SELECT s.n, c.key, c.value, f.name, f.number, f.type, f.code_kind, f.max, f.editable, f.required,
+            registry.cell_text(c.value) AS t
         FROM unnest(p_sets) WITH ORDINALITY s(set, n) CROSS JOIN LATERAL jsonb_each(s.set) c
-        LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = c.key
-        CROSS JOIN LATERAL (SELECT CASE WHEN jsonb_typeof(c.value) = 'string'
-                                   THEN btrim(c.value #>> '{}', E' \t\u3000') END AS t) x),
+        LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = c.key),
     known AS MATERIALIZED (
         SELECT d.kind, d.t, registry.resolve(d.kind, d.t) AS code
-        FROM (SELECT DISTINCT cell.code_kind AS kind, cell.t FROM cell
-              WHERE cell.code_kind IS NOT NULL AND cell.t <> '') d),
+        FROM (SELECT DISTINCT cell.code_kind AS kind, cell.t FROM cell WHERE cell.code_kind IS NOT NULL AND cell.t <> '') d),
     read AS MATERIALIZED (
-        SELECT cell.n, cell.key, cell.name, cell.number, cell.type, cell.max, cell.editable, cell.required, cell.t, cell.value,
-            CASE WHEN cell.value = 'null' OR cell.t = '' OR cell.value = '[]' THEN 'null'::jsonb
-                 WHEN cell.type = 'code' THEN to_jsonb(known.code)
-                 WHEN cell.type = 'tags' THEN registry.clean_tags(cell.value)
-                 WHEN cell.t IS NOT NULL THEN to_jsonb(cell.t)
-                 ELSE cell.value END AS v
+        SELECT cell.*, registry.cell_value(cell.type, cell.t, cell.value, known.code) AS v
         FROM cell LEFT JOIN known ON known.kind = cell.code_kind AND known.t = cell.t),
     judged AS (
         SELECT read.n, read.key, read.v, read.number, read.max, coalesce(read.t, read.value #>> '{}') AS given,
-            CASE WHEN read.name IS NULL THEN 'field.unknown'
-                 WHEN NOT read.editable THEN 'field.readonly'
-                 WHEN read.v = 'null' THEN CASE WHEN read.required THEN 'field.required' END
-                 WHEN read.type = 'code' THEN
-                     CASE WHEN read.t IS NULL THEN 'value.type' WHEN read.v IS NULL THEN 'code.unknown' END
-                 ELSE registry.cell_fault(read.type, read.max, read.t, read.v) END AS fault
+            registry.cell_refused(read.name, read.editable, read.required, read.type, read.max, read.t, read.v) AS wrong
         FROM read)
     SELECT s.n::int, coalesce(j.clean, '{}'), j.fault
     FROM generate_series(1, cardinality(p_sets)) s(n) LEFT JOIN (
         SELECT judged.n, jsonb_object_agg(judged.key, judged.v) AS clean,
-            (array_agg(ROW('INVALID_ARGUMENT', judged.key, judged.given, judged.fault,
+            (array_agg(ROW('INVALID_ARGUMENT', judged.key, judged.given, judged.wrong,
                            ARRAY[judged.max::text], NULL, NULL, NULL, NULL)::registry.finding
                        ORDER BY judged.number NULLS FIRST)
-             FILTER (WHERE judged.fault IS NOT NULL))[1] AS fault
+             FILTER (WHERE judged.wrong IS NOT NULL))[1] AS fault
         FROM judged GROUP BY judged.n) j ON j.n = s.n
     ORDER BY s.n;
 END $$;

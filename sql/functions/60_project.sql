@@ -136,7 +136,7 @@ BEGIN
     IF NOT registry.may(p_account, 'write', me.office) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
     ELSE
-        SELECT * INTO s FROM registry.read_sets('project', ARRAY[coalesce(project_add.set, '{}')]) s;
+        SELECT * INTO s FROM registry.read_set('project', coalesce(project_add.set, '{}')) s;
         clean := s.clean;
         f := s.fault;
         IF f.code IS NULL THEN
@@ -275,7 +275,7 @@ BEGIN
         END IF;
         EXIT WHEN (r.error).code IS NOT NULL;
         IF clean IS NULL THEN
-            SELECT * INTO s FROM registry.read_sets('project', ARRAY[p_set]) s;
+            SELECT * INTO s FROM registry.read_set('project', p_set) s;
             clean := s.clean;
             f := s.fault;
             IF f.code IS NOT NULL THEN

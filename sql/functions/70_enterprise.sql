@@ -64,7 +64,7 @@ BEGIN
     IF NOT registry.may(p_account, 'write', me.office) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
     ELSE
-        SELECT * INTO s FROM registry.read_sets('enterprise', ARRAY[coalesce(enterprise_add.set, '{}')]) s;
+        SELECT * INTO s FROM registry.read_set('enterprise', coalesce(enterprise_add.set, '{}')) s;
         clean := s.clean;
         f := s.fault;
         IF f.code IS NULL THEN

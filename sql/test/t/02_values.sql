@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Values: dates, money, codes, names, sentences.
 \i sql/test/helper.psql
-SELECT plan(38);
+SELECT plan(39);
 SELECT ok(registry.is_ymd(v), v || ' is a date') FROM unnest(ARRAY['2026', '2026-03', '2026-02-28', '2024-02-29', '2000-02-29']) v;
 SELECT ok(NOT registry.is_ymd(v), v || ' is no date')
 FROM unnest(ARRAY['2026-02-30', '2026-02-29', '1900-02-29', '2026-13', '2026-1-5', '26', '2026-04-31', ' 2026']) v;
@@ -22,4 +22,12 @@ SELECT is(registry.yuan(99999999999999999), '999999999999999.99', 'the largest a
 SELECT throws_ok($$ SELECT 100000000000000000::registry.money_fen $$, '23514', NULL, 'a larger one is refused');
 SELECT throws_ok($$ SELECT registry.load_industry('X99', 'nothing') $$, '22023', NULL, 'a code that is none is not loaded');
 SELECT is(registry.load_industry('3825', '光伏设备及元器件制造'), 'C3825', 'digits get the letter of their division');
+-- one rule for one and for many
+CREATE TEMP TABLE sample (set jsonb);
+INSERT INTO sample VALUES ('{"name":" a ","tags":["x"," x "],"industry":"38","amount_total":5}'), ('{"nmae":1,"name":"b"}'), ('{"version":1}'),
+    ('{"name":""}'), ('{"amount_total":"5"}'), ('{"tags":"x"}'), ('{"tags":["a","","b","a"]}'), ('{"industry":5}'), ('{"industry":"Z"}'),
+    ('{"signed_on":"2026-02-30","name":"c"}'), ('{"summary":"a\nb"}'), ('{"name":"a\nb"}'), ('{}'), ('{"jobs":-1}'), ('{"land_mu":""}');
+SELECT results_eq($$ SELECT CASE WHEN (s.fault).code IS NULL THEN s.clean END, s.fault FROM registry.read_sets('project', ARRAY(SELECT set FROM sample)) s $$,
+    $$ SELECT CASE WHEN (s.fault).code IS NULL THEN s.clean END, s.fault FROM sample, registry.read_set('project', set) s $$,
+    'read_set and read_sets agree');
 SELECT * FROM finish();
