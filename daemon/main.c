@@ -137,6 +137,7 @@ static void on_arrival(struct listen *l, uv_stream_t *socket)
 static void on_ready(void *owner)
 {
     struct server *server = owner;
+    session_open_doors(&server->sessions);
     log_info("qipand", "ready: listening on %s", server->config.listen);
     sd_notify(0, "READY=1");
 }

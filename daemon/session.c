@@ -130,6 +130,23 @@ void session_call_ends(struct session *s)
 
 /* ---- signing in */
 
+static void let_in(struct session *s)
+{
+    s->state = SESSION_GREETING;
+    s->shared->n_unknown--;
+    size_t n = strlen(s->conn->name);
+    snprintf(s->conn->name + n, sizeof s->conn->name - n, " %.40s", s->principal.name);
+    conn_resume(s->conn);
+}
+
+void session_open_doors(struct session_shared *shared)
+{
+    shared->open = true;
+    for (struct session *s = shared->first; s; s = s->next)
+        if (s->known && s->state == SESSION_SIGNING_IN)
+            let_in(s);
+}
+
 static void on_account(struct auth_query *q, const char *code)
 {
     struct session *s = container_of(q, struct session, query);
@@ -144,11 +161,9 @@ static void on_account(struct auth_query *q, const char *code)
         return;
     }
     s->principal = q->principal;
-    s->state = SESSION_GREETING;
-    s->shared->n_unknown--;
-    size_t n = strlen(s->conn->name);
-    snprintf(s->conn->name + n, sizeof s->conn->name - n, " %.40s", s->principal.name);
-    conn_resume(s->conn);
+    s->known = true;
+    if (s->shared->open)
+        let_in(s);
 }
 
 static void on_secured(struct conn *c)

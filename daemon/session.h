@@ -30,6 +30,7 @@ struct session_shared {
     const struct session_handler *handler;
     struct session *first;
     int n, n_unknown, max, max_unknown; /* sessions, and those not signed in yet */
+    bool open; /* calls can be carried out; before session_open_doors() nobody is let in */
 };
 
 struct session {
@@ -44,12 +45,15 @@ struct session {
     int refs;      /* requests that still point here */
     struct deadline greeting, ping;
     void *watches; /* of the hub */
-    bool querying;
+    bool querying, known; /* the account is asked for; is known */
     struct auth_query query;
 };
 
 /* Somebody waits at the listener. Over the caps he is closed at once. */
 void session_accept(struct session_shared *shared, uv_stream_t *listener);
+
+/* From now on clients are welcome; those who waited come in. */
+void session_open_doors(struct session_shared *shared);
 
 bool session_send(struct session *s, const Qipan__Frame *frame);
 void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *reply, Qipan__Error *error);
