@@ -20,8 +20,10 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 -- Functions carry SET qipan.entry = ''.
 GRANT SET ON PARAMETER "qipan.entry" TO qipan_owner;
 -- Short statements with wide estimates: compiling them, or planning them anew at every call, costs many times what
--- running them does.
+-- running them does. A plan is kept as long as its link lives: one made while a table was empty must not read the
+-- whole table for ever, so statements go by index wherever there is one (lists, planned each time, may choose).
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
     EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
+    EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database());
 END $$;

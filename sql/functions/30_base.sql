@@ -15,6 +15,12 @@ BEGIN
     RETURN (registry.now() AT TIME ZONE (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))::date;
 END $$;
 
+-- The county's day of an instant.
+CREATE FUNCTION registry.day(p_at timestamptz) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (p_at AT TIME ZONE (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))::date::text;
+END $$;
+
 -- An absolute offset from the real time; '0' puts it back.
 CREATE FUNCTION registry.set_clock_offset(p_offset interval) RETURNS timestamptz LANGUAGE plpgsql AS $$
 BEGIN

@@ -108,6 +108,12 @@ CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[]
 
 -- ---------------------------------------------------------------- row triggers
 
+-- What a search looks into, all of it in the form of norm().
+CREATE FUNCTION registry.find_key(p_name_key text, p_investor_key text, p_no text, p_external_id text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_name_key || '|' || p_investor_key || '|' || registry.norm(p_no) || '|' || registry.norm(p_external_id)
+$$;
+
 -- Silent only inside import_apply (qipan.bulk), which journals its group itself. The condition is spelled out: a
 -- function there would be parsed anew for every statement.
 -- Keeps what the registry alone sets, makes the keys, journals. A change of nothing is no change.
@@ -141,7 +147,7 @@ BEGIN
     IF fields ?| ARRAY['4', '10', '7'] THEN -- name, investor, external_id
         NEW.name_key := registry.norm(NEW.name);
         NEW.investor_key := registry.norm(NEW.investor);
-        NEW.find_key := concat_ws('|', NEW.name_key, NEW.investor_key, NEW.no, lower(NEW.external_id));
+        NEW.find_key := registry.find_key(NEW.name_key, NEW.investor_key, NEW.no, NEW.external_id);
     END IF;
     PERFORM registry.journal('project', NEW.id, NEW.version, fields, registry.project_image(NEW));
     RETURN NEW;

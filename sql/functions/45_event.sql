@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Journal rows as the events of the feed.
+-- Journal rows as the events of the feed. Entries are fetched one by one (LATERAL … OFFSET 0): groups differ so much in
+-- size that the planner, left alone, would at times hash the whole journal for one change.
 CREATE FUNCTION registry.field_changes(p_fields jsonb) RETURNS api.field_change[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT array_agg(CASE WHEN w.value = 'true' THEN ROW(w.key::int, NULL, NULL, true)::api.field_change
@@ -22,5 +23,5 @@ BEGIN
                 registry.field_changes(c.fields), registry.field_values(c.image), p_epoch)::api.event ORDER BY c.idx)
             FROM (SELECT * FROM registry.change x WHERE x.grp = p_grp AND x.idx > p_after_idx
                   ORDER BY x.idx LIMIT p_limit) c
-            JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord);
+            CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e);
 END $$;

@@ -45,9 +45,10 @@ BEGIN
               WHERE btrim(t.tag) <> '' GROUP BY 1) u), 'null');
 END $$;
 
+-- (STABLE, as to_jsonb is: else the planner would not take it into the query.)
 -- A cell as it is kept: text trimmed, empty = null, a word of a glossary as its code, tags once each.
 CREATE FUNCTION registry.cell_value(p_type text, p_text text, p_value jsonb, p_code text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN p_value = 'null' OR p_text = '' OR p_value = '[]' THEN 'null'::jsonb
         WHEN p_type = 'code' THEN to_jsonb(p_code)
         WHEN p_type = 'tags' THEN registry.clean_tags(p_value)
@@ -206,8 +207,7 @@ BEGIN
             RETURN ROW('ALREADY_EXISTS',
                 CASE WHEN t.code = n.code THEN 'code' WHEN t.external_id = n.external_id AND t.source = n.source
                      THEN 'external_id' ELSE 'name' END, n.name, 'twin',
-                ARRAY[t.no, (SELECT name FROM registry.office WHERE code = t.office), to_char(t.registered_at AT TIME ZONE
-                    (SELECT value FROM registry.setting WHERE key = 'county.timezone'), 'YYYY-MM-DD')],
+                ARRAY[t.no, (SELECT name FROM registry.office WHERE code = t.office), registry.day(t.registered_at)],
                 NULL, t.no, t.office, t.registered_at)::registry.finding;
         END IF;
     END IF;

@@ -34,7 +34,8 @@ BEGIN
           WHERE c.object = p_id AND c.version > p_version ORDER BY f.name, c.version) x;
     p := jsonb_populate_record(p, coalesce(olds, '{}'));
     p.version := p_version;
-    p.changed_at := (SELECT e.at FROM registry.change c JOIN registry.entry e USING (grp, ord)
+    p.changed_at := (SELECT e.at FROM registry.change c
+                     CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
                      WHERE c.object = p_id AND c.version = p_version);
     RETURN p;
 END $$;
@@ -185,7 +186,8 @@ BEGIN
                    (array_agg(e.account ORDER BY c.version DESC))[1] AS account,
                    (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor,
                    (array_agg(e.at ORDER BY c.version DESC))[1] AS at
-            FROM registry.change c JOIN registry.entry e USING (grp, ord)
+            FROM registry.change c
+            CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
             WHERE c.object = p_object AND c.version > p_base AND c.fields ? w.key) last
         WHERE last.account <> p_account);
 END $$;

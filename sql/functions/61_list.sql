@@ -114,7 +114,8 @@ $$;
 
 CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int)
 RETURNS api.project_list_reply
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = ''
+SET enable_seqscan = on AS $$
 DECLARE
     r api.project_list_reply;
     term jsonb;
@@ -153,11 +154,8 @@ BEGIN
         -- nothing but signs
         conditions := conditions || format('(p.name LIKE %1$L OR p.investor LIKE %1$L)', registry.like_any(btrim(search)));
     ELSIF needle <> '' THEN
-        -- a number like 2026-0042 loses its dash in norm()
-        conditions := conditions || format('((registry.grams(p.find_key) @> %L AND (p.name_key LIKE %L OR p.investor_key LIKE %2$L))'
-            ' OR (registry.grams(p.find_key) @> %L AND p.find_key LIKE %L))',
-            registry.gram_query(needle), registry.like_any(needle),
-            registry.gram_query(lower(btrim(search))), registry.like_any(lower(btrim(search))));
+        conditions := conditions || format('registry.grams(p.find_key) @> %L AND p.find_key LIKE %L',
+            registry.gram_query(needle), registry.like_any(needle));
     END IF;
     SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked;
     IF NOT FOUND THEN

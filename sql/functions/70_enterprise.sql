@@ -33,7 +33,7 @@ BEGIN
     ORDER BY x.registered_at, x.id LIMIT 1;
     IF FOUND THEN
         RETURN ROW('ALREADY_EXISTS', CASE WHEN t.credit_code = n.credit_code THEN 'credit_code' ELSE 'name' END, n.name,
-            'twin', ARRAY[t.id, (SELECT name FROM registry.office WHERE code = t.office), t.registered_at::date::text],
+            'twin', ARRAY[t.id, (SELECT name FROM registry.office WHERE code = t.office), registry.day(t.registered_at)],
             NULL, t.id, t.office, t.registered_at)::registry.finding;
     END IF;
     RETURN NULL;

@@ -86,7 +86,7 @@ DECLARE
     i registry.import;
     m record;
     given int := jsonb_array_length(coalesce(import_put.rows, '[]'));
-    kept int;
+    row_numbers int[];
 BEGIN
     SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_put.id);
     i := m.i;
@@ -104,22 +104,20 @@ BEGIN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '5000');
         RETURN r;
     END IF;
-    INSERT INTO registry.import_chunk (import, chunk) VALUES (i.id, import_put.chunk) ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
+    IF EXISTS (SELECT FROM registry.import_chunk c WHERE c.import = i.id AND c.chunk = import_put.chunk) THEN
         RETURN r;
     END IF;
-    INSERT INTO registry.import_row (import, row, set, clear, bad, skip)
-    SELECT i.id, x.row, coalesce(x.set, '{}'), x.clear, nullif(x.bad, '[]'), x.skip
-    FROM jsonb_to_recordset(import_put.rows) x(row int, set jsonb, clear text[], bad jsonb, skip text)
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS kept = ROW_COUNT;
-    IF kept < given THEN
-        DELETE FROM registry.import_row o USING jsonb_to_recordset(import_put.rows) x(row int, set jsonb)
-        WHERE o.import = i.id AND o.row = x.row AND o.xmin::text = pg_current_xact_id()::text;
-        DELETE FROM registry.import_chunk c WHERE c.import = i.id AND c.chunk = import_put.chunk;
+    row_numbers := ARRAY(SELECT DISTINCT (x -> 'row')::int FROM jsonb_array_elements(import_put.rows) x WHERE x ? 'row');
+    IF cardinality(row_numbers) < given
+            OR EXISTS (SELECT FROM unnest(row_numbers) n CROSS JOIN LATERAL (
+                SELECT FROM registry.import_row o WHERE o.import = i.id AND o.row = n LIMIT 1) x) THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.twice');
         RETURN r;
     END IF;
+    INSERT INTO registry.import_chunk (import, chunk) VALUES (i.id, import_put.chunk);
+    INSERT INTO registry.import_row (import, row, set, clear, bad, skip)
+    SELECT i.id, x.row, coalesce(x.set, '{}'), x.clear, nullif(x.bad, '[]'), x.skip
+    FROM jsonb_to_recordset(import_put.rows) x(row int, set jsonb, clear text[], bad jsonb, skip text);
     RETURN registry.import_reply(i);
 END $$;
 
@@ -155,7 +153,7 @@ BEGIN
     CREATE TEMPORARY TABLE draft (
         row int PRIMARY KEY, clean jsonb, fault registry.finding, project text, given text,
         source text, external_id text, name_key text, investor_key text, code text,
-        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text, idx int, said jsonb
+        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text, no text, idx int, said jsonb
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     -- values are read once: the commit that follows a preview under the same rules takes what the preview read
@@ -231,7 +229,7 @@ BEGIN
     -- another office's project: by name it is a duplicate, by external id somebody else's
     UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
         THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'twin', ARRAY[(d.b).no, o.name,
-                 to_char((d.b).registered_at, 'YYYY-MM-DD')], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
+                 registry.day((d.b).registered_at)], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
         ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
     FROM registry.office o
     WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
@@ -396,37 +394,46 @@ BEGIN
     IF p_ord IS NOT NULL THEN
         g := registry.grp();
         first_idx := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
-        UPDATE draft d SET project = x.id, n = jsonb_populate_record(d.n, x.own || jsonb_build_object('version',
-                coalesce((d.b).version, 0) + 1, 'changed_at', t, 'find_key', concat_ws('|', (d.n).name_key,
-                (d.n).investor_key, coalesce((d.b).no, x.own ->> 'no'), lower((d.n).external_id)))),
-            idx = first_idx + x.place - 1
-        FROM (SELECT y.row, coalesce(y.project, y.made) AS id, row_number() OVER (ORDER BY y.row) AS place,
-                  CASE WHEN y.project IS NULL THEN jsonb_build_object('id', y.made, 'no', registry.new_no(),
-                      'registered_at', t, 'currency', coalesce((y.n).currency, 'CNY')) ELSE '{}' END AS own
-              FROM (SELECT z.row, z.project, z.n, registry.new_id('p') AS made FROM draft z
+        UPDATE draft d SET project = x.id, no = x.no, idx = first_idx + x.place - 1
+        FROM (SELECT y.row, coalesce(y.project, registry.new_id('p')) AS id, row_number() OVER (ORDER BY y.row) AS place,
+                  CASE WHEN y.project IS NULL THEN registry.new_no() ELSE y.no END AS no
+              FROM (SELECT z.row, z.project, (z.b).no FROM draft z
                     WHERE z.verdict IN ('new', 'update') ORDER BY z.row OFFSET 0) y OFFSET 0) x
         WHERE d.row = x.row;
+        GET DIAGNOSTICS written = ROW_COUNT;
         PERFORM set_config('qipan.bulk', g::text, true);
-        INSERT INTO registry.project SELECT p.* FROM (SELECT x.n FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d
-        CROSS JOIN LATERAL unnest(ARRAY[d.n]) p;
+        WITH born AS (
+            INSERT INTO registry.project AS q SELECT p.*
+            FROM (SELECT * FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d
+            CROSS JOIN LATERAL jsonb_populate_record(d.n, jsonb_build_object('id', d.project, 'no', d.no, 'version', 1,
+                'registered_at', t, 'changed_at', t, 'currency', coalesce(d.clean ->> 'currency', 'CNY'),
+                'find_key', registry.find_key(d.name_key, d.investor_key, d.no, d.external_id))) p
+            RETURNING q AS p)
+        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+        SELECT g, d.idx, p_ord, 'project', d.project, 1, registry.project_born(born.p), registry.project_image(born.p)
+        FROM born JOIN draft d ON d.project = (born.p).id;
         INSERT INTO registry.contact (project, name, phone)
         SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
         WHERE d.verdict = 'new' AND coalesce(d.clean ->> 'contact_name', d.clean ->> 'contact_phone') IS NOT NULL;
-        EXECUTE (SELECT format('UPDATE registry.project p SET (%s) = ROW(%s) FROM
-            (SELECT u.* FROM (SELECT x.n FROM draft x WHERE x.verdict = ''update'' ORDER BY x.row OFFSET 0) x
-             CROSS JOIN LATERAL unnest(ARRAY[x.n]) u) d WHERE p.id = d.id',
-            string_agg(format('%I', c), ', '), string_agg(format('d.%I', c), ', ')) FROM registry.project_columns() c);
+        EXECUTE (SELECT format($q$
+            WITH grown AS (
+                UPDATE registry.project q SET (%s) = ROW(%s)
+                FROM (SELECT u.* FROM (SELECT * FROM draft x WHERE x.verdict = 'update' ORDER BY x.row OFFSET 0) x
+                      CROSS JOIN LATERAL jsonb_populate_record(x.n, jsonb_build_object('version', (x.b).version + 1,
+                          'changed_at', $1, 'find_key', registry.find_key((x.n).name_key, (x.n).investor_key, x.no,
+                                                                          (x.n).external_id))) u) d
+                WHERE q.id = d.id RETURNING q AS p)
+            INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+            SELECT $2, d.idx, $3, 'project', d.project, (grown.p).version, d.diff, registry.project_image(grown.p)
+            FROM grown JOIN draft d ON d.project = (grown.p).id $q$,
+            string_agg(format('%I', c), ', '), string_agg(format('d.%I', c), ', ')) FROM registry.project_columns() c)
+        USING t, g, p_ord;
         PERFORM registry.contact_write(d.project, d.contact) FROM draft d WHERE d.verdict = 'update' AND d.contact <> '{}';
         INSERT INTO registry.stage_event (project, version, "from", stage, happened_on, at, actor)
-        SELECT d.project, (d.n).version, (d.b).stage, (d.n).stage, today, t, registry.writer() FROM draft d
+        SELECT d.project, coalesce((d.b).version, 0) + 1, (d.b).stage, (d.n).stage, today, t, registry.writer() FROM draft d
         WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage;
-        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
-        SELECT g, d.idx, p_ord, 'project', d.project, (d.n).version,
-            CASE WHEN d.verdict = 'new' THEN registry.project_born(d.n) ELSE d.diff END, registry.project_image(d.n)
-        FROM draft d WHERE d.verdict IN ('new', 'update') ORDER BY d.idx;
-        GET DIAGNOSTICS written = ROW_COUNT;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
-        UPDATE registry.import_row x SET project = d.project, no = (d.n).no FROM draft d
+        UPDATE registry.import_row x SET project = d.project, no = d.no FROM draft d
         WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
     END IF;
     INSERT INTO registry.import_base AS o (source, project, set)

@@ -200,8 +200,9 @@ BEGIN
                      CASE WHEN c.version = 1 THEN 'enter' ELSE 'update' END, e.actor, e.office, e.reason, e.request,
                      e.batch, e.at, registry.field_changes(c.fields),
                      CASE WHEN c.version = 1 THEN registry.field_values(c.image) END, t.epoch)::api.event AS event
-          FROM registry.change c JOIN registry.txn t ON t.grp = c.grp
-          JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord
+          FROM registry.change c
+          CROSS JOIN LATERAL (SELECT * FROM registry.txn q WHERE q.grp = c.grp OFFSET 0) t
+          CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
           WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
     r.rows := found_rows;

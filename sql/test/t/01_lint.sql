@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.sql_type(type text, field text, repeated boolean, reques
         WHEN request THEN 'jsonb'
         ELSE 'api.' || pg_temp.snake(type) END
         || CASE WHEN repeated AND (NOT request OR type IN ('string', 'int32')) THEN '[]' ELSE '' END $$;
-SELECT plan(16);
+SELECT plan(17);
 
 SELECT cmp_ok((SELECT count(*) FROM op)::int, '>=', 18, 'ops.def was read');
 SELECT cmp_ok((SELECT count(*) FROM proto)::int, '>', 200, 'qipan.proto was read');
@@ -84,6 +84,9 @@ SELECT is_empty($$ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'regi
 SELECT ok(NOT has_table_privilege('qipan_reader', 'registry.contact', 'SELECT')
     AND NOT has_table_privilege('qipan_reader', 'registry.entry', 'SELECT')
     AND has_table_privilege('qipan_reader', 'registry.project_report', 'SELECT'), 'qipan_reader reads reports, no contacts');
+SET ROLE qipan_reader;
+SELECT lives_ok('SELECT * FROM registry.project_report', 'and can do so');
+RESET ROLE;
 SELECT is_empty($$ SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_attribute a
     ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
     WHERE i.indrelid = 'registry.project'::regclass AND a.attname IN ('version', 'changed_at', 'stage', 'contact_name_mark') $$,

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Projects: exactly once, refusals, merge, first report, stages, contacts.
 \i sql/test/helper.psql
-SELECT plan(71);
+SELECT plan(73);
 -- registering
 SELECT api.project_add(pg_temp.acc('chengguan'), 'zh', 'p1', '\x01', '{"name":"光伏组件（一期）","investor":"晨光新能源","amount_total":35000000000,
     "tags":["链"," 新 ","链"],"industry":"38","region":"350000","land_mu":"12.50","stage":"talks","contact_name":"某人","contact_phone":"1"}', '初报') AS r \gset
@@ -70,6 +70,10 @@ SELECT api.project_edit(pg_temp.acc('bureau'), 'en', 'later', '\x01', NULL, :'id
 SELECT row_eq($$ SELECT (x.p).version, (x.p).jobs, (x.p).tags, (x.p).amount_total FROM (
         SELECT (api.project_edit(pg_temp.acc('bureau'), 'en', 'again', '\x01', NULL, '', NULL, NULL, NULL, NULL)).project AS p) x $$,
     ROW(7::bigint, 10, '{智}'::text[], 36000000000::bigint), 'the first answer again, as it was');
+SELECT is((api.project_edit(pg_temp.acc('chengguan'), 'en', 'clash', '\x01', 1, :'id', '{"amount_total":1}', NULL, NULL, NULL)).error.fields[1].theirs, '0.77', 'a clash');
+SELECT row_eq($$ SELECT (x.e).code, (x.e).fields[1].theirs, (x.e).allowed FROM (
+        SELECT (api.project_edit(pg_temp.acc('chengguan'), 'en', 'clash', '\x01', 1, '', NULL, NULL, NULL, NULL)).error AS e) x $$,
+    ROW('CONFLICT'::text, '0.77'::text, NULL::text[]), 'a clash kept with all it says');
 -- contacts
 SELECT is((pg_temp.edit('chengguan', NULL, :'id', '{"contact_phone":"2"}')).project.contact_phone, '2', 'a contact changes');
 SELECT is(pg_temp.fields(:'id', 9), '{"45": true}'::jsonb, 'the journal says so without the number');
