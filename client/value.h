@@ -14,7 +14,7 @@
 
 enum value_kind {
     VALUE_TEXT,    /* cleaned text */
-    VALUE_CODE,    /* text with full-width characters folded, see value.c for the fields */
+    VALUE_CODE,    /* text with full-width characters folded, see value_names.c for the fields */
     VALUE_LIST,    /* repeated text, written with , or 、 between */
     VALUE_MONEY,   /* amount_*, int64 in fen */
     VALUE_DATE,    /* *_on, YYYY, YYYY-MM or YYYY-MM-DD */

@@ -7,7 +7,7 @@ FUZZ_CC      := clang
 FUZZ_FLAGS   := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
                 -fno-omit-frame-pointer -Wall -Wextra -Wno-include-next-absolute-path -MMD -MP \
                 -iquote $(B)/gen -iquote proto -iquote client -iquote client/sheet
-FUZZ_OBJ     := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard proto/*.c client/sheet/*.c) client/value.c \
+FUZZ_OBJ     := $(patsubst %.c,$(B)/fuzz/obj/%.o,$(wildcard proto/*.c client/sheet/*.c client/value*.c) \
                 client/decimal.c client/filter.c) $(B)/fuzz/obj/qipan.pb-c.o
 
 $(B)/fuzz/obj/%.o: %.c | $(GEN)

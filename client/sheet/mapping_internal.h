@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of mapping.h share: the mapping itself, and what its makers need. */
+#ifndef QIPAN_MAPPING_INTERNAL_H
+#define QIPAN_MAPPING_INTERNAL_H
+
+#include "mapping.h"
+#include "value.h"
+
+#include <libintl.h>
+
+#define _(text) dgettext("qipan", text)
+
+#define MAX_TERMS  8 /* columns joined in one value */
+#define MAX_ALTS   4 /* fallbacks of one value */
+#define MAX_FIELDS 64
+#define MAX_KEYS   4
+#define MAX_SKIPS  32
+
+/* A column, or a text between columns. */
+struct term {
+    const char *literal; /* NULL = a column */
+    const char *header;
+    const char *after; /* only what stands behind this, or NULL */
+    int occurrence;    /* from 1, 0 = the header occurs once */
+    int column;        /* bound; -1 = not yet */
+};
+
+struct alt {
+    struct term terms[MAX_TERMS];
+    int n;
+};
+
+struct expr {
+    struct alt alts[MAX_ALTS];
+    int n;
+    const char *unit;
+};
+
+enum outcome { TAKE, KEEP, SKIP_ROW };
+
+struct map_value {
+    const char *cell, *text;
+    enum outcome outcome;
+};
+
+struct field {
+    const ProtobufCFieldDescriptor *f;
+    const char *constant; /* or the columns: */
+    struct expr expr;
+    struct map_value *values; /* sorted by cell; NULL = cells are values themselves */
+    int n_values;
+    const struct map_value *other; /* for cells that are not listed */
+};
+
+struct skip {
+    struct term term;
+    bool contains;
+    const char *text;
+    const char *reason;
+};
+
+struct mapping {
+    struct arena arena;
+    struct mapping_source source;
+    const char *unit, *area_unit;
+    bool clear; /* an empty cell empties the field */
+    struct field fields[MAX_FIELDS];
+    int n_fields;
+    struct expr keys[MAX_KEYS];
+    int n_keys;
+    struct skip skips[MAX_SKIPS];
+    int n_skips;
+    char *const *headers; /* of the sheet it is bound to, as they are there */
+    char *why;
+    int line;
+};
+
+#define PROJECT (&qipan__project__descriptor)
+
+/* mapping.c. What reports writes the sentence and returns false or NULL. */
+struct mapping *mapping_create(char *why);
+bool mapping_fail(struct mapping *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool mapping_too_large(struct mapping *m);
+bool mapping_unknown(struct mapping *m, const char *what, const char *word, const char *near);
+const ProtobufCFieldDescriptor *mapping_project_field(struct mapping *m, const char *name);
+bool mapping_may_map(const ProtobufCFieldDescriptor *f);
+struct field *mapping_find_field(struct mapping *m, const char *name); /* NULL if none, without a report */
+struct field *mapping_add_field(struct mapping *m, const char *name);
+bool mapping_check_unit(struct mapping *m, const char *field, const char *unit);
+int mapping_by_cell(const void *a, const void *b); /* order of map_value */
+
+/* mapping_words.c. *p moves behind what is taken. */
+const char *mapping_skip_spaces(const char *p);
+bool mapping_is_word(const char *p, const char *word); /* with a space behind it */
+/* Without blanks at the end. */
+char *mapping_copy(struct mapping *m, const char *from, const char *to);
+/* "…" or '…' at *p, a doubled quote stands for one. */
+char *mapping_quoted(struct mapping *m, const char **p);
+/* The text at p: what is quoted, or all of it. */
+char *mapping_rest(struct mapping *m, const char *p);
+/* 土地用途#2 → the second column of that name. */
+void mapping_take_occurrence(struct term *t, char *header);
+bool mapping_take_expr(struct mapping *m, const char *p, struct expr *x);
+
+/* mapping_bind.c */
+int mapping_first_column(const struct expr *x); /* -1 = none */
+
+#endif

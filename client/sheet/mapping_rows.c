@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bound mapping applied to rows. */
+#include "mapping_internal.h"
+
+#include "csv_write.h"
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TEXT   32768 /* of one cell after joining */
+#define SHOWN_TEXT 200   /* characters of a cell that a message repeats */
+
+struct work {
+    const struct mapping *m;
+    const struct sheet_row *row;
+    bool disarmed;
+    struct arena *arena;
+    Qipan__ImportRow *out;
+    bool full; /* the arena */
+};
+
+static const char *cell_of(const struct work *w, const struct term *t)
+{
+    const char *cell = w->row->cells[t->column], *at;
+
+    if (w->disarmed)
+        cell = csv_rearm(cell);
+    cell += strspn(cell, " \t\r\n");
+    if (t->after)
+        cell = (at = strstr(cell, t->after)) ? at + strlen(t->after) : "";
+    return cell;
+}
+
+struct joined {
+    char text[MAX_TEXT];
+    size_t n;
+    int column; /* the first with content */
+    bool over;
+};
+
+static void append(struct joined *j, const char *text)
+{
+    size_t n = strlen(text);
+
+    if (j->n + n >= sizeof(j->text)) {
+        j->over = true;
+        return;
+    }
+    memcpy(j->text + j->n, text, n + 1);
+    j->n += n;
+}
+
+static size_t trimmed_length(const char *s)
+{
+    size_t n = strlen(s);
+
+    while (n && strchr(" \t\r\n", s[n - 1]))
+        n--;
+    return n;
+}
+
+/* Texts between columns are kept only where a column with content follows; those at the end, after one. */
+static bool join_alt(const struct work *w, const struct alt *a, struct joined *j)
+{
+    int from = 0;
+
+    *j = (struct joined){.column = -1};
+    for (int i = 0; i < a->n; i++) {
+        const char *cell = a->terms[i].literal ? "" : cell_of(w, &a->terms[i]);
+        if (!trimmed_length(cell))
+            continue;
+        for (int k = from; k < i; k++)
+            if (a->terms[k].literal)
+                append(j, a->terms[k].literal);
+        append(j, cell);
+        j->n = trimmed_length(j->text);
+        j->text[j->n] = 0;
+        if (j->column < 0)
+            j->column = a->terms[i].column;
+        from = i + 1;
+    }
+    bool only_text = from == 0;
+    for (int k = 0; only_text && k < a->n; k++)
+        only_text = a->terms[k].literal != NULL;
+    for (int k = from; (from > 0 || only_text) && k < a->n; k++)
+        if (a->terms[k].literal)
+            append(j, a->terms[k].literal);
+    return j->n > 0;
+}
+
+static void join_expr(const struct work *w, const struct expr *x, struct joined *j)
+{
+    for (int a = 0; a < x->n; a++)
+        if (join_alt(w, &x->alts[a], j))
+            break;
+    if (j->column < 0)
+        j->column = mapping_first_column(x);
+}
+
+static char *keep(struct work *w, const char *text)
+{
+    char *s = arena_strdup(w->arena, text);
+
+    w->full |= s == NULL;
+    return s;
+}
+
+/* The first SHOWN_TEXT characters, with "?" for those that may not be sent. */
+static char *keep_shown(struct work *w, const char *text)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    char *out = arena_alloc(w->arena, SHOWN_TEXT * 4 + 1);
+    size_t n = 0;
+
+    w->full |= out == NULL;
+    if (!out || !utf8_valid(p, (size_t)(end - p)))
+        end = p;
+    for (int chars = 0; p < end && chars < SHOWN_TEXT; chars++) {
+        const uint8_t *from = p;
+        if (utf8_forbidden(utf8_next(&p, end))) {
+            out[n++] = '?';
+        } else {
+            memcpy(out + n, from, (size_t)(p - from));
+            n += (size_t)(p - from);
+        }
+    }
+    if (out)
+        out[utf8_clean((const uint8_t *)out, n) ? n : 0] = 0;
+    return out;
+}
+
+static bool add_bad(struct work *w, const char *field, int column, const char *text, const char *message)
+{
+    Qipan__ImportRow *r = w->out;
+    Qipan__BadValue *b = arena_alloc(w->arena, sizeof(*b));
+
+    if (!r->bad)
+        r->bad = arena_alloc(w->arena, (MAX_FIELDS + 2) * sizeof(*r->bad));
+    if (!b || !r->bad) {
+        w->full = true;
+        return false;
+    }
+    qipan__bad_value__init(b);
+    b->field = field ? keep(w, field) : NULL;
+    b->column = column >= 0 ? keep_shown(w, w->m->headers[column]) : NULL;
+    b->text = keep_shown(w, text);
+    b->message = keep(w, message);
+    r->bad[r->n_bad++] = b;
+    return true;
+}
+
+static bool add_bad_value(struct work *w, const struct field *f, const struct joined *j,
+                          const struct value_error *e)
+{
+    char message[sizeof(e->message) + sizeof(e->hint) + 8];
+
+    snprintf(message, sizeof(message), e->hint[0] ? "%s (%s)" : "%s", e->message, e->hint);
+    return add_bad(w, f->f->name, j->column, j->text, message);
+}
+
+static void add_clear(struct work *w, const struct field *f)
+{
+    Qipan__ImportRow *r = w->out;
+
+    if (!r->clear)
+        r->clear = arena_alloc(w->arena, MAX_FIELDS * sizeof(*r->clear));
+    if (r->clear)
+        r->clear[r->n_clear++] = keep(w, f->f->name);
+    else
+        w->full = true;
+}
+
+static const struct map_value *look_up(const struct field *f, const char *cell)
+{
+    struct map_value wanted = {.cell = cell};
+    const struct map_value *v =
+        bsearch(&wanted, f->values, (size_t)f->n_values, sizeof(*f->values), mapping_by_cell);
+
+    return v || !*cell ? v : f->other;
+}
+
+/* Replaces the cell by what its list says. False when that ends the work on the field. */
+static bool map_cell(struct work *w, const struct field *f, struct joined *j)
+{
+    struct value_error e = {0};
+    char *clean = value_clean(j->text, w->arena, &e);
+    const struct map_value *v = clean ? look_up(f, clean) : NULL;
+
+    if (!clean)
+        return add_bad_value(w, f, j, &e), false;
+    if (!v && !*clean)
+        return true;
+    if (!v) {
+        snprintf(e.message, sizeof(e.message), _("\"%.80s\" is not in the list [values %s] of the mapping"),
+                 clean, f->f->name);
+        return add_bad_value(w, f, j, &e), false;
+    }
+    if (v->outcome == SKIP_ROW) {
+        snprintf(j->text, sizeof(j->text), _("the mapping skips rows with %s = %.200s"), f->f->name, clean);
+        w->out->skip = keep(w, j->text);
+        return false;
+    }
+    if (v->outcome == TAKE) {
+        j->n = 0;
+        j->text[0] = 0;
+        append(j, v->text);
+    }
+    return true;
+}
+
+static const char *default_unit(const struct mapping *m, const struct field *f)
+{
+    enum value_kind kind = value_kind(f->f);
+
+    return f->expr.unit          ? f->expr.unit
+           : kind == VALUE_MONEY ? m->unit
+           : kind == VALUE_AREA  ? m->area_unit
+                                 : NULL;
+}
+
+static void take_field(struct work *w, const struct field *f, struct joined *j)
+{
+    struct value_error e = {0};
+
+    if (f->constant) {
+        w->full |= !value_set(&w->out->set->base, f->f, f->constant, NULL, w->arena, &e);
+        return;
+    }
+    join_expr(w, &f->expr, j);
+    if (j->over) {
+        snprintf(e.message, sizeof(e.message), _("the text is longer than %d bytes"), MAX_TEXT);
+        add_bad_value(w, f, j, &e);
+        return;
+    }
+    if (f->values && !map_cell(w, f, j))
+        return;
+    if (!trimmed_length(j->text)) {
+        if (w->m->clear)
+            add_clear(w, f);
+        return;
+    }
+    if (!value_set(&w->out->set->base, f->f, j->text, default_unit(w->m, f), w->arena, &e))
+        add_bad_value(w, f, j, &e);
+}
+
+/* The columns of [key], all of them filled, joined by a slash. */
+static void take_key(struct work *w, struct joined *j)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(PROJECT, "external_id");
+    char key[MAX_TEXT];
+    struct value_error e = {0};
+    size_t n = 0;
+
+    for (int i = 0; i < w->m->n_keys; i++) {
+        join_expr(w, &w->m->keys[i], j);
+        if (!j->n) {
+            add_bad(w, f->name, j->column, "", _("the key of the row is empty"));
+            return;
+        }
+        int len = snprintf(key + n, MAX_TEXT - n, "%s%s", i ? "/" : "", j->text);
+        if (j->over || len < 0 || (size_t)len >= MAX_TEXT - n) {
+            add_bad(w, f->name, j->column, j->text, _("the key of the row is too long"));
+            return;
+        }
+        n += (size_t)len;
+    }
+    if (!value_set(&w->out->set->base, f, key, NULL, w->arena, &e))
+        add_bad(w, f->name, j->column, key, e.message);
+}
+
+static const struct skip *skips(const struct work *w)
+{
+    for (int i = 0; i < w->m->n_skips; i++) {
+        const struct skip *k = &w->m->skips[i];
+        const char *cell = cell_of(w, &k->term);
+        size_t n = trimmed_length(cell);
+        if (k->contains ? strstr(cell, k->text) != NULL : n == strlen(k->text) && !strncmp(cell, k->text, n))
+            return k;
+    }
+    return NULL;
+}
+
+static bool start_row(struct work *w)
+{
+    w->out = arena_alloc(w->arena, sizeof(*w->out));
+    Qipan__Project *set = arena_alloc(w->arena, sizeof(*set));
+    if (!w->out || !set)
+        return false;
+    qipan__import_row__init(w->out);
+    qipan__project__init(set);
+    w->out->set = set;
+    w->out->has_row = 1;
+    w->out->row = w->row->number;
+    return true;
+}
+
+static void take_row(struct work *w)
+{
+    const struct skip *k = skips(w);
+    struct joined j;
+
+    if (k) {
+        snprintf(j.text, sizeof(j.text), _("the mapping skips rows with %.200s"), k->reason);
+        w->out->skip = keep(w, j.text);
+        return;
+    }
+    for (int i = 0; i < w->m->n_fields && !w->out->skip; i++)
+        take_field(w, &w->m->fields[i], &j);
+    if (w->m->n_keys && !w->out->skip)
+        take_key(w, &j);
+    if (w->m->source.name && !w->out->set->source && w->out->set->external_id)
+        w->out->set->source = keep(w, w->m->source.name);
+}
+
+Qipan__ImportRow *mapping_row(const struct mapping *m, const struct sheet_row *row, bool disarmed,
+                              struct arena *arena)
+{
+    struct work w = {.m = m, .row = row, .disarmed = disarmed, .arena = arena};
+
+    if (!start_row(&w))
+        return NULL;
+    if (row->bad)
+        add_bad(&w, NULL, row->bad_column, row->bad_text, row->bad);
+    else
+        take_row(&w);
+    if (w.out->skip || row->bad)
+        w.out->set = NULL;
+    return w.full ? NULL : w.out;
+}
+
+Qipan__ImportRow *mapping_refuse(int row, const char *column, const char *text, const char *message,
+                                 struct arena *arena)
+{
+    char *headers[1] = {(char *)(uintptr_t)(column ? column : "")};
+    struct mapping m = {.headers = headers};
+    struct sheet_row r = {.number = row};
+    struct work w = {.m = &m, .row = &r, .arena = arena};
+
+    if (!start_row(&w) || !add_bad(&w, NULL, column ? 0 : -1, text, message) || w.full)
+        return NULL;
+    w.out->set = NULL;
+    return w.out;
+}

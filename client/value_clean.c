@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts before a field takes them: cleaned, folded, looked through for words. */
+#include "value_internal.h"
+
+#include "utf8.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define TEXT_MAX 16384 /* bytes of one value */
+
+bool value_one_of(const char *name, const char *const *words)
+{
+    for (; *words; words++)
+        if (!strcmp(name, *words))
+            return true;
+    return false;
+}
+
+bool value_starts(const char *s, const char *head)
+{
+    return !strncasecmp(s, head, strlen(head));
+}
+
+const char *value_find_any(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strstr(text, *words))
+            return *words;
+    return NULL;
+}
+
+static bool is_space(uint32_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || c == 0x3000 || c == 0x2009 ||
+           c == 0x202F;
+}
+
+static size_t put(char *out, const void *from, size_t n)
+{
+    memcpy(out, from, n);
+    return n;
+}
+
+static bool check_text(const char *text, struct value_error *e)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+
+    if ((size_t)(end - p) > TEXT_MAX)
+        return value_fail(e, "", _("the text is longer than %d bytes"), TEXT_MAX);
+    if (!utf8_valid(p, end - p))
+        return value_fail(e, _("save the file in UTF-8, or name its encoding"), "%s",
+                          _("the text is not valid UTF-8"));
+    while (p < end) {
+        uint32_t c = utf8_next(&p, end);
+        if (c != '\r' && utf8_forbidden(c))
+            return value_fail(e, _("retype the text by hand"),
+                              _("the text has a character that may not be stored (U+%04X)"), c);
+    }
+    return true;
+}
+
+/* CRLF becomes a newline, other rare spaces a plain one; both ends are trimmed. */
+char *value_clean(const char *text, struct arena *arena, struct value_error *e)
+{
+    if (!check_text(text, e))
+        return NULL;
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    char *out = arena_alloc(arena, (size_t)(end - p) + 1);
+    size_t n = 0, keep = 0;
+
+    if (!out) {
+        value_no_memory(e);
+        return NULL;
+    }
+    while (p < end) {
+        const uint8_t *from = p;
+        uint32_t c = utf8_next(&p, end);
+        if (is_space(c)) {
+            bool plain = c == '\t' || c == '\n';
+            if (n > 0 && !(c == '\r' && p < end && *p == '\n'))
+                out[n++] = plain ? (char)c : ' ';
+        } else {
+            n += put(out + n, from, (size_t)(p - from));
+            keep = n;
+        }
+    }
+    out[keep] = 0;
+    if (!utf8_clean((const uint8_t *)out, keep)) {
+        value_fail(e, _("retype the text by hand"), "%s",
+                   _("the text has too many combining marks in a row"));
+        return NULL;
+    }
+    return out;
+}
+
+char *value_fold(const char *text, struct arena *arena)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    char *out = arena_alloc(arena, (size_t)(end - p) + 1);
+    size_t n = 0;
+
+    if (!out || !utf8_valid(p, end - p))
+        return NULL;
+    while (p < end) {
+        const uint8_t *from = p;
+        uint32_t c = utf8_next(&p, end);
+        if (c >= 0xFF01 && c <= 0xFF5E)
+            out[n++] = (char)(c - 0xFEE0);
+        else if (c == 0xFFE5)
+            n += put(out + n, "¥", strlen("¥"));
+        else if (is_space(c))
+            out[n++] = ' ';
+        else
+            n += put(out + n, from, (size_t)(p - from));
+    }
+    out[n] = 0;
+    return out;
+}
+
+char *value_clean_code(const char *name, const char *text, struct arena *arena)
+{
+    static const char *const upper[] = {"code", "credit_code", "currency", "industry", NULL};
+    char *s = value_fold(text, arena), *w = s;
+
+    if (!s || !value_one_of(name, upper))
+        return s;
+    for (const char *r = s; *r; r++)
+        if (*r != ' ')
+            *w++ = (char)toupper((unsigned char)*r);
+    *w = 0;
+    return s;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Amounts of money, areas and whole numbers out of text. */
+#include "value_internal.h"
+
+#include "decimal.h"
+
+#include <string.h>
+
+#define AREA_DECIMALS 6
+
+struct unit {
+    const char *text;
+    int power;
+};
+
+/* Longer ones first: the first that fits is taken. */
+static const struct unit money_units[] = {
+    {"万亿", 12}, {"千万", 7}, {"百万", 6}, {"十万", 5}, {"亿", 8},      {"億", 8},      {"万", 4},
+    {"萬", 4},    {"千", 3},   {"元", 0},   {"圆", 0},   {"billion", 9}, {"million", 6}, {"thousand", 3},
+};
+
+static const struct area_unit {
+    const char *text;
+    int64_t num, den; /* × num / den = mu */
+} area_units[] = {
+    {"平方公里", 1500, 1}, {"平方千米", 1500, 1}, {"平方米", 3, 2000}, {"公顷", 15, 1},
+    {"万亩", 10000, 1},    {"亩", 1, 1},          {"㎡", 3, 2000},     {"m²", 3, 2000},
+    {"m2", 3, 2000},       {"ha", 15, 1},         {"mu", 1, 1},
+};
+
+static const char *skip_spaces(const char *s)
+{
+    while (*s == ' ')
+        s++;
+    return s;
+}
+
+/* What is wrong with a text that is no plain number. */
+static bool bad_number(struct value_error *e, const char *text)
+{
+    static const char *const vague[] = {"约",     "近",   "余",   "多",   "左右",  "以上", "以下", "超",
+                                        "不低于", "上下", "大概", "预计", "about", "ca.",  NULL};
+    static const char *const range[] = {"-", "~", "至", "到", "–", "—", "～", NULL};
+    static const char *const money[] = {"美元", "美金", "港元",   "港币", "欧元", "日元",
+                                        "英镑", "韩元", "新台币", "台币", "$",    "€",
+                                        "£",    "USD",  "EUR",    "HKD",  "JPY",  NULL};
+    struct value_brief s = value_brief(text);
+    const char *w;
+
+    if ((w = value_find_any(text, vague)))
+        return value_fail(e, _("write one exact figure"), _("\"%s\" is not exact (%s)"), s.text, w);
+    if (text[0] == '-' || text[0] == '(')
+        return value_fail(e, "", _("\"%s\" is negative"), s.text);
+    if ((w = value_find_any(text, range)))
+        return value_fail(e, _("write one exact figure"), _("\"%s\" is a range (%s)"), s.text, w);
+    if ((w = value_find_any(text, money)))
+        return value_fail(e, _("write the amount without it, and the field currency beside it"),
+                          _("\"%s\" names a currency (%s)"), s.text, w);
+    if (strpbrk(text, "eE") && strpbrk(text, "+0123456789"))
+        return value_fail(e, _("format the column as text or number before saving the sheet"),
+                          _("\"%s\" is written with an exponent"), s.text);
+    return value_fail(e, _("for example 3.5亿元, 1200万 or 12,000,000"), _("\"%s\" is not a number"), s.text);
+}
+
+static bool read_decimal(const char **p, const char *whole, struct decimal *d, struct value_error *e)
+{
+    switch (decimal_read(p, d)) {
+    case DECIMAL_OK:
+        return true;
+    case DECIMAL_GROUPING:
+        return value_fail(e, _("commas belong between thousands only"), _("\"%s\" can be read in two ways"),
+                          value_brief(whole).text);
+    case DECIMAL_LONG:
+        return value_fail(e, "", _("\"%s\" has too many digits"), value_brief(whole).text);
+    default:
+        return bad_number(e, whole);
+    }
+}
+
+/* Moves *p behind a unit of money; false when there is none. */
+static bool take_money_unit(const char **p, int *power)
+{
+    for (size_t i = 0; i < N(money_units); i++) {
+        if (!value_starts(*p, money_units[i].text))
+            continue;
+        *power = money_units[i].power;
+        *p += strlen(money_units[i].text);
+        if (*power > 0 && (value_starts(*p, "元") || value_starts(*p, "圆")))
+            *p += strlen("元");
+        return true;
+    }
+    return false;
+}
+
+static const char *skip_money_prefix(const char *p)
+{
+    static const char *const heads[] = {"人民币", "RMB", "CNY", "¥", NULL};
+
+    for (const char *const *h = heads; *h; h++)
+        if (value_starts(p, *h))
+            p = skip_spaces(p + strlen(*h));
+    return p;
+}
+
+static const char *skip_money_suffix(const char *p)
+{
+    static const char *const tails[] = {"整", "人民币", "RMB", "CNY", NULL};
+
+    p = skip_spaces(p);
+    for (const char *const *t = tails; *t; t++)
+        if (value_starts(p, *t))
+            p = skip_spaces(p + strlen(*t));
+    return p;
+}
+
+/* Adds number and unit at *p to *fen. A part without a unit is in `base`, and then the only one. */
+static bool money_part(const char **p, const char *whole, int base, int *last, int64_t *fen,
+                       struct value_error *e)
+{
+    struct decimal d;
+    int64_t part;
+    int power;
+    bool fits;
+
+    if (!read_decimal(p, whole, &d, e))
+        return false;
+    *p = skip_spaces(*p);
+    if (!take_money_unit(p, &power)) {
+        if (*last < 99)
+            return value_fail(e, _("write one number with one unit"), _("\"%s\" can be read in two ways"),
+                              value_brief(whole).text);
+        power = base;
+    }
+    if (power >= *last)
+        return bad_number(e, whole);
+    *last = power;
+    if (decimal_to_int(d, power + 2, &part, &fits) && !__builtin_add_overflow(*fen, part, fen))
+        return true;
+    return fits ? value_fail(e, "", _("\"%s\" has more than two decimals of a yuan"), value_brief(whole).text)
+                : value_fail(e, "", _("\"%s\" is too large"), value_brief(whole).text);
+}
+
+static bool unit_power(const char *unit, int *power, struct value_error *e)
+{
+    const char *p = unit;
+
+    *power = 0;
+    if (!unit || (take_money_unit(&p, power) && !*p))
+        return true;
+    return value_fail(e, _("known units: 元 千元 万元 百万元 千万元 亿元 thousand million billion"),
+                      _("unknown unit of money \"%s\""), value_brief(unit).text);
+}
+
+bool value_read_money(const char *text, const char *unit, int64_t *ret, struct value_error *e)
+{
+    const char *p = skip_money_prefix(text);
+    int base, last = 99;
+
+    *ret = 0;
+    if (!unit_power(unit, &base, e) || !money_part(&p, text, base, &last, ret, e))
+        return false;
+    while (p = skip_spaces(p), *p >= '0' && *p <= '9')
+        if (!money_part(&p, text, base, &last, ret, e))
+            return false;
+    return *skip_money_suffix(p) ? bad_number(e, text) : true;
+}
+
+static const struct area_unit *find_area_unit(const char **p)
+{
+    for (size_t i = 0; i < N(area_units); i++) {
+        if (value_starts(*p, area_units[i].text)) {
+            *p += strlen(area_units[i].text);
+            return &area_units[i];
+        }
+    }
+    return NULL;
+}
+
+char *value_read_area(const char *text, const char *unit, struct arena *arena, struct value_error *e)
+{
+    const char *p = unit ? unit : "亩", *q = text;
+    const struct area_unit *base = find_area_unit(&p), *own;
+    struct decimal d;
+    char buf[64], *s;
+
+    if (!base || *p) {
+        value_fail(e, _("known units: 亩 公顷 平方米 平方公里"), _("unknown unit of area \"%s\""),
+                   value_brief(unit).text);
+        return NULL;
+    }
+    if (!read_decimal(&q, text, &d, e))
+        return NULL;
+    q = skip_spaces(q);
+    own = *q ? find_area_unit(&q) : base;
+    if (!own || *q) {
+        bad_number(e, text);
+        return NULL;
+    }
+    if (!decimal_to_text(d, own->num, own->den, AREA_DECIMALS, buf, sizeof(buf))) {
+        value_fail(e, "", _("\"%s\" is too large or has more than %d decimals of a mu"),
+                   value_brief(text).text, AREA_DECIMALS);
+        return NULL;
+    }
+    if (!(s = arena_strdup(arena, buf)))
+        value_no_memory(e);
+    return s;
+}
+
+bool value_read_int(const char *text, int64_t max, int64_t *ret, struct value_error *e)
+{
+    const char *p = text;
+    struct decimal d;
+    bool fits;
+
+    if (!read_decimal(&p, text, &d, e))
+        return false;
+    if (!strcmp(p, "人") || !strcmp(p, "名") || !strcmp(p, "个"))
+        p = "";
+    if (*p)
+        return bad_number(e, text);
+    if (!decimal_to_int(d, 0, ret, &fits) && fits)
+        return value_fail(e, "", _("\"%s\" is not a whole number"), value_brief(text).text);
+    return fits && *ret <= max ? true : value_fail(e, "", _("\"%s\" is too large"), value_brief(text).text);
+}
