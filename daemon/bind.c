@@ -793,12 +793,16 @@ bool bind_reply(const struct bind_op *op, const PGresult *row, struct arena *are
     return true;
 }
 
-void bind_set_int64(ProtobufCMessage *message, const char *field, int64_t value)
+void bind_fill_rev(ProtobufCMessage *reply, int64_t rev)
 {
     const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
+        protobuf_c_message_descriptor_get_field_by_name(reply->descriptor, "rev");
     if (!f || f->type != PROTOBUF_C_TYPE_INT64 || f->label == PROTOBUF_C_LABEL_REPEATED)
         return;
-    *(int64_t *)((char *)message + f->offset) = value;
-    *(protobuf_c_boolean *)((char *)message + f->quantifier_offset) = 1;
+    int64_t *value = (int64_t *)((char *)reply + f->offset);
+    protobuf_c_boolean *has = (protobuf_c_boolean *)((char *)reply + f->quantifier_offset);
+    if (*has && *value == 0) {
+        *value = rev;
+        *has = rev != 0;
+    }
 }

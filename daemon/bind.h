@@ -54,7 +54,7 @@ bool bind_params(const struct bind_op *op, const ProtobufCMessage *request, cons
 bool bind_reply(const struct bind_op *op, const PGresult *row, struct arena *arena,
                 ProtobufCMessage **ret_reply, Qipan__Error **ret_error);
 
-/* Sets an int64 or string field by name if the message has it. For `rev`, which only the seal knows. */
-void bind_set_int64(ProtobufCMessage *message, const char *field, int64_t value);
+/* `rev` = 0 in a reply means: this call changed something, the revision is the one its group is sealed with. */
+void bind_fill_rev(ProtobufCMessage *reply, int64_t rev);
 
 #endif

@@ -127,6 +127,8 @@ static void flush(struct task *task)
     if (c->stalled && !c->paused && !c->dead && !c->closing) {
         c->stalled = false;
         digest(c, NULL, 0);
+        if (!c->stalled)
+            read_socket(c);
     }
     if (c->dead || c->writing)
         return;
@@ -246,8 +248,11 @@ static void digest(struct conn *c, const uint8_t *bytes, size_t n)
             conn_kill(c, "closed by the peer");
             return;
         }
+        if (!c->secured) /* no frame can have come yet */
+            return;
         if (!all) {
             c->stalled = true;
+            uv_read_stop((uv_stream_t *)&c->tcp); /* else libuv goes on reading in this very turn */
             if (!c->paused)
                 loop_touch(c->loop, &c->flush);
             return;
@@ -284,7 +289,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
 /* Reads while neither paused nor congested; a closing connection reads only to notice the peer's end. */
 static void read_socket(struct conn *c)
 {
-    if (!c->dead && !c->paused && !c->congested)
+    if (!c->dead && !c->paused && !c->congested && !c->stalled)
         uv_read_start((uv_stream_t *)&c->tcp, give_input, on_read);
 }
 

@@ -153,6 +153,12 @@ static void on_gone(struct session *s)
 
 const struct session_handler dispatch_handler = {take_call, take_cancel, on_writable, on_gone};
 
+void dispatch_goodbye(struct dispatch *d, struct session *s, uint32_t reconnect_after_ms)
+{
+    hub_farewell(d->hub, s);
+    session_goodbye(s, NULL, NULL, reconnect_after_ms);
+}
+
 struct pool *dispatch_pool(struct dispatch *d)
 {
     return d->pool;

@@ -21,6 +21,8 @@ struct dispatch *dispatch_new(struct loop *loop, struct deadlines *deadlines, co
 void dispatch_free(struct dispatch *d);
 
 struct pool *dispatch_pool(struct dispatch *d);
+void dispatch_goodbye(struct dispatch *d, struct session *s,
+                      uint32_t reconnect_after_ms); /* bookmarks, then goodbye */
 extern const struct session_handler dispatch_handler;
 
 #endif

@@ -22,6 +22,7 @@
 #define FRAME_BYTES    (LIMIT_FRAME - 1024) /* of events in one frame; the rest is its head */
 #define BOOKMARK_MS    5000
 #define AGAIN_MS       1
+#define AWAIT_MS       1000 /* for the hub to learn what the registry knows already */
 #define PAGE_FAILED_MS 500
 
 struct position {
@@ -43,9 +44,13 @@ struct watch {
     bool started, live, paging, cancelled;
     struct position at, told;
     int64_t large; /* this revision must be paged */
+    bool overdue;  /* don't wait for `awaited` any longer */
     int64_t
         awaited; /* from now: begins when the hub knows this revision, so that nothing older than the call comes */
-    bool batch_seen; /* summary: a change of the current revision's batch concerned the watch */
+    bool batch_seen;    /* summary: a change of the current revision's batch concerned the watch */
+    int32_t page_limit; /* of the next page; less after one that didn't fit */
+    uint32_t patience_ms;
+    struct deadline late; /* the call that began the watch must be answered by then */
     struct journal_query page;
     struct journal_seek seek;
 };
@@ -143,8 +148,8 @@ static void send_feed(struct watch *w, const char *state)
     Qipan__Feed feed = QIPAN__FEED__INIT;
     Qipan__Frame frame = QIPAN__FRAME__INIT;
     Qipan__Cursor after, upto;
-    if (!state && hub->n == 0 && same_position(&w->at, &w->told))
-        return;
+    if (!state && hub->n == 0 && (same_position(&w->at, &w->told) || (w->summary && !w->at.whole)))
+        return; /* a summary is due at the end of its revision: a place inside would lose it at resume */
     cursor_of(&w->told, &after);
     cursor_of(&w->at, &upto);
     feed.has_call = true;
@@ -230,18 +235,33 @@ static void take_event(struct watch *w, const Qipan__Event *event)
         w->at.whole = true;
 }
 
-static void take_revision(struct watch *w, const Qipan__Revision *revision)
-{
-    bool inside = !w->at.whole && w->at.rev == revision->rev;
-    for (size_t i = 0; i < revision->n_events; i++)
-        if (!inside || revision->events[i]->idx > w->at.idx)
-            take_event(w, revision->events[i]);
-    w->at = (struct position){revision->epoch, revision->rev, revision->tag, 0, true};
-}
-
 static bool room(const struct watch *w)
 {
     return w->session->conn && !w->cancelled && conn_owed(w->session->conn) < CONN_HIGH;
+}
+
+/* False: the connection is full, the position stands between two changes. */
+static bool take_events(struct watch *w, Qipan__Event *const *events, size_t n)
+{
+    bool inside = !w->at.whole;
+    int64_t rev = w->at.rev;
+    int32_t idx = w->at.idx;
+    for (size_t i = 0; i < n; i++) {
+        if (inside && events[i]->rev == rev && events[i]->idx <= idx)
+            continue;
+        if (!w->summary && !room(w))
+            return false;
+        take_event(w, events[i]);
+    }
+    return true;
+}
+
+static bool take_revision(struct watch *w, const Qipan__Revision *revision)
+{
+    if (!take_events(w, revision->events, revision->n_events))
+        return false;
+    w->at = (struct position){revision->epoch, revision->rev, revision->tag, 0, true};
+    return true;
 }
 
 static void say_live(struct watch *w, bool live)
@@ -271,7 +291,8 @@ static bool feed_watch(struct watch *w)
             fetch(w, w->at.whole && w->large > w->at.rev ? w->large : revision || !w->at.whole ? next : 0);
             return true;
         }
-        take_revision(w, revision);
+        if (!take_revision(w, revision))
+            break;
         if (hub->bytes > FRAME_BYTES / 2)
             send_feed(w, NULL);
     }
@@ -287,8 +308,7 @@ static void begin_when_known(struct watch *w);
 
 static void take_page_of_revision(struct watch *w, const Qipan__Revision *page, int64_t rev)
 {
-    for (size_t i = 0; i < page->n_events; i++)
-        take_event(w, page->events[i]);
+    take_events(w, page->events, page->n_events);
     if (page->n_events == 0) { /* the cursor stood behind its last change */
         w->at.rev = rev;
         w->at.whole = true;
@@ -305,8 +325,16 @@ static void take_page(struct watch *w, const Qipan__JournalReadReply *page)
             w->large = revision->rev;
             return;
         }
-        take_revision(w, revision);
+        if (!take_revision(w, revision))
+            return;
     }
+}
+
+/* Sooner stays: one watch's pause must not delay the others. */
+static void look_again(struct hub *hub, uint64_t in_ms)
+{
+    if (!hub->again.slot || hub->again.at_ms > loop_now_ms(hub->loop) + in_ms)
+        deadline_set(hub->deadlines, &hub->again, in_ms);
 }
 
 static void on_page(struct journal_query *q, struct journal_rows *rows, const char *code, Qipan__Error *error)
@@ -327,7 +355,8 @@ static void on_page(struct journal_query *q, struct journal_rows *rows, const ch
         take_page(w, rows->reply);
         send_feed(w, NULL);
     }
-    deadline_set(w->hub->deadlines, &w->hub->again, rows ? AGAIN_MS : PAGE_FAILED_MS);
+    w->page_limit = rows ? JOURNAL_PAGE : w->page_limit > 8 ? w->page_limit / 8 : 1;
+    look_again(w->hub, rows ? AGAIN_MS : PAGE_FAILED_MS);
 }
 
 /* large_rev: a page of that revision; 0: the next revisions. */
@@ -340,9 +369,9 @@ static void fetch(struct watch *w, int64_t large_rev)
     w->page.job.lane = POOL_READ;
     w->large = large_rev;
     if (large_rev)
-        journal_page(w->hub->journal, &w->page, large_rev, w->at.whole ? -1 : w->at.idx);
+        journal_page(w->hub->journal, &w->page, large_rev, w->at.whole ? -1 : w->at.idx, w->page_limit);
     else
-        journal_read(w->hub->journal, &w->page, w->at.rev);
+        journal_read(w->hub->journal, &w->page, w->at.rev, w->page_limit);
 }
 
 /* ---- all watches */
@@ -358,7 +387,7 @@ static void pump(struct task *task)
             again |= !feed_watch(w);
     }
     if (again)
-        deadline_set(hub->deadlines, &hub->again, AGAIN_MS);
+        look_again(hub, AGAIN_MS);
 }
 
 static void on_again(struct deadline *d)
@@ -422,6 +451,7 @@ static void watch_free(struct watch *w)
         if (w->next)
             w->next->back = w->back;
     }
+    deadline_clear(w->hub->deadlines, &w->late);
     arena_free(&w->arena);
     session_unref(w->session);
     free(w);
@@ -455,6 +485,7 @@ static void begin(struct watch *w)
     reply.at = &at;
     session_reply(w->session, w->call, &reply.base, NULL);
     w->started = true;
+    deadline_clear(w->hub->deadlines, &w->late);
     if (!w->at.whole || w->at.rev < w->hub->newest.rev)
         send_feed(w, "CATCHUP");
     loop_touch(w->hub->loop, &w->hub->pump);
@@ -463,7 +494,7 @@ static void begin(struct watch *w)
 /* Now is not simply the newest number: a lower one may still be on its way. */
 static void begin_when_known(struct watch *w)
 {
-    if (w->at.rev < 0 && w->hub->newest.rev < w->awaited) {
+    if (w->at.rev < 0 && w->hub->newest.rev < w->awaited && !w->overdue) {
         journal_kick(w->hub->journal);
         return;
     }
@@ -488,8 +519,25 @@ static void on_seek(struct journal_seek *q, const Qipan__JournalSeekReply *reply
             w->at = (struct position){reply->epoch, reply->rev, reply->tag, 0, true};
         else if (w->at.rev < 0)
             w->awaited = reply->rev;
+        deadline_set(w->hub->deadlines, &w->late, AWAIT_MS);
         begin_when_known(w);
     }
+}
+
+/* Either the registry doesn't say where the watch stands: then the call is answered all the same. Or a number below the
+ * newest hangs: then the watch begins where this daemon is. */
+static void on_late(struct deadline *d)
+{
+    struct watch *w = container_of(d, struct watch, late);
+    if (!w->paging) {
+        w->overdue = true;
+        begin_when_known(w);
+        return;
+    }
+    session_refuse(w->session, w->call, "UNAVAILABLE", NULL);
+    w->cancelled = true;
+    if (journal_seek_cancel(w->hub->journal, &w->seek))
+        watch_free(w);
 }
 
 static struct watch *watch_new(struct hub *hub, struct session *s, uint32_t call)
@@ -540,6 +588,9 @@ static void start_watch(struct watch *w, const Qipan__WatchRequest *request)
         w->at = (struct position){request->after->epoch, request->after->rev, request->after->tag,
                                   request->after->idx, !request->after->has_idx};
     w->paging = true;
+    w->page_limit = JOURNAL_PAGE;
+    w->late.fire = on_late;
+    deadline_set(w->hub->deadlines, &w->late, w->patience_ms);
     w->seek.done = on_seek;
     journal_seek(w->hub->journal, &w->seek, cursor, w->session->principal.account, w->session->lang);
 }
@@ -561,8 +612,12 @@ void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)
         session_refuse(s, call->call, taken ? "PROTOCOL_ERROR" : "BUSY", "call");
     else if (!hub->journal || !(w = watch_new(hub, s, call->call)))
         session_refuse(s, call->call, "UNAVAILABLE", NULL);
-    else
+    else {
+        w->patience_ms = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < LIMIT_DEADLINE_MS
+                             ? call->deadline_ms
+                             : LIMIT_DEADLINE_MS;
         start_watch(w, (Qipan__WatchRequest *)message);
+    }
     arena_free(&arena);
 }
 
@@ -586,6 +641,14 @@ void hub_writable(struct hub *hub, struct session *s)
 {
     if (s->watches)
         loop_touch(hub->loop, &hub->pump);
+}
+
+void hub_farewell(struct hub *hub, struct session *s)
+{
+    (void)hub;
+    for (struct watch *w = s->watches; w; w = w->session_next)
+        if (w->started && !w->cancelled && room(w))
+            send_feed(w, NULL);
 }
 
 void hub_gone(struct hub *hub, struct session *s)

@@ -19,6 +19,8 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
 void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call);
 void hub_cancel(struct hub *hub, struct session *s, uint32_t call);
 void hub_writable(struct hub *hub, struct session *s);
+void hub_farewell(struct hub *hub,
+                  struct session *s); /* a last bookmark for each of its watches, before a goodbye */
 void hub_gone(struct hub *hub, struct session *s);
 
 #endif

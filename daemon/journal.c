@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_ARENA  (16 * 1024 * 1024)
-#define READ_ROWS   256
-#define PAGE_EVENTS 256
-#define FENCES_MAX  8
+#define ROWS_ARENA (16 * 1024 * 1024)
+#define READ_ROWS  JOURNAL_PAGE
+#define FENCES_MAX 8
 
 /* ---- rows */
 
@@ -76,6 +75,7 @@ struct journal {
     struct sequencer sequencer;
     int64_t epoch;
     bool begun, reading, again;
+    int32_t limit; /* revisions of the next read; less after a page that didn't fit */
     struct journal_query query;
     struct pool_job start;
     struct deadline poll, gap;
@@ -166,7 +166,10 @@ static void on_gap_due(struct deadline *d)
 static void arm_gap(struct journal *j)
 {
     uint64_t due = sequencer_due(&j->sequencer), now = now_us();
-    if (due != UINT64_MAX)
+    bool free_fence = false; /* without one it is the end of a fence that goes on */
+    for (int i = 0; i < FENCES_MAX; i++)
+        free_fence |= !j->fences[i].busy;
+    if (due != UINT64_MAX && free_fence)
         deadline_set(j->deadlines, &j->gap, due > now ? (due - now) / 1000 + 1 : 1);
 }
 
@@ -202,6 +205,7 @@ static void on_rows(struct journal_query *q, struct journal_rows *rows, const ch
 {
     struct journal *j = container_of(q, struct journal, query);
     j->reading = false;
+    j->limit = rows ? READ_ROWS : j->limit > 8 ? j->limit / 8 : 1;
     if (rows)
         take_rows(j, rows);
     else
@@ -216,7 +220,7 @@ static void read_on(struct journal *j)
     j->reading = true;
     j->query.done = on_rows;
     j->query.job.lane = POOL_FEED;
-    journal_read(j, &j->query, j->sequencer.watermark);
+    journal_read(j, &j->query, j->sequencer.watermark, j->limit);
 }
 
 void journal_kick(struct journal *j)
@@ -249,6 +253,7 @@ struct journal *journal_new(struct loop *loop, struct deadlines *deadlines, stru
     j->pool = pool;
     j->ops = ops;
     j->poll_ms = poll_ms;
+    j->limit = READ_ROWS;
     j->events = *events;
     j->poll.fire = on_poll;
     j->gap.fire = on_gap_due;
@@ -320,24 +325,24 @@ static void submit_query(struct journal *j, struct journal_query *q, const Proto
     pool_submit(j->pool, &q->job);
 }
 
-void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev)
+void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev, int32_t limit)
 {
     Qipan__JournalReadRequest request = QIPAN__JOURNAL_READ_REQUEST__INIT;
     request.has_after_rev = request.has_limit = true;
     request.after_rev = after_rev;
-    request.limit = READ_ROWS;
+    request.limit = limit;
     q->op = &j->ops->read;
     submit_query(j, q, &request.base);
 }
 
-void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx)
+void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx, int32_t limit)
 {
     Qipan__JournalPageRequest request = QIPAN__JOURNAL_PAGE_REQUEST__INIT;
     request.has_rev = request.has_limit = true;
     request.rev = rev;
     request.has_after_idx = after_idx >= 0;
     request.after_idx = after_idx;
-    request.limit = PAGE_EVENTS;
+    request.limit = limit;
     q->op = &j->ops->page;
     submit_query(j, q, &request.base);
 }
@@ -357,6 +362,14 @@ static void on_seek(struct pool_job *job, const struct pool_answer *a)
                       : "INTERNAL",
             error);
     arena_free(&arena);
+}
+
+bool journal_seek_cancel(struct journal *j, struct journal_seek *q)
+{
+    if (!pool_cancel(j->pool, &q->job))
+        return false;
+    arena_free(&q->arena);
+    return true;
 }
 
 void journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor, int32_t account,

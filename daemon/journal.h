@@ -54,10 +54,12 @@ struct journal_query {
     void (*done)(struct journal_query *q, struct journal_rows *rows, const char *code, Qipan__Error *error);
 };
 
-/* Revisions after after_rev. */
-void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev);
+#define JOURNAL_PAGE 256 /* revisions or events of one page, at most; the registry ends it earlier by bytes */
+
+/* Revisions after after_rev. A page that doesn't fit fails: ask again with a smaller limit. */
+void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev, int32_t limit);
 /* The events of one revision after after_idx (-1 = from its start), as one Revision in the reply. */
-void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx);
+void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx, int32_t limit);
 
 /* Where a cursor stands; NULL = the newest position. */
 struct journal_seek {
@@ -69,5 +71,6 @@ struct journal_seek {
 };
 void journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor, int32_t account,
                   const char *lang);
+bool journal_seek_cancel(struct journal *j, struct journal_seek *q); /* false: it is being answered */
 
 #endif

@@ -64,7 +64,7 @@ static void drain_step(struct deadline *d)
     bool late = now - begun > (uint64_t)server->config.drain_ms;
     if (!calls_open(server) || late)
         for (struct session *s = server->sessions.first; s; s = s->next)
-            session_goodbye(s, NULL, NULL, DRAIN_SPREAD_MS);
+            dispatch_goodbye(server->dispatch, s, DRAIN_SPREAD_MS);
     if (server->sessions.n == 0 || now - begun > (uint64_t)server->config.drain_ms + 1000)
         close_all(server);
     else

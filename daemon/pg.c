@@ -136,8 +136,20 @@ static void on_timer(struct deadline *d)
     struct pg_link *link = container_of(d, struct pg_link, timer);
     if (link->state == PG_DOWN)
         connect_now(link);
-    else if (link->state != PG_UP)
-        go_down(link, "no answer while connecting");
+    else
+        go_down(link,
+                link->state == PG_UP ? "a call was not answered in time" : "no answer while connecting");
+}
+
+/* While batches are in flight the first of them is timed: a frozen server says nothing, not even that it is gone. */
+static void time_first(struct pg_link *link)
+{
+    if (link->state != PG_UP)
+        return;
+    if (link->first)
+        deadline_set(link->deadlines, &link->timer, link->patience_ms);
+    else
+        deadline_clear(link->deadlines, &link->timer);
 }
 
 /* The warning comes before the commit's result; one batch at a time is being answered, so it is the first one's. */
@@ -255,6 +267,8 @@ void pg_send(struct pg_link *link, struct pg_batch *b)
     enqueue(link, b);
     for (int i = 0; i < b->n; i++)
         send_one(link, b, i);
+    if (link->depth == 1)
+        time_first(link);
     PQpipelineSync(link->conn); /* a failure of any send shows as a bad link when the task runs */
     loop_touch(link->loop, &link->task);
 }
@@ -287,6 +301,7 @@ static void finish_batch(struct pg_link *link, struct pg_batch *b)
     memcpy(results, b->results, sizeof results);
     announce(link, b);
     clear_results(results, n);
+    time_first(link);
 }
 
 /* A call's results end with NULL; a Parse before it counts as a call of its own (b->part). What comes after the last

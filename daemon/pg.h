@@ -71,8 +71,9 @@ struct pg_link {
     const struct pg_events *events;
     void *owner;
     enum pg_state state;
-    int depth;         /* batches in flight */
-    char problem[320]; /* why it is down, last known */
+    int depth;            /* batches in flight */
+    uint64_t patience_ms; /* a batch unanswered for this long: the link is given up */
+    char problem[320];    /* why it is down, last known */
 
     /* private */
     const char *conninfo;

@@ -13,23 +13,25 @@
 
 struct lane {
     const char *name;
-    const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
+    uint64_t patience_ms; /* for an answer: a little more than the server may take by its own time limits */
+    const char *options;  /* of the server process: a stopped daemon or a long wait must not hold others up */
     int links, depth;
     bool change; /* jobs go as a group with lock and seal */
 };
 
 static const struct lane lanes[POOL_LANES] = {
-    [POOL_READ] = {"read", "-c statement_timeout=15s", 2, READ_DEPTH, false},
-    [POOL_EDIT] = {"edit", "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
-    [POOL_SOLO] = {"solo", "-c statement_timeout=15s -c lock_timeout=3s", 1, 1, true},
-    [POOL_BULK] = {"bulk", "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
-    [POOL_FEED] = {"feed", "-c statement_timeout=15s -c synchronous_commit=off", 1, 4, false},
-    [POOL_FENCE] = {"fence", "-c statement_timeout=15s -c lock_timeout=10s", 1, 1, false},
+    [POOL_READ] = {"read", 20000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
+    [POOL_EDIT] = {"edit", 20000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
+    [POOL_SOLO] = {"solo", 20000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
+    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
+    [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
+    [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 1, 1, false},
 };
 
 struct pool_link {
     struct pg_link pg;
     struct pool *pool;
+    struct flight *flight; /* lanes of changes: the one in the air */
     enum pool_lane lane;
     char conninfo[1024];
 };
@@ -80,16 +82,69 @@ static void append(struct pool *pool, struct pool_job *job)
     loop_touch(pool->loop, &pool->pump);
 }
 
-static struct pool_job *take(struct queue *q)
+/* Older than what waits: it was in the air already. */
+static void put_back(struct pool *pool, struct pool_job *job)
 {
-    struct pool_job *job = q->first;
-    if (!job)
-        return NULL;
-    q->first = job->next;
-    if (!q->first)
-        q->last = &q->first;
+    struct queue *q = &pool->queues[job->lane];
+    job->next = q->first;
+    job->queued = true;
+    q->first = job;
+    if (!job->next)
+        q->last = &job->next;
+    loop_touch(pool->loop, &pool->pump);
+}
+
+/* Takes out the job that *place points to. */
+static struct pool_job *take_at(struct queue *q, struct pool_job **place)
+{
+    struct pool_job *job = *place;
+    *place = job->next;
+    if (q->last == &job->next)
+        q->last = place;
     job->queued = false;
     return job;
+}
+
+static struct pool_job *take(struct queue *q)
+{
+    return q->first ? take_at(q, &q->first) : NULL;
+}
+
+static bool flies(const struct pool *pool, enum pool_lane lane, uint64_t object)
+{
+    for (int i = 0; i < pool->n_links[lane]; i++) {
+        const struct flight *f = pool->links[lane][i].flight;
+        for (int k = 0; f && k < f->n; k++)
+            if (f->jobs[k]->object == object)
+                return true;
+    }
+    return false;
+}
+
+static bool waits(const struct pool *pool, enum pool_lane lane, uint64_t object)
+{
+    for (const struct pool_job *job = pool->queues[lane].first; job; job = job->next)
+        if (job->object == object)
+            return true;
+    return false;
+}
+
+/* Changes of one object go one after the other, in the order of arrival, on whichever link. */
+static bool must_wait(const struct pool *pool, enum pool_lane lane, uint64_t object)
+{
+    if (!object || !lanes[lane].change)
+        return false;
+    return flies(pool, POOL_EDIT, object) || flies(pool, POOL_SOLO, object) ||
+           (lane == POOL_EDIT && waits(pool, POOL_SOLO, object));
+}
+
+static struct pool_job *take_free(struct pool *pool, enum pool_lane lane)
+{
+    struct queue *q = &pool->queues[lane];
+    for (struct pool_job **place = &q->first; *place; place = &(*place)->next)
+        if (!must_wait(pool, lane, (*place)->object))
+            return take_at(q, place);
+    return NULL;
 }
 
 void pool_submit(struct pool *pool, struct pool_job *job)
@@ -104,16 +159,11 @@ bool pool_cancel(struct pool *pool, struct pool_job *job)
     struct queue *q = &pool->queues[job->lane];
     if (!job->queued)
         return false;
-    for (struct pool_job **p = &q->first; *p; p = &(*p)->next) {
-        if (*p != job)
-            continue;
-        *p = job->next;
-        if (q->last == &job->next)
-            q->last = p;
-        job->queued = false;
-        return true;
-    }
-    return false;
+    struct pool_job **place = &q->first;
+    while (*place != job)
+        place = &(*place)->next;
+    take_at(q, place);
+    return true;
 }
 
 static void fail(struct pool_job *job, const char *code)
@@ -155,6 +205,18 @@ static const struct meaning *meaning_of(const char *sqlstate)
     return m;
 }
 
+/* Who waits for an object that stays locked would wait just as long, one after the other, for nothing. */
+static void fail_waiting(struct pool *pool, enum pool_lane lane, uint64_t object)
+{
+    struct queue *q = &pool->queues[lane];
+    for (struct pool_job **place = &q->first; object && *place;) {
+        if ((*place)->object == object)
+            fail(take_at(q, place), "LOCKED");
+        else
+            place = &(*place)->next;
+    }
+}
+
 /* Puts a job whose batch failed where it goes next. `guilty`: it was this job's call that failed. */
 static void again(struct pool *pool, struct pool_job *job, const struct pg_batch *b, bool guilty)
 {
@@ -163,7 +225,7 @@ static void again(struct pool *pool, struct pool_job *job, const struct pg_batch
         return;
     }
     if (!guilty) {
-        append(pool, job);
+        put_back(pool, job);
         return;
     }
     const struct meaning *m = meaning_of(b->sqlstate);
@@ -171,12 +233,14 @@ static void again(struct pool *pool, struct pool_job *job, const struct pg_batch
         (m->verdict == RETRY_ALONE && job->lane == POOL_SOLO)) {
         if (strcmp(m->code, "INTERNAL") == 0)
             log_error("pool", "%s: %s %s", job->statement->sql, b->sqlstate, b->message);
+        if (job->lane == POOL_SOLO && strcmp(m->code, "LOCKED") == 0)
+            fail_waiting(pool, POOL_EDIT, job->object);
         fail(job, m->code);
         return;
     }
     if (job->lane == POOL_EDIT)
         job->lane = POOL_SOLO;
-    append(pool, job);
+    put_back(pool, job);
 }
 
 static bool wants_new_link(const struct pg_batch *b)
@@ -232,6 +296,7 @@ static void landed(struct pg_batch *b)
     struct pool_link *link = f->link;
     struct pool *pool = link->pool;
     bool change = lanes[link->lane].change;
+    link->flight = NULL;
     if (b->ok && b->unsure)
         answer_unsure(f);
     else if (b->ok)
@@ -269,17 +334,24 @@ static void add_call(struct pg_batch *b, const struct pg_statement *statement, c
     b->calls[b->n++] = (struct pg_call){statement, params};
 }
 
-static void take_off(struct pool_link *link, int most)
+/* False: nothing that waits may go now. */
+static bool take_off(struct pool_link *link, int most)
 {
     struct pool *pool = link->pool;
     bool change = lanes[link->lane].change;
     struct flight *f = calloc(1, sizeof *f);
     if (!f)
-        return;
+        return false;
     f->link = link;
     f->batch.done = landed;
-    while (f->n < most && (f->jobs[f->n] = take(&pool->queues[link->lane])))
+    while (f->n < most && (f->jobs[f->n] = take_free(pool, link->lane)))
         f->jobs[f->n++]->sent = true;
+    if (f->n == 0) {
+        free(f);
+        return false;
+    }
+    if (change)
+        link->flight = f;
     sort_jobs(f->jobs, f->n);
     if (change)
         add_call(&f->batch, &lock_sql, NULL);
@@ -292,6 +364,7 @@ static void take_off(struct pool_link *link, int most)
         add_call(&f->batch, &seal_sql, &f->seal);
     }
     pg_send(&link->pg, &f->batch);
+    return true;
 }
 
 static struct pool_link *idlest(struct pool *pool, enum pool_lane lane)
@@ -312,8 +385,9 @@ static void pump(struct task *task)
     struct pool *pool = container_of(task, struct pool, pump);
     for (int lane = 0; lane < POOL_LANES; lane++) {
         struct pool_link *link;
-        while (pool->queues[lane].first && (link = idlest(pool, (enum pool_lane)lane)))
-            take_off(link, lane == POOL_EDIT ? POOL_GROUP : 1);
+        while (pool->queues[lane].first && (link = idlest(pool, (enum pool_lane)lane)) &&
+               take_off(link, lane == POOL_EDIT ? POOL_GROUP : 1))
+            ;
     }
 }
 
@@ -385,6 +459,7 @@ static void open_link(struct pool *pool, const struct pool_config *config, enum 
              "client_encoding=UTF8 "
              "keepalives_idle=5 keepalives_interval=2 keepalives_count=2 tcp_user_timeout=9000",
              config->database, lanes[lane].name, i + 1, lanes[lane].options);
+    link->pg.patience_ms = lanes[lane].patience_ms;
     link->pg.loop = pool->loop;
     link->pg.deadlines = pool->deadlines;
     link->pg.events = &link_events;

@@ -72,8 +72,7 @@ static void answer_row(struct request *r, const struct pool_answer *a)
         session_fill_error(error, error->code ? error->code : "INTERNAL", r->session->lang);
         answer(r, NULL, error);
     } else {
-        if (is_change(r->info) && a->sealed)
-            bind_set_int64(reply, "rev", a->rev);
+        bind_fill_rev(reply, a->sealed ? a->rev : 0);
         answer(r, reply, NULL);
     }
     arena_free(&arena);
@@ -152,7 +151,7 @@ static uint64_t object_of(const ProtobufCMessage *m)
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "id");
     const char *id =
         f && f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)((const char *)m + f->offset) : NULL;
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = id ? 14695981039346656037u : 0; /* 0: a new object, nobody waits for it */
     for (; id && *id; id++)
         hash = (hash ^ (uint8_t)*id) * 1099511628211u;
     return hash;

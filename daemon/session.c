@@ -31,6 +31,8 @@ static void on_closed(struct conn *c)
         s->next->back = s->back;
     deadline_clear(s->shared->deadlines, &s->greeting);
     deadline_clear(s->shared->deadlines, &s->ping);
+    if (s->querying && pool_cancel(s->shared->pool, &s->query.job)) /* nobody waits for the answer any more */
+        s->querying = false;
     s->conn = NULL;
     s->state = SESSION_GONE;
     s->refs++; /* what forgets it now may hold the last reference */
@@ -70,6 +72,15 @@ void session_fill_error(Qipan__Error *error, const char *code, const char *lang)
     }
 }
 
+/* An error carries values as long as fields may be: what doesn't fit goes, the code and the sentence stay. */
+static void fit_error(Qipan__Error *error)
+{
+    if (qipan__error__get_packed_size(error) > LIMIT_FRAME - 64)
+        error->n_fields = 0;
+    if (qipan__error__get_packed_size(error) > LIMIT_FRAME - 64)
+        error->base_value = error->theirs = error->yours = NULL;
+}
+
 void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *message, Qipan__Error *error)
 {
     Qipan__Reply reply = QIPAN__REPLY__INIT;
@@ -77,6 +88,8 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
     reply.has_call = true;
     reply.call = call;
     reply.error = error;
+    if (error)
+        fit_error(error);
     frame.reply = &reply;
     uint8_t *payload = NULL;
     if (message && !error) {

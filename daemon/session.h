@@ -44,7 +44,7 @@ struct session {
     int in_flight; /* calls that wait for their reply */
     int refs;      /* requests that still point here */
     struct deadline greeting, ping;
-    void *watches; /* of the hub */
+    void *watches;        /* of the hub */
     bool querying, known; /* the account is asked for; is known */
     struct auth_query query;
 };

@@ -3,30 +3,30 @@
 
 #include <string.h>
 
-#define NUMBER_OBJECT 0
-#define NUMBER_KIND   UINT32_MAX
-#define NUMBER_NO     2
-
 const char *const view_fields[] = {"project",  "office", "stage", "tags",         "kind",
                                    "industry", "region", "park",  "amount_total", NULL};
 
 static const char *const operators[] = {"=", "!=", ">=", "<=", ">", "<"};
 
-static bool watchable(const char *field)
+/* Our own copy of the name, or NULL. */
+static const char *watchable(const char *field)
 {
     for (const char *const *f = view_fields; *f; f++)
         if (strcmp(*f, field) == 0)
-            return true;
-    return false;
+            return *f;
+    return NULL;
 }
 
-static uint32_t number_of(const char *field)
+/* 0: objects of this kind have no such field. */
+static uint32_t number_of(const char *kind, const char *field)
 {
-    if (strcmp(field, "project") == 0)
-        return NUMBER_OBJECT;
-    if (strcmp(field, "kind") == 0)
-        return NUMBER_KIND;
-    return protobuf_c_message_descriptor_get_field_by_name(&qipan__project__descriptor, field)->id;
+    const ProtobufCMessageDescriptor *message = strcmp(kind, "project") == 0 ? &qipan__project__descriptor
+                                                : strcmp(kind, "enterprise") == 0
+                                                    ? &qipan__enterprise__descriptor
+                                                    : NULL;
+    const ProtobufCFieldDescriptor *f =
+        message ? protobuf_c_message_descriptor_get_field_by_name(message, field) : NULL;
+    return f ? f->id : 0;
 }
 
 /* Yuan with up to two decimals to fen; false when it isn't a number. */
@@ -67,7 +67,10 @@ static const char *compile_term(const Qipan__Term *term, struct arena *arena, st
     bool amount = strcmp(term->field, "amount_total") == 0;
     if (compile_op(term->op, t) || (t->op > VIEW_NE && !amount) || term->n_values == 0)
         return "INVALID_ARGUMENT";
-    t->number = number_of(term->field);
+    t->field = watchable(term->field);
+    t->of = strcmp(term->field, "project") == 0 ? VIEW_OBJECT
+            : strcmp(term->field, "kind") == 0  ? VIEW_KIND
+                                                : VIEW_FIELD;
     t->prefix = strcmp(term->field, "industry") == 0 || strcmp(term->field, "region") == 0;
     t->list = strcmp(term->field, "tags") == 0;
     t->n = term->n_values;
@@ -164,7 +167,7 @@ static bool term_holds(const struct view_term *t, const char *value)
 
 static bool id_holds(const struct view_term *t, const Qipan__Event *e)
 {
-    const char *no = value_after(e, NUMBER_NO);
+    const char *no = value_after(e, number_of("project", "no"));
     bool any = false;
     for (size_t i = 0; i < t->n && !any; i++)
         any = strcmp(t->values[i], e->object) == 0 || (no && strcmp(t->values[i], no) == 0);
@@ -175,10 +178,12 @@ static bool holds(const struct view *f, const Qipan__Event *e, bool before)
 {
     for (int i = 0; i < f->n; i++) {
         const struct view_term *t = &f->terms[i];
-        bool good = t->number == NUMBER_OBJECT ? id_holds(t, e)
-                    : t->number == NUMBER_KIND
-                        ? term_holds(t, e->kind)
-                        : term_holds(t, before ? value_before(e, t->number) : value_after(e, t->number));
+        uint32_t number = t->of == VIEW_FIELD ? number_of(e->kind, t->field) : 0;
+        bool good = t->of == VIEW_OBJECT ? id_holds(t, e)
+                    : t->of == VIEW_KIND ? term_holds(t, e->kind)
+                                         : term_holds(t, !number  ? NULL
+                                                         : before ? value_before(e, number)
+                                                                  : value_after(e, number));
         if (!good)
             return false;
     }

@@ -10,7 +10,8 @@
 #define VIEW_TERMS 16
 
 struct view_term {
-    uint32_t number; /* field of Project; 0 = the object's id, UINT32_MAX = its kind */
+    enum view_of { VIEW_FIELD, VIEW_OBJECT, VIEW_KIND } of;
+    const char *field; /* its number differs from kind to kind */
     enum view_op { VIEW_EQ, VIEW_NE, VIEW_GE, VIEW_LE, VIEW_GT, VIEW_LT } op;
     bool prefix; /* codes: a value stands for everything below it */
     bool list;   /* the field is a list: any element */

@@ -94,6 +94,11 @@ BEGIN
     RETURN e.epoch;
 END $$;
 
+-- What a change takes on the wire, at most: bytes, not characters; 400 for its head without the reason.
+CREATE FUNCTION registry.change_bytes(c registry.change) RETURNS int LANGUAGE sql IMMUTABLE AS $$
+    SELECT octet_length(c.fields::text) + octet_length(c.image::text) + 400
+$$;
+
 -- Last act of a transaction: draws its revision. Late, so that revision order is version order.
 CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
@@ -109,7 +114,7 @@ BEGIN
     e := registry.epoch_checked();
     INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at)
     VALUES (NEW.grp, e, t, 'commit', n,
-            CASE WHEN n > 256 THEN 0 ELSE (SELECT coalesce(sum(length(c.fields::text)), 0)
+            CASE WHEN n > 256 THEN 0 ELSE (SELECT coalesce(sum(registry.change_bytes(c)), 0)
                                            FROM registry.change c WHERE c.grp = NEW.grp) END,
             registry.now() + (clock_timestamp() - now()))
     RETURNING rev INTO r;

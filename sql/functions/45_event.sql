@@ -14,14 +14,16 @@ BEGIN
             FROM jsonb_each_text(p_image) w);
 END $$;
 
--- All events of a group after an idx; view is left to whoever knows the reader.
+-- The events of a group after an idx, at most 300 000 bytes but always one; view is left to whoever knows the reader.
 CREATE FUNCTION registry.events_of(p_grp bigint, p_rev bigint, p_tag bigint, p_epoch bigint, p_changes int,
     p_after_idx int, p_limit int) RETURNS api.event[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT array_agg(ROW(c.kind || '.changed', p_rev, p_tag, c.ord, c.idx, c.idx = p_changes - 1, c.kind,
                 c.object, c.version, NULL, e.actor, e.office, e.reason, e.request, e.batch, e.at,
                 registry.field_changes(c.fields), registry.field_values(c.image), p_epoch)::api.event ORDER BY c.idx)
-            FROM (SELECT * FROM registry.change x WHERE x.grp = p_grp AND x.idx > p_after_idx
-                  ORDER BY x.idx LIMIT p_limit) c
-            CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e);
+            FROM (SELECT y.*, sum(registry.change_bytes(y)) OVER (ORDER BY y.idx) AS upto
+                  FROM (SELECT * FROM registry.change x WHERE x.grp = p_grp AND x.idx > p_after_idx
+                        ORDER BY x.idx LIMIT p_limit) y) c
+            CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+            WHERE c.upto <= 300000 OR c.idx = p_after_idx + 1);
 END $$;

@@ -170,15 +170,22 @@ BEGIN
     END IF;
     PERFORM registry.keep(p_account, p_request, p_digest, 'project_add', place, 'OK', n.id, n.version,
                           project_add.reason, NULL, NULL);
+    r.rev := 0;
     r.project := registry.project_shown(p_account, n);
     RETURN r;
 END $$;
+
+-- Enough of a value to know it by; an error must fit a frame.
+CREATE FUNCTION registry.excerpt(p_text text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN length(p_text) > 500 THEN left(p_text, 499) || '…' ELSE p_text END
+$$;
 
 -- All fields that somebody else set to another value since p_base. d = {number: [theirs, yours]}.
 CREATE FUNCTION registry.clashes(p_account int, p_object text, p_kind text, p_base bigint, d jsonb)
 RETURNS api.clash[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT array_agg(ROW(f.name, last.base, w.value ->> 0, w.value ->> 1, last.actor, last.at)::api.clash
+    RETURN (SELECT array_agg(ROW(f.name, registry.excerpt(last.base), registry.excerpt(w.value ->> 0),
+                                 registry.excerpt(w.value ->> 1), last.actor, last.at)::api.clash
                              ORDER BY f.number)
         FROM jsonb_each(d) w JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
         CROSS JOIN LATERAL (
@@ -325,6 +332,7 @@ BEGIN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, place, 'OK', b.id, v, p_reason, NULL, NULL);
             n.version := v;
             n.changed_at := registry.now();
+            r.rev := 0;
             r.project := registry.project_shown(p_account, n);
             RETURN r;
         END IF;

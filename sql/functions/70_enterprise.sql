@@ -90,6 +90,7 @@ BEGIN
     INSERT INTO registry.enterprise SELECT n.* RETURNING * INTO n;
     PERFORM registry.keep(p_account, p_request, p_digest, 'enterprise_add', place, 'OK', n.id, n.version,
                           enterprise_add.reason, NULL, NULL);
+    r.rev := 0;
     r.enterprise := registry.enterprise_row(n);
     RETURN r;
 END $$;

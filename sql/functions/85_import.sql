@@ -502,6 +502,9 @@ BEGIN
     r := registry.import_reply(i);
     PERFORM registry.keep(p_account, p_request, digest, 'import_commit', place, 'OK', i.id, NULL, reason, i.id,
         jsonb_strip_nulls(to_jsonb(r)));
+    IF place IS NOT NULL THEN
+        r.rev := 0;
+    END IF;
     RETURN r;
 END $$;
 

@@ -102,7 +102,7 @@ BEGIN
 END $$;
 
 -- Revisions in order as far as they are there; gaps are the daemon's business. At most p_limit of them, fewer when
--- they hold more than 512 changes together (always at least one). Large ones (over 256 changes or 200 000 characters)
+-- they hold more than 300 000 bytes or 512 changes together (always at least one). Large ones (over 256 changes or 200 000 characters)
 -- come without events.
 CREATE FUNCTION api.journal_read(after_rev bigint, "limit" int) RETURNS api.journal_read_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
@@ -115,10 +115,12 @@ BEGIN
                CASE WHEN NOT t.large AND t.changes > 0 THEN
                    registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes, -1, 256) END)::api.revision ORDER BY t.rev)
     INTO r.rows
-    FROM (SELECT x.*, x.changes > 256 OR x.bytes > 200000 AS large,
-                 sum(CASE WHEN x.changes > 256 THEN 0 ELSE x.changes END) OVER (ORDER BY x.rev) - x.changes AS before
-          FROM (SELECT * FROM registry.txn y WHERE y.rev > coalesce(after_rev, 0) ORDER BY y.rev LIMIT n) x) t
-    WHERE t.before < 512;
+    FROM (SELECT y.*, sum(CASE WHEN y.large THEN 0 ELSE y.changes END) OVER w AS changes_upto,
+                 sum(CASE WHEN y.large THEN 0 ELSE y.bytes END) OVER w AS bytes_upto, row_number() OVER w AS n
+          FROM (SELECT x.*, x.changes > 256 OR x.bytes > 200000 AS large FROM registry.txn x
+                WHERE x.rev > coalesce(after_rev, 0) ORDER BY x.rev LIMIT n) y
+          WINDOW w AS (ORDER BY y.rev)) t
+    WHERE t.n = 1 OR (t.changes_upto <= 512 AND t.bytes_upto <= 300000);
     RETURN r;
 END $$;
 
@@ -192,10 +194,10 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
         RETURN r;
     END IF;
-    SELECT count(*), array_agg(x.event ORDER BY x.version) FILTER (WHERE x.n <= most AND x.before < 40000)
+    SELECT count(*), array_agg(x.event ORDER BY x.version) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000))
     INTO total, found_rows
     FROM (SELECT c.version, row_number() OVER w AS n,
-                 sum(length(c.fields::text) + length(c.image::text) + 400) OVER w - length(c.fields::text) AS before,
+                 sum(registry.change_bytes(c)) OVER w AS upto,
                  ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
                      CASE WHEN c.version = 1 THEN 'enter' ELSE 'update' END, e.actor, e.office, e.reason, e.request,
                      e.batch, e.at, registry.field_changes(c.fields),

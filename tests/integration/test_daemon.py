@@ -359,3 +359,156 @@ def test_idle_daemon_is_small(new_county):
         return  # the sanitiser's own memory is not ours
     county = new_county("--bare")
     assert resident_kb(county) <= 20 * 1024
+
+
+# ---------------------------------------------------------------- found by breaking it
+
+
+def bulk_sql(n, chars):
+    return (f"UPDATE registry.project SET summary = left(repeat(md5(random()::text), 400), {chars}), version = version + 1"
+            f" WHERE id IN (SELECT id FROM registry.project ORDER BY id LIMIT {n})")
+
+
+def test_catching_up_with_long_texts(new_county):
+    """Pages bigger than what a connection may hold: the reader gets all of it and is not taken for a slow one."""
+    county = new_county("--bare")
+    county.psql("INSERT INTO registry.project (name, investor, office, stage) SELECT '长文' || i, '投资' || i, 'chengguan', 'lead'"
+                " FROM generate_series(1, 400) i")
+    for n, chars in ((240, 3900), (200, 300), (200, 300), (400, 1500)):
+        county.psql(bulk_sql(n, chars))
+    county.kill(1, "TERM")
+    county.start(1)
+    with county.peer("jingkai") as reader:
+        events = reader.watch(from_start=True).events(400 + 240 + 400 + 400, timeout=60)
+        assert len(events) == 1440 and all(a.rev <= b.rev for a, b in zip(events, events[1:]))
+        with county.peer("chengguan") as writer:
+            project = add(writer)
+        live = reader.watch(after=peer_module.cursor_of_event(events[-1])).events(1)
+        assert live[0].object == project.id
+
+
+def test_a_large_conflict_is_answered(county):
+    """Values of four-byte characters as long as they may be, in base, theirs and yours."""
+    with county.peer("chengguan") as a, county.peer("bureau") as b:
+        project = add(a, summary="𠀀" * 3900)
+        b.finish(edit(b, project, base=1, summary="𠀁" * 3900))
+        with pytest.raises(peer_module.Refused) as refused:
+            a.finish(edit(a, project, base=1, summary="𠀂" * 3900))
+        assert refused.value.error.code == "CONFLICT" and refused.value.error.by == "bureau"
+        for i in range(6):
+            a.finish(edit(a, project, summary=f"{i}" + "𠀃" * 3900))
+        versions, after = [], 0
+        while True:
+            page = a.do("project_log", id=project.id, after_rev=after)
+            versions += [e.version for e in page.rows]
+            if not page.more:
+                break
+            after = page.rows[-1].rev
+        assert versions == list(range(1, 9))
+
+
+def test_a_reply_names_its_own_revision(county):
+    """In one group: a replay, an edit, and one that changes nothing."""
+    with county.peer("bureau") as peer:
+        one, two = add(peer), add(peer)
+        first = peer.finish(edit(peer, one, request=f"own-rev-{os.getpid()}", summary="a"))
+        calls = [edit(peer, one, request=f"own-rev-{os.getpid()}", summary="a"), edit(peer, two, summary="b"),
+                 edit(peer, one, summary="a")]
+        again, other, nothing = [peer.finish(c) for c in calls]
+        assert again.rev == first.rev and again.replayed and other.rev > first.rev
+        assert not nothing.HasField("rev") and nothing.project.version == first.project.version
+
+
+def test_a_locked_row_does_not_stand_in_the_way_of_others(county):
+    with county.peer("bureau") as peer:
+        held, brief = add(peer), add(peer)
+        long_session, short_session = connect(county), connect(county)
+        long_session.cursor().execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", (held.id,))
+        begun = time.monotonic()
+        blocked = [edit(peer, held, summary=str(i)) for i in range(6)]
+        short_session.cursor().execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", (brief.id,))
+        other = edit(peer, brief, summary="x")
+        time.sleep(0.3)
+        short_session.rollback()
+        assert peer.finish(other).project.summary == "x" and time.monotonic() - begun < 2.5
+        for call in blocked:
+            with pytest.raises(peer_module.Refused) as refused:
+                peer.finish(call)
+            assert refused.value.error.code == "LOCKED"
+        assert time.monotonic() - begun < 6
+        for session in (long_session, short_session):
+            session.rollback()
+            session.close()
+
+
+def test_edits_of_one_object_keep_their_order(county, rng):
+    """However groups and links fall: what was sent later has the later version."""
+    with county.peer("bureau") as peer:
+        others, one = [add(peer) for _ in range(49)], add(peer)
+        for i in range(40):
+            calls = [edit(peer, o, summary=str(i)) for o in others]
+            first = edit(peer, one, summary=f"first {i}")
+            time.sleep(rng.random() / 500)
+            second = edit(peer, one, summary=f"second {i}")
+            versions = [peer.finish(c).project.version for c in (first, second)]
+            assert versions[1] == versions[0] + 1
+            for call in calls:
+                peer.finish(call)
+
+
+def test_a_watch_is_answered_by_its_deadline(new_county):
+    county = new_county("--bare")
+    with county.peer("chengguan") as peer:
+        county.pg("stop")
+        begun = time.monotonic()
+        with pytest.raises(peer_module.Refused) as refused:
+            peer.finish(peer.start("watch", deadline_ms=2000))
+        assert refused.value.error.code == "UNAVAILABLE" and 1.5 < time.monotonic() - begun < 6
+        county.pg("start")
+
+
+def test_a_frozen_backend_does_not_stop_the_feed(new_county):
+    county = new_county("--bare")
+    with county.peer("chengguan") as peer:
+        watch = peer.watch(echo=True)
+        pid = int(county.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'qipand feed 1'")[0][0])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            project = add(peer)
+            events = watch.events(1, timeout=20)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert events and events[0].object == project.id
+
+
+def test_a_burst_of_small_frames_is_served(county):
+    """Far more than one turn takes, none of which needs the registry."""
+    with county.peer("bureau") as peer:
+        n = 20000
+        frame = peer_module.pb.Frame(ping=peer_module.pb.Ping(token=7)).SerializeToString()
+        sender = threading.Thread(target=peer.link.send_bytes, args=((len(frame).to_bytes(4, "big") + frame) * n,))
+        sender.start()
+        pongs = sum(peer.link.receive().HasField("pong") for _ in range(n))
+        sender.join()
+        assert pongs == n and peer.do("whoami").account == "bureau"
+
+
+def test_summary_survives_a_stop_in_the_middle(county):
+    """A place inside an import is never offered to a watch that wants its summary only."""
+    with county.peer("jingkai") as reader, county.peer("bureau") as writer:
+        begin = reader.watch().at
+        opened = writer.do("import_open", file_sha256=os.urandom(32), profile_sha256=b"x" * 32, file_name="s.csv", rows=600,
+                           office="chengguan", source=f"summary{os.getpid()}")
+        rows = [peer_module.pb.ImportRow(row=i + 2, set=peer_module.pb.Project(
+            name=f"汇总{os.getpid()}之{i}", investor=f"汇总投资{i}", external_id=str(i), stage="lead")) for i in range(600)]
+        for chunk in range(6):
+            writer.do("import_put", id=opened.id, chunk=chunk, rows=rows[chunk * 100:chunk * 100 + 100])
+        done = writer.do("import_commit", id=opened.id)
+        watch = reader.watch(after=begin, summary=True)
+        seen, places = [], []
+        while not seen:
+            feed = watch.next()
+            places.append(feed.upto)
+            seen += [e for e in feed.events if e.type == "import.summary"]
+        assert seen[0].batch == opened.id and seen[0].rev == done.rev
+        assert not any(p.HasField("idx") and p.rev == done.rev and not p.idx == 599 for p in places)

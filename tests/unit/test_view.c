@@ -77,6 +77,32 @@ static void views(void **state)
     arena_free(&arena);
 }
 
+/* The same word is another number in another message, and some kinds have no such field. */
+static void fields_of_another_kind(void **state)
+{
+    (void)state;
+    const char *code;
+    Qipan__FieldValue region = QIPAN__FIELD_VALUE__INIT, industry = QIPAN__FIELD_VALUE__INIT;
+    Qipan__FieldValue *row[] = {&region, &industry};
+    Qipan__Event event = QIPAN__EVENT__INIT;
+    arena_init(&arena, 64 * 1024);
+    region.number = 5;
+    region.value = (char *)"340000";
+    industry.number = 6;
+    industry.value = (char *)"C38";
+    event.object = (char *)"e1";
+    event.kind = (char *)"enterprise";
+    event.version = 1;
+    event.n_row = 2;
+    event.row = row;
+    struct view c = compile("industry", "=", "C", &code), not_c = compile("industry", "!=", "C", &code);
+    assert_string_equal(view_judge(&c, &event), "enter");
+    assert_null(view_judge(&not_c, &event));
+    struct view stage = compile("stage", "=", "lead", &code);
+    assert_null(view_judge(&stage, &event));
+    arena_free(&arena);
+}
+
 static void bad_terms(void **state)
 {
     (void)state;
@@ -95,6 +121,7 @@ static void bad_terms(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms),
+                                       cmocka_unit_test(fields_of_another_kind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
