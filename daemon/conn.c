@@ -145,7 +145,7 @@ static void flush(struct task *task)
             return;
         }
     }
-    if (c->closing && c->secured && c->tls.state == TLS_OPEN)
+    if (c->closing && c->secured && c->tls.state != TLS_FAILED)
         tls_close(&c->tls);
     push(c);
     if (!c->dead && !c->writing)
@@ -223,6 +223,19 @@ static void become_secured(struct conn *c)
     c->events->secured(c);
 }
 
+/* No more requests will come, but what was asked may still be answered. */
+static void end_input(struct conn *c, const char *how)
+{
+    if (!c->secured || c->closing) {
+        conn_kill(c, how);
+        return;
+    }
+    c->ended = true;
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    log_debug(c->name, "%s", how);
+    c->events->ended(c);
+}
+
 /* Works through what the engine holds. bytes may be empty: after a pause there is plaintext and no readiness event. */
 static void digest(struct conn *c, const uint8_t *bytes, size_t n)
 {
@@ -245,7 +258,7 @@ static void digest(struct conn *c, const uint8_t *bytes, size_t n)
             return;
         }
         if (state == TLS_PEER_CLOSED && all) {
-            conn_kill(c, "closed by the peer");
+            end_input(c, "closed by the peer");
             return;
         }
         if (!c->secured) /* no frame can have come yet */
@@ -279,8 +292,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
     if (n == 0 || c->dead || (c->closing && n > 0)) /* a closing connection only waits for the peer's end */
         return;
     c->heard_ms = loop_now_ms(c->loop);
+    if (n == UV_EOF) {
+        end_input(c, "the peer hung up");
+        return;
+    }
     if (n < 0) {
-        conn_kill(c, n == UV_EOF ? "the peer hung up" : uv_strerror((int)n));
+        conn_kill(c, uv_strerror((int)n));
         return;
     }
     digest(c, (const uint8_t *)input->base, (size_t)n);
@@ -289,7 +306,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
 /* Reads while neither paused nor congested; a closing connection reads only to notice the peer's end. */
 static void read_socket(struct conn *c)
 {
-    if (!c->dead && !c->paused && !c->congested && !c->stalled)
+    if (!c->dead && !c->paused && !c->congested && !c->stalled && !c->ended)
         uv_read_start((uv_stream_t *)&c->tcp, give_input, on_read);
 }
 

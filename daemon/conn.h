@@ -25,6 +25,7 @@ struct conn_events {
     void (*frame)(struct conn *c, const uint8_t *body,
                   size_t n);                          /* only between conn_resume and conn_pause */
     void (*broken)(struct conn *c, const char *code); /* what came is no frame: say goodbye with this error */
+    void (*ended)(struct conn *c);                    /* the peer will send no more; it may still read */
     void (*writable)(struct conn *c);                 /* owed fell to CONN_LOW after it was above CONN_HIGH */
     void (*closed)(struct conn *c);                   /* last event; c is freed right after */
 };
@@ -47,7 +48,7 @@ struct conn {
     struct task flush;
     struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
     uint64_t heard_ms;
-    bool paused, stalled, writing, congested, secured, closing, shut, dead;
+    bool paused, stalled, ended, writing, congested, secured, closing, shut, dead;
 };
 
 /* Accepts from the listener; NULL when memory or descriptors are out. Starts paused: frames wait for conn_resume. */

@@ -139,6 +139,8 @@ void session_call_ends(struct session *s)
 {
     if (s->in_flight-- == LIMIT_IN_FLIGHT && s->conn && s->state == SESSION_OPEN)
         conn_resume(s->conn);
+    if (s->in_flight == 0 && s->ended)
+        session_goodbye(s, NULL, NULL, 0);
 }
 
 /* ---- signing in */
@@ -313,7 +315,15 @@ static void on_broken(struct conn *c, const char *code)
     session_goodbye(c->owner, code, NULL, 0);
 }
 
-static const struct conn_events events = {on_secured, on_frame, on_broken, on_writable, on_closed};
+static void on_ended(struct conn *c)
+{
+    struct session *s = c->owner;
+    s->ended = true;
+    if (s->in_flight == 0)
+        session_goodbye(s, NULL, NULL, 0);
+}
+
+static const struct conn_events events = {on_secured, on_frame, on_broken, on_ended, on_writable, on_closed};
 
 /* ---- accepting */
 

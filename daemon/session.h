@@ -45,6 +45,7 @@ struct session {
     int refs;      /* requests that still point here */
     struct deadline greeting, ping;
     void *watches;        /* of the hub */
+    bool ended;           /* the peer sends no more; the last reply ends the session */
     bool querying, known; /* the account is asked for; is known */
     struct auth_query query;
 };

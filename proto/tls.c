@@ -469,7 +469,7 @@ bool tls_pending(const struct tls *t)
 
 bool tls_write(struct tls *t, const uint8_t *bytes, size_t n)
 {
-    while (n && t->state == TLS_OPEN) {
+    while (n && (t->state == TLS_OPEN || t->state == TLS_PEER_CLOSED)) {
         size_t piece = n < RECORD_MOST ? n : RECORD_MOST, done;
         int ret;
 

@@ -53,7 +53,7 @@ bool tls_pending(const struct tls *t); /* tls_feed with n = 0 may bring more */
 /* Client: starts the handshake (nothing else would). */
 enum tls_state tls_start(struct tls *t);
 
-/* Plaintext to send, in records of at most 16 KiB. Only in TLS_OPEN. */
+/* Plaintext to send, in records of at most 16 KiB. Also after the peer closed its direction. */
 bool tls_write(struct tls *t, const uint8_t *bytes, size_t n);
 
 void tls_close(struct tls *t); /* close_notify; not after a failure */

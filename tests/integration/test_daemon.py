@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -512,3 +513,22 @@ def test_summary_survives_a_stop_in_the_middle(county):
             seen += [e for e in feed.events if e.type == "import.summary"]
         assert seen[0].batch == opened.id and seen[0].rev == done.rev
         assert not any(p.HasField("idx") and p.rev == done.rev and not p.idx == 599 for p in places)
+
+
+def test_what_was_asked_before_the_end_is_answered(county):
+    """The client shuts its direction down after asking; every reply still arrives, then a goodbye."""
+    with county.peer("bureau") as peer:
+        for _ in range(20):
+            peer.start("project_list", limit=3)
+        time.sleep(0.05)
+        socket.socket.shutdown(peer.link.tls, socket.SHUT_WR)
+        replies = 0
+        while True:
+            try:
+                frame = peer.link.receive(10)
+            except peer_module.Gone:
+                break
+            replies += frame.HasField("reply")
+            if frame.HasField("goodbye"):
+                break
+        assert replies == 20
