@@ -34,7 +34,7 @@ CLI     := $(call obj,client/cli) $(call obj,client/sheet) $(call obj,client/boa
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps demo check check-faults bench lint fuzz clean install help units
+.PHONY: all deps demo check bench lint fuzz clean install help units
 all: $(B)/bin/qipand $(B)/bin/qipan $(B)/lib/libqipan.so $(B)/lib/libqipan.a $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo
 
 # descriptors.h finds a message's descriptor by its name in ops.def: DESCRIPTOR_ProjectReply
@@ -97,10 +97,7 @@ demo: deps ## the main job on a fresh machine: a county, an import, a change tha
 	@deploy/dev/story
 
 check: deps ## all tests; SAN=1 runs them on the sanitised build
-	@tests/run check $(if $(SAN),--san)
-
-check-faults: deps ## the long fault cases
-	@tests/run faults $(if $(SAN),--san)
+	@tests/run $(if $(SAN),--san)
 
 lint: deps ## format, floors, operations, options, translations, static analysis
 	@$(MAKE) -s --no-print-directory all
