@@ -592,7 +592,9 @@ static void start_watch(struct watch *w, const Qipan__WatchRequest *request)
     w->late.fire = on_late;
     deadline_set(w->hub->deadlines, &w->late, w->patience_ms);
     w->seek.done = on_seek;
-    journal_seek(w->hub->journal, &w->seek, cursor, w->session->principal.account, w->session->lang);
+    if (!journal_seek(w->hub->journal, &w->seek, cursor, request, w->session->principal.account,
+                      w->session->lang))
+        refuse_watch(w, "TOO_LARGE", "terms", NULL);
 }
 
 void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)

@@ -8,6 +8,7 @@
 
 #define ROWS_ARENA (16 * 1024 * 1024)
 #define READ_ROWS  JOURNAL_PAGE
+#define SEEK_ARENA (256 * 1024)
 #define FENCES_MAX 8
 
 /* ---- rows */
@@ -372,8 +373,8 @@ bool journal_seek_cancel(struct journal *j, struct journal_seek *q)
     return true;
 }
 
-void journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor, int32_t account,
-                  const char *lang)
+bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor,
+                  const Qipan__WatchRequest *watch, int32_t account, const char *lang)
 {
     Qipan__JournalSeekRequest request = QIPAN__JOURNAL_SEEK_REQUEST__INIT;
     struct bind_server server = {.account = account, .lang = lang};
@@ -385,10 +386,15 @@ void journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor
         request.has_tag = cursor->has_tag;
         request.tag = cursor->tag;
     }
+    request.n_terms = watch->n_terms;
+    request.terms = watch->terms;
     q->op = &j->ops->seek;
-    arena_init(&q->arena, 4096);
+    arena_init(&q->arena, SEEK_ARENA);
     q->job = (struct pool_job){.lane = POOL_READ, .statement = &q->op->statement, .done = on_seek};
-    if (!bind_params(q->op, &request.base, &server, &q->arena, &q->job.params))
-        abort(); /* three integers in 4 KiB */
+    if (!bind_params(q->op, &request.base, &server, &q->arena, &q->job.params)) {
+        arena_free(&q->arena);
+        return false;
+    }
     pool_submit(j->pool, &q->job);
+    return true;
 }

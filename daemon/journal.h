@@ -69,8 +69,9 @@ struct journal_seek {
     void (*done)(struct journal_seek *q, const Qipan__JournalSeekReply *reply, const char *code,
                  Qipan__Error *error);
 };
-void journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor, int32_t account,
-                  const char *lang);
+/* The terms are looked at, too; they are not needed after the call. False: too many of them. */
+bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor,
+                  const Qipan__WatchRequest *watch, int32_t account, const char *lang);
 bool journal_seek_cancel(struct journal *j, struct journal_seek *q); /* false: it is being answered */
 
 #endif

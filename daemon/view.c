@@ -73,11 +73,13 @@ static const char *compile_term(const Qipan__Term *term, struct arena *arena, st
                                                 : VIEW_FIELD;
     t->prefix = strcmp(term->field, "industry") == 0 || strcmp(term->field, "region") == 0;
     t->list = strcmp(term->field, "tags") == 0;
+    t->amount = amount;
     t->n = term->n_values;
     t->values = arena_alloc(arena, t->n * sizeof *t->values);
     for (size_t i = 0; t->values && i < t->n; i++) {
         int64_t fen;
-        if (amount && !fen_of(term->values[i], &fen))
+        bool none = !*term->values[i] && t->op <= VIEW_NE;
+        if (amount && !none && !fen_of(term->values[i], &fen))
             return "INVALID_ARGUMENT";
         if (!(t->values[i] = arena_strdup(arena, term->values[i])))
             return "TOO_LARGE";
@@ -157,11 +159,21 @@ static bool compares(enum view_op op, const char *value, const char *wanted)
     }
 }
 
+/* "" stands for no value, on either side. */
+static bool matches(const struct view_term *t, const char *value, const char *wanted)
+{
+    if (!*value || !*wanted)
+        return !*value && !*wanted;
+    if (!t->amount)
+        return equals(t, value, wanted);
+    return compares(t->op == VIEW_NE ? VIEW_EQ : t->op, value, wanted);
+}
+
 static bool term_holds(const struct view_term *t, const char *value)
 {
     bool any = false;
-    for (size_t i = 0; value && i < t->n && !any; i++)
-        any = t->op <= VIEW_NE ? equals(t, value, t->values[i]) : compares(t->op, value, t->values[i]);
+    for (size_t i = 0; i < t->n && !any; i++)
+        any = matches(t, value ? value : "", t->values[i]);
     return t->op == VIEW_NE ? !any : any;
 }
 

@@ -14,7 +14,8 @@ struct view_term {
     const char *field; /* its number differs from kind to kind */
     enum view_op { VIEW_EQ, VIEW_NE, VIEW_GE, VIEW_LE, VIEW_GT, VIEW_LT } op;
     bool prefix; /* codes: a value stands for everything below it */
-    bool list;   /* the field is a list: any element */
+    bool amount;
+    bool list; /* the field is a list: any element */
     size_t n;
     char **values;
 };

@@ -137,9 +137,36 @@ BEGIN
     RETURN r;
 END $$;
 
+-- A watch for a code or project that doesn't exist would wait for ever: what is wrong with its terms.
+CREATE FUNCTION registry.watch_fault(p_lang text, p_terms jsonb) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    term jsonb;
+    v text;
+    t record;
+BEGIN
+    FOR term IN SELECT * FROM jsonb_array_elements(coalesce(p_terms, '[]')) LOOP
+        IF term ->> 'field' IN ('project', 'kind') THEN
+            FOR v IN SELECT * FROM jsonb_array_elements_text(term -> 'values') LOOP
+                IF term ->> 'field' = 'project' AND (registry.project_find(v)).id IS NULL THEN
+                    RETURN registry.refusal(p_lang, 'NOT_FOUND', 'project', 'project.none', v);
+                ELSIF term ->> 'field' = 'kind' AND v NOT IN ('project', 'enterprise') THEN
+                    RETURN registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'kind', v, 'kind.unknown', NULL,
+                        ARRAY['project', 'enterprise'], NULL, NULL, NULL));
+                END IF;
+            END LOOP;
+        ELSE
+            SELECT * INTO t FROM registry.term_sql(term);
+            IF (t.fault).code IS NOT NULL THEN
+                RETURN registry.error_of(p_lang, 'project', t.fault);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
 -- May a reader go on from (epoch, rev, tag)? rev 0 = before the first one kept: that position is answered then, in all
 -- other cases the newest one of the registry; rev null asks for nothing else.
-CREATE FUNCTION api.journal_seek(p_account int, p_lang text, epoch bigint, rev bigint, tag bigint)
+CREATE FUNCTION api.journal_seek(p_account int, p_lang text, epoch bigint, rev bigint, tag bigint, terms jsonb)
 RETURNS api.journal_seek_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
@@ -150,6 +177,10 @@ DECLARE
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    END IF;
+    r.error := registry.watch_fault(p_lang, terms);
+    IF (r.error).code IS NOT NULL THEN
         RETURN r;
     END IF;
     SELECT * INTO e FROM registry.epoch x ORDER BY x.epoch DESC LIMIT 1;

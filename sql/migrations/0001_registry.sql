@@ -39,7 +39,7 @@ CREATE DOMAIN registry.money_fen AS bigint CHECK (VALUE >= 0 AND VALUE < 1000000
 -- Names are compared without case, width, spaces, brackets and punctuation.
 CREATE FUNCTION registry.norm(v text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT translate(lower(normalize(coalesce(v, ''), NFKC)),
-        E' \t\r\n()[]{}<>《》〈〉【】「」『』〔〕〖〗“”‘’"''`´、,，.。·•・:：;；!！?？-‐‑–—_~～/\\|@#$%^&*=…', '')
+        E' \t\r\n()[]{}<>《》〈〉【】「」『』〔〕〖〗“”‘’"''`´、,，.。·•・:：;；!！?？-‐‑–—_~～/\\|@#$%^&*=…\u00ad\u180e\u200b\u200c\u200d\u2060\ufe0e\ufe0f\u3164', '') -- the last are those nobody sees
 $$;
 
 -- All single characters and pairs of a text: what an index of "any part of a name" is made of. The cost keeps the

@@ -532,3 +532,36 @@ def test_what_was_asked_before_the_end_is_answered(county):
             if frame.HasField("goodbye"):
                 break
         assert replies == 20
+
+
+@pytest.mark.parametrize("field, value, code", [
+    ("office", "chenguan", "INVALID_ARGUMENT"), ("industry", "C99", "INVALID_ARGUMENT"), ("stage", "sined", "INVALID_ARGUMENT"),
+    ("project", "2099-1111", "NOT_FOUND"), ("kind", "matters", "INVALID_ARGUMENT")])
+def test_a_watch_for_what_does_not_exist_is_refused(county, field, value, code):
+    with county.peer("bureau") as peer:
+        with pytest.raises(peer_module.Refused) as refused:
+            peer.watch(terms=[peer_module.pb.Term(field=field, op="=", values=[value])])
+        assert refused.value.error.code == code and refused.value.error.field == field
+
+
+def test_list_and_watch_mean_the_same_by_nothing(county):
+    """park="" and park!="": whoever the list shows is whom the watch brings."""
+    with county.peer("bureau") as peer:
+        tag = f"空{os.getpid()}"
+        for i in range(3):
+            add(peer, tags=[tag], park="jingkai" if i else "")
+        for op, n in (("=", 1), ("!=", 2)):
+            terms = [peer_module.pb.Term(field="park", op=op, values=[""]),
+                     peer_module.pb.Term(field="tags", op="=", values=[tag])]
+            listed = {p.id for p in peer.do("project_list", terms=terms).rows}
+            watched = {e.object for e in peer.watch(from_start=True, echo=True, terms=terms).events(n, timeout=30)}
+            assert len(listed) == n and watched == listed
+
+
+def test_invisible_characters_make_no_second_project(county):
+    with county.peer("chengguan") as peer:
+        one = add(peer)
+        for sign in "\u200b\u00ad\u2060":
+            with pytest.raises(peer_module.Refused) as refused:
+                add(peer, name=one.name[:2] + sign + one.name[2:], investor=one.investor)
+            assert refused.value.error.code == "ALREADY_EXISTS" and refused.value.error.other_no == one.no

@@ -73,6 +73,12 @@ static void views(void **state)
     assert_null(view_of("tags", "=", "链", TAGS, "大", "大,产业链", 2)); /* a whole tag, not a part */
     assert_string_equal(view_of("project", "=", "2026-0001", STAGE, "talks", "signed", 2), "update");
     assert_string_equal(view_of("kind", "=", "project", OFFICE, "a", "b", 2), "update");
+    assert_string_equal(view_of("park", "=", "", 30, NULL, NULL, 2), "update"); /* "" = has none */
+    assert_string_equal(view_of("park", "!=", "", 30, NULL, "jingkai", 2), "enter");
+    assert_string_equal(view_of("tags", "=", "", TAGS, "大", NULL, 2), "enter");
+    assert_string_equal(view_of("industry", "=", "", INDUSTRY, NULL, "C38", 2), "leave");
+    assert_string_equal(view_of("amount_total", "=", "350000000", AMOUNT_TOTAL, NULL, "350000000.00", 2),
+                        "enter");
     assert_null(view_of("kind", "=", "matter", OFFICE, "a", "b", 2));
     arena_free(&arena);
 }

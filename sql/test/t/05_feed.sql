@@ -54,7 +54,7 @@ SELECT row_eq(format($$ SELECT min(e.idx), max(e.idx), bool_or(e.last) FROM api.
 -- seek
 SELECT epoch AS e, rev AS r, tag AS t FROM registry.txn ORDER BY rev DESC LIMIT 1 \gset
 CREATE FUNCTION pg_temp.seek(epoch bigint, rev bigint, tag bigint) RETURNS api.journal_seek_reply LANGUAGE sql AS $$
-    SELECT api.journal_seek(p_account => pg_temp.acc('chengguan'), p_lang => 'zh', epoch => epoch, rev => rev, tag => tag) $$;
+    SELECT api.journal_seek(p_account => pg_temp.acc('chengguan'), p_lang => 'zh', epoch => epoch, rev => rev, tag => tag, terms => NULL) $$;
 SELECT is((pg_temp.seek(:e, :r, :t)).answer, 'OK', 'a position that is there');
 SELECT is((pg_temp.seek(:e, :r, :t + 1)).answer, 'DIVERGED', 'another tag');
 SELECT is((pg_temp.seek(:e, :r + 10, :t)).answer, 'FUTURE_REVISION', 'beyond the end');
