@@ -10,14 +10,14 @@
 #define N_(text) text
 
 const struct filter_help filter_help[] = {
-    {"=", N_("is one of the values"), "stage=talks,signed"},
-    {"!=", N_("is none of the values"), "stage!=suspended"},
-    {">=", N_("at least (amounts, dates, areas, numbers)"), "amount_total>=1亿"},
-    {"<=", N_("at most"), "signed_on<=2026-06-30"},
-    {">", N_("more than, later than"), "jobs>200"},
-    {"<", N_("less than, earlier than"), "land_mu<50"},
-    {"~", N_("contains the text"), "name~光伏"},
-    {NULL, NULL, NULL},
+    {"=", N_("is one of the values"), "stage=talks,signed", "stage=talks,signed"},
+    {"!=", N_("is none of the values"), "stage!=suspended", "stage!=suspended"},
+    {">=", N_("at least"), "amount_total>=1亿", "amount_total>=1亿"},
+    {"<=", N_("at most"), "signed_on<=2026-06-30", "amount_total<=5亿"},
+    {">", N_("more than, later than"), "jobs>200", "amount_total>1亿"},
+    {"<", N_("less than, earlier than"), "land_mu<50", "amount_total<5000万"},
+    {"~", N_("contains the text"), "name~光伏", NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 /* Spellings of the operators, longer ones first. */
@@ -30,7 +30,7 @@ static const struct {
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const watchable[] = {"project",  "office", "stage", "tags",         "kind",
+const char *const filter_watchable[] = {"project",  "office", "stage", "tags",         "kind",
                                         "industry", "region", "park",  "amount_total", NULL};
 
 /* What a watch knows beside the fields of Project. */
@@ -90,10 +90,10 @@ static const ProtobufCFieldDescriptor *watch_field(struct parser *x, const char 
     for (size_t i = 0; i < N(watch_fields); i++)
         if (!strcmp(word, watch_fields[i].name))
             return &watch_fields[i];
-    for (const char *const *w = watchable; f && *w; w++)
+    for (const char *const *w = filter_watchable; f && *w; w++)
         if (!strcmp(*w, f->name))
             return f;
-    near = value_nearest(word, watchable);
+    near = value_nearest(word, filter_watchable);
     if (!f) {
         unknown_field(x, word, near);
         return NULL;

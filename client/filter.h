@@ -29,8 +29,10 @@ bool filter_parse(const char *text, enum filter_use use, struct arena *arena, st
 
 /* One line of help per operator; ends with op NULL. `meaning` is a msgid. */
 struct filter_help {
-    const char *op, *meaning, *example;
+    const char *op, *meaning, *example, *watch; /* watch: an example for a watch, NULL where it takes none */
 };
 extern const struct filter_help filter_help[];
+
+extern const char *const filter_watchable[]; /* fields of FILTER_WATCH; ends with NULL */
 
 #endif

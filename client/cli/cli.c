@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include "address.h"
 #include "json.h"
 #include "utf8.h"
 
@@ -248,14 +249,13 @@ void cli_warn(const char *format, ...)
     va_end(args);
 }
 
-int cli_flush(void)
+int cli_flush(struct cli *cli)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     if (errno == EPIPE)
         return 0;
-    cli_warn("%s: %s", _("can't write the output"), strerror(errno));
-    return EXIT_DIFFERENT;
+    return cli_fail(cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"), strerror(errno));
 }
 
 /* ---------------------------------------------------------------- words and options */
@@ -292,22 +292,43 @@ static size_t matches(const char *word, const char *name)
     return word[n] == '\0' || (word[n] == '=' && name[1] == '-') ? n : 0;
 }
 
+/* Several conditions must all hold; any other option stands once. */
+static int take_text(struct cli *cli, const struct cli_option *o, const char *text)
+{
+    const char *before = *o->value;
+    size_t n = before ? strlen(before) + strlen(text) + 2 : 0;
+    char *both;
+
+    *o->value = text;
+    if (!before)
+        return 0;
+    if (strcmp(o->name, "--filter") != 0)
+        return cli_usage(cli, _("%s is given twice"), o->name);
+    both = arena_alloc(&cli->arena, n);
+    if (!both)
+        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+    snprintf(both, n, "%s %s", before, text);
+    *o->value = both;
+    return 0;
+}
+
 static int take_option(struct cli *cli, int argc, char **argv, int *at, const struct cli_option *o, size_t n)
 {
     const char *word = argv[*at];
 
+    if (!o->value && word[n])
+        return cli_usage(cli, _("%s takes no value"), o->name);
+    if (!o->value && *o->set)
+        return cli_usage(cli, _("%s is given twice"), o->name);
     if (o->set)
         *o->set = true;
     if (!o->value)
-        return word[n] ? cli_usage(cli, _("%s takes no value"), o->name) : 0;
-    if (word[n]) {
-        *o->value = word + n + 1;
         return 0;
-    }
+    if (word[n])
+        return take_text(cli, o, word + n + 1);
     if (*at + 1 >= argc)
         return cli_usage(cli, _("%s needs a value"), o->name);
-    *o->value = argv[++*at];
-    return 0;
+    return take_text(cli, o, argv[++*at]);
 }
 
 int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option *table, int *ret_n)
@@ -356,7 +377,8 @@ struct qipan *cli_open(struct cli *cli, char why[QIPAN_WHY_SIZE])
 
 int cli_connect(struct cli *cli)
 {
-    char err[SETTINGS_ERR_SIZE], why[QIPAN_WHY_SIZE], *path;
+    char err[SETTINGS_ERR_SIZE], why[QIPAN_WHY_SIZE], bad[64], *path;
+    struct addresses addresses;
 
     if (cli->q)
         return 0;
@@ -372,6 +394,10 @@ int cli_connect(struct cli *cli)
     cli->context = settings_choose(&cli->settings, cli->context_name, err);
     if (!cli->context)
         return usage_error(cli, err, NULL);
+    if (!addresses_parse(&addresses, cli->context->address ? cli->context->address : "", bad, sizeof bad)) {
+        snprintf(err, sizeof err, _("%s: not an address: \"%s\""), cli->settings.path, bad);
+        return usage_error(cli, err, _("write HOST or HOST:PORT"));
+    }
     cli->q = cli_open(cli, why);
     if (!cli->q)
         return cli_fail(cli, "UNAUTHENTICATED", NULL, NULL, "%s", why);

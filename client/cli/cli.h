@@ -92,7 +92,7 @@ static inline bool cli_json(const struct cli *cli)
 const char *cli_safe(struct arena *arena, const char *text);
 
 /* Flushes stdout; 0, or an exit code: 1 when it can't be written, silent when the reader is gone. */
-int cli_flush(void);
+int cli_flush(struct cli *cli);
 
 /* The command's own options; those of all commands (-o, --fields, --context …) are taken out of argv before.
  * A new option with a value is also entered in the list `with_value` of main.c. */
@@ -102,7 +102,8 @@ struct cli_option {
     bool *set;          /* switches: set true; may be NULL with a value */
 };
 /* Goes through argv[1…], moves the positional words to the front (argv[1…*ret_n]) and fills in the options (table ends
- * with name NULL; "--name=value" and "--name value"; "--" ends options). 0, or 2 after a report. */
+ * with name NULL; "--name=value" and "--name value"; "--" ends options;
+ * several --filter are joined, anything else given twice is refused). 0, or 2 after a report. */
 int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option *table, int *ret_n);
 
 /* Splits a family's second word off: fills *ret_index with its place in `words` (ended by NULL). 0, or 2 after a report. */

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libintl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define _(text) gettext(text)
@@ -14,10 +17,16 @@ enum cursor_file_read cursor_file_read(const char *path, char ret[QIPAN_CURSOR_S
                                        size_t err_size)
 {
     char text[QIPAN_CURSOR_SIZE + 2];
-    FILE *f = fopen(path, "re");
+    struct stat st;
+    bool other = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    FILE *f = other ? NULL : fopen(path, "re");
     Qipan__Cursor c;
     size_t n;
 
+    if (other) {
+        snprintf(err, err_size, _("%s: not a regular file"), path);
+        return CURSOR_FILE_BAD;
+    }
     if (!f && errno == ENOENT)
         return CURSOR_FILE_MISSING;
     if (!f) {
@@ -49,13 +58,26 @@ static bool write_new(const char *path, const char *cursor, bool sync)
     return close(fd) == 0 && good;
 }
 
+static bool is_symlink(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 bool cursor_file_write(const char *path, const char *cursor, bool sync, char *err, size_t err_size)
 {
-    char aside[4096];
+    char target[PATH_MAX], aside[PATH_MAX];
+    const char *to = is_symlink(path) ? realpath(path, target) : path;
+    struct stat old;
 
-    errno = ENAMETOOLONG;
-    if (snprintf(aside, sizeof aside, "%s.new", path) < (int)sizeof aside && write_new(aside, cursor, sync) &&
-        rename(aside, path) == 0)
+    if (to && stat(to, &old) == 0 && !S_ISREG(old.st_mode)) {
+        snprintf(err, err_size, _("%s: not a regular file"), path);
+        return false;
+    }
+    errno = to ? ENAMETOOLONG : errno;
+    if (to && snprintf(aside, sizeof aside, "%s.new", to) < (int)sizeof aside &&
+        write_new(aside, cursor, sync) && rename(aside, to) == 0)
         return true;
     snprintf(err, err_size, "%s: %s", path, strerror(errno));
     return false;

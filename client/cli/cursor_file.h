@@ -11,7 +11,7 @@ enum cursor_file_read { CURSOR_FILE_READ, CURSOR_FILE_MISSING, CURSOR_FILE_BAD }
 enum cursor_file_read cursor_file_read(const char *path, char ret_cursor[QIPAN_CURSOR_SIZE], char *err,
                                        size_t err_size);
 
-/* Replaces it: written aside, renamed; the old one stays when that fails. The rename alone outlives the process; sync
+/* Replaces it (a symlink is followed, what is no regular file refused): written aside, renamed; the old one stays when that fails. The rename alone outlives the process; sync
  * (over a millisecond) is for outliving the machine, and is asked for where a pause comes anyway. */
 bool cursor_file_write(const char *path, const char *cursor, bool sync, char *err, size_t err_size);
 

@@ -50,7 +50,7 @@ static int enterprise_list(struct cli *cli, int argc, char **argv)
     return out_close(&o);
 }
 
-static int take_value(struct cli *cli, Qipan__Enterprise *set, const char *word)
+static int take_value(struct cli *cli, Qipan__Enterprise *set, bool *seen, const char *word)
 {
     const char *equal = strchr(word, '='), *near;
     char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
@@ -70,6 +70,9 @@ static int take_value(struct cli *cli, Qipan__Enterprise *set, const char *word)
     if (!value_writable(f))
         return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
                         f->name);
+    if (seen[f - set->base.descriptor->fields])
+        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
+    seen[f - set->base.descriptor->fields] = true;
     return value_set(&set->base, f, equal + 1, NULL, &cli->arena, &error) ? 0
                                                                           : cli_invalid(cli, f->name, &error);
 }
@@ -83,6 +86,7 @@ static int enterprise_add(struct cli *cli, int argc, char **argv)
     struct qipan_call_options call = {.request = cli->request};
     const Qipan__EnterpriseReply *reply;
     struct qipan_result r;
+    bool *seen = arena_zalloc(&cli->arena, set.base.descriptor->n_fields * sizeof *seen);
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
@@ -90,7 +94,7 @@ static int enterprise_add(struct cli *cli, int argc, char **argv)
     if (n < 1)
         return cli_usage(cli, "%s", _("enterprise add needs FIELD=VALUE words, at least name=…"));
     for (int i = 1; i <= n && !code; i++)
-        code = take_value(cli, &set, argv[i]);
+        code = take_value(cli, &set, seen, argv[i]);
     request.set = &set;
     request.reason = (char *)reason;
     if (code || (code = cli_call(cli, OP_enterprise_add, &request.base, &call, &r)))

@@ -81,7 +81,7 @@ void event_print(struct cli *cli, const Qipan__Event *e, const char *title)
     char when[32];
 
     localtime_r(&t, &tm);
-    strftime(when, sizeof when, "%m-%d %H:%M:%S", &tm);
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
     printf("%s%s%s  %s %s  %s  %s%s%s", cli->color ? "\033[2m" : "", e->has_at ? when : "",
            cli->color ? "\033[0m" : "",
            e->office ? cli_safe(&cli->scratch, labels_text(cli, "office", e->office)) : "",

@@ -190,6 +190,5 @@ int cmd_export(struct cli *cli, int argc, char **argv)
     if (n == 1 && strcmp(argv[1], "-"))
         return to_file(&x, argv[1]);
     code = write_all(&x);
-    int flushed = cli_flush();
-    return code ? code : flushed;
+    return code ? code : cli_flush(cli);
 }

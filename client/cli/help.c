@@ -22,7 +22,7 @@ const struct command help_commands[] = {
         "other fields are\n"
         "kept, the same field is a conflict (exit 6). --force overwrites and needs --reason.\n"
         "--request ID makes a repeated command the same request: it happens once, the answer comes again.\n"),
-     "qipan project add name=光伏组件项目 investor=示例新能源有限公司 amount_total=3.5亿元 industry=C3825\n"
+     "qipan project add name=光伏组件项目 investor=示例新能源有限公司 amount_total=3.5亿元 industry=C38\n"
      "qipan project edit 2026-0042 amount_total=4亿元 --reason 追加投资\n"
      "qipan project advance 2026-0042 signed --on 2026-05-01\n"
      "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"},
@@ -67,8 +67,9 @@ const struct command help_commands[] = {
      "qipan office list -o json\n"},
     {"rules", cmd_rules, "qipan rules show [KIND] [--prefix CODE]\n",
      N_("the rule set in force: stages, codes and their labels"),
-     N_("KIND is stage, office, park, industry, region, method, class or role. For a stage, where it may "
-        "move to.\n"),
+     N_("KIND is stage, office, park, region, method, class, tag, firm_class, role or industry. For a "
+        "stage, where it\n"
+        "may move to.\n"),
      "qipan rules show stage\nqipan rules show industry --prefix C38\n"},
     {"receipt", cmd_receipt, "qipan receipt show REQUEST\n", N_("what became of a request id of yours"),
      N_("After exit 10 (outcome unknown) it says whether the change happened.\n"),
@@ -122,7 +123,6 @@ static void print_exit_codes(void)
 
 int help_overview(struct cli *cli)
 {
-    (void)cli;
     printf("%s\n\n", _("qipan: one registry of investment projects for all offices of a county"));
     printf("%s\n", _("Commands (qipan help FAMILY says more):"));
     for (const struct command *c = help_commands; c->name; c++)
@@ -131,14 +131,21 @@ int help_overview(struct cli *cli)
     print_options();
     putchar('\n');
     print_exit_codes();
-    return cli_flush();
+    return cli_flush(cli);
 }
 
-static void print_filter(void)
+static void print_filter(bool watch)
 {
     printf("\n%s\n", _("Conditions of --filter, all of them must hold:"));
     for (const struct filter_help *h = filter_help; h->op; h++)
-        printf("  %-4s %s (%s)\n", h->op, gettext(h->meaning), h->example);
+        if (!watch || h->watch)
+            printf("  %-4s %s (%s)\n", h->op, gettext(h->meaning), watch ? h->watch : h->example);
+    if (!watch)
+        return;
+    fputs(_("Fields a watch knows, >= <= > < for amount_total alone:"), stdout);
+    for (const char *const *f = filter_watchable; *f; f++)
+        printf(" %s", *f);
+    putchar('\n');
 }
 
 static void print_mapping(void)
@@ -154,17 +161,17 @@ static void print_mapping(void)
              "  [values FIELD]     CELL = VALUE, CELL = \"\", CELL = skip row, * = VALUE for all others\n"));
 }
 
-int help_command(const struct command *c)
+int help_command(struct cli *cli, const struct command *c)
 {
     printf("%s: %s\n\n%s", c->name, gettext(c->summary), c->usage);
     if (c->text)
         printf("\n%s", gettext(c->text));
     if (strstr(c->usage, "--filter"))
-        print_filter();
+        print_filter(c->run == cmd_watch || c->run == cmd_board);
     if (strstr(c->usage, "--map"))
         print_mapping();
     printf("\n%s\n%s", _("Example:"), c->example);
-    return cli_flush();
+    return cli_flush(cli);
 }
 
 int cmd_help(struct cli *cli, int argc, char **argv)
@@ -174,5 +181,5 @@ int cmd_help(struct cli *cli, int argc, char **argv)
     if (argc < 2)
         return help_overview(cli);
     c = help_find(argv[1]);
-    return c ? help_command(c) : help_unknown(cli, argv[1]);
+    return c ? help_command(cli, c) : help_unknown(cli, argv[1]);
 }

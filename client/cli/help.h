@@ -19,6 +19,6 @@ extern const struct command help_commands[]; /* ends with name NULL */
 const struct command *help_find(const char *name);
 int help_unknown(struct cli *cli, const char *word); /* reports, exit 2 */
 int help_overview(struct cli *cli);
-int help_command(const struct command *command);
+int help_command(struct cli *cli, const struct command *command);
 
 #endif

@@ -42,6 +42,7 @@ struct import {
     int next_chunk;
     int64_t shown_ms;
     json_t *rejects;
+    struct whole_file report_file;
     Qipan__ImportReply counts;
 };
 
@@ -569,18 +570,19 @@ static int write_line(struct import *im, const Qipan__Verdict *v, void *arg)
     return bad || fputc('\n', arg) == EOF ? invalid(im, im->report, strerror(errno)) : 0;
 }
 
+/* Before anything is sent: a name that can't be written is no reason to fail after a commit. */
+static int open_report(struct import *im)
+{
+    return whole_file_open(&im->report_file, im->report) ? 0 : invalid(im, im->report, strerror(errno));
+}
+
 /* A line for each row. */
 static int write_report(struct import *im)
 {
-    struct whole_file w;
-    int code;
+    int code = each_verdict(im, NULL, write_line, im->report_file.to);
 
-    if (!whole_file_open(&w, im->report))
-        return invalid(im, im->report, strerror(errno));
-    code = each_verdict(im, NULL, write_line, w.to);
-    if (!code && !whole_file_done(&w))
+    if (!code && !whole_file_done(&im->report_file))
         code = invalid(im, im->report, strerror(errno));
-    whole_file_drop(&w);
     return code;
 }
 
@@ -608,7 +610,8 @@ static int show_json(struct import *im, bool written)
     int bad = json_dumpf(o, stdout, JSON_COMPACT);
     json_decref(o);
     putchar('\n');
-    return bad ? EXIT_DIFFERENT : cli_flush();
+    int flushed = cli_flush(im->cli);
+    return flushed || !bad ? flushed : EXIT_DIFFERENT;
 }
 
 static int show_text(struct import *im, bool written)
@@ -625,7 +628,7 @@ static int show_text(struct import *im, bool written)
         puts(_("nothing had to be written"));
     else
         puts(im->commit ? _("nothing was written") : _("preview: nothing was written; --commit writes it"));
-    return cli_flush();
+    return cli_flush(im->cli);
 }
 
 static int outcome(struct import *im, bool written)
@@ -650,9 +653,13 @@ static int show(struct import *im, bool written)
         code = each_verdict(im, "update", show_change, NULL);
     if (!code && im->report)
         code = write_report(im);
-    if (!code)
-        code = cli_json(im->cli) ? show_json(im, written) : show_text(im, written);
-    return code ? code : outcome(im, written);
+    if (code && !written)
+        return code;
+    /* What is committed is said, whatever became of the rest. */
+    int shown = cli_json(im->cli) ? show_json(im, written) : show_text(im, written);
+    if (code)
+        return cli_signal ? code : EXIT_DIFFERENT;
+    return shown ? shown : outcome(im, written);
 }
 
 /* The commit judges by itself. Only when it refuses are the verdicts asked for. */
@@ -675,6 +682,8 @@ static int run(struct import *im)
 
     if (!code)
         code = choose_request(im);
+    if (!code && im->report)
+        code = open_report(im);
     if (!code)
         code = cli_connect(im->cli);
     if (!code)
@@ -707,6 +716,7 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     im.rejects = json_array();
     im.shown_ms = now_ms();
     code = run(&im);
+    whole_file_drop(&im.report_file);
     json_decref(im.rejects);
     sheet_close(im.sheet);
     mapping_free(im.mapping);

@@ -5,6 +5,7 @@
 #include "help.h"
 #include "labels.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +26,18 @@ static bool has_catalog(const char *folder)
     return access(path, R_OK) == 0;
 }
 
-/* ../locale of where the program lies (build tree), else where it is installed. */
+/* ../locale (build tree) or ../share/locale (installed) of where the program lies, else where it was built for. */
 static void bind_catalog(void)
 {
-    char path[4096 + 16];
+    static const char *const beside[] = {"/../locale", "/../share/locale"};
+    char path[4096 + 24];
     ssize_t n = readlink("/proc/self/exe", path, 4096);
     char *slash;
 
     path[n > 0 ? n : 0] = '\0';
     slash = strrchr(path, '/');
-    if (slash) {
-        strcpy(slash, "/../locale");
+    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+        strcpy(slash, beside[i]);
         if (has_catalog(path)) {
             bindtextdomain("qipan", path);
             return;
@@ -82,7 +84,7 @@ static bool is_with_value(const char *word)
     return false;
 }
 
-/* 1: taken (with its value, *at moved on), 0: another word, -1: its value is missing. */
+/* 1: taken (with its value, *at moved on), 0: another word, -1: its value is missing, -2: given twice. */
 static int take(const char *name, int argc, char **argv, int *at, const char **ret)
 {
     const char *word = argv[*at];
@@ -116,10 +118,11 @@ static int take_global(int argc, char **argv, int *at, struct global *g)
                  {"--request", &g->request}};
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const char *before = *table[i].where;
         int got = take(table[i].name, argc, argv, at, table[i].where);
 
         if (got)
-            return got;
+            return got > 0 && before ? -2 : got;
     }
     if (strcmp(argv[*at], "--help") != 0 && strcmp(argv[*at], "-h") != 0)
         return 0;
@@ -127,17 +130,19 @@ static int take_global(int argc, char **argv, int *at, struct global *g)
     return 1;
 }
 
-/* Takes them out of argv wherever they stand; the name of the one without a value, or NULL. */
-static const char *take_globals(int *argc, char **argv, struct global *g)
+/* Takes them out of argv wherever they stand; NULL, or the word that is wrong, with what is wrong (a msgid). */
+static const char *take_globals(int *argc, char **argv, struct global *g, const char **ret_wrong)
 {
     int n = 1;
     bool over = false;
 
     for (int i = 1; i < *argc; i++) {
+        const char *word = argv[i];
         int got = over ? 0 : take_global(*argc, argv, &i, g);
 
+        *ret_wrong = got == -1 ? N_("%s needs a value") : N_("%s is given twice");
         if (got < 0)
-            return argv[i];
+            return word;
         if (got > 0)
             continue;
         over = over || strcmp(argv[i], "--") == 0;
@@ -236,6 +241,17 @@ static void catch_signals(void)
 
 /* ---------------------------------------------------------------- main */
 
+/* A closed 0, 1 or 2 would become the next file or connection that is opened. Read-only: a write still fails. */
+static void keep_standard_files(void)
+{
+    int fd;
+
+    while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 static void read_settings(struct settings *settings)
 {
     char err[SETTINGS_ERR_SIZE], *path = settings_path();
@@ -260,23 +276,24 @@ static int run(struct cli *cli, const struct global *g, int argc, char **argv)
     c = help_find(argv[1]);
     if (!c)
         return help_unknown(cli, argv[1]);
-    return g->help ? help_command(c) : c->run(cli, argc - 1, argv + 1);
+    return g->help ? help_command(cli, c) : c->run(cli, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
 {
     struct global g = {0};
     struct cli cli = {.output = OUT_TABLE, .label = labels_of_field};
-    const char *missing = take_globals(&argc, argv, &g);
+    const char *wrong, *word = take_globals(&argc, argv, &g, &wrong);
     int code;
 
+    keep_standard_files();
     catch_signals();
     arena_init(&cli.arena, CLI_ARENA);
     arena_init(&cli.scratch, CLI_ARENA);
     read_settings(&cli.settings);
     cli.lang = choose_lang(&g, &cli.settings);
     set_lang(cli.lang);
-    code = missing ? cli_usage(&cli, _("%s needs a value"), missing) : apply(&cli, &g);
+    code = word ? cli_usage(&cli, gettext(wrong), word) : apply(&cli, &g);
     if (!code)
         code = run(&cli, &g, argc, argv);
     qipan_result_free(&cli.labels);

@@ -264,7 +264,7 @@ int out_close(struct out *o)
     }
     if (o->cli->output == OUT_JSON)
         puts(o->n_rows ? "]" : "[]");
-    return cli_flush();
+    return cli_flush(o->cli);
 }
 
 /* ---------------------------------------------------------------- one object */
@@ -281,7 +281,7 @@ static int print_object_json(struct out *o, const ProtobufCMessage *object, int6
     line = json_line(v);
     puts(line ? line : "null");
     free(line);
-    return cli_flush();
+    return cli_flush(o->cli);
 }
 
 static int print_object_table(struct out *o, const ProtobufCMessage *object)
@@ -302,7 +302,7 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
     }
     scols_print_table(t);
     scols_unref_table(t);
-    return cli_flush();
+    return cli_flush(o->cli);
 }
 
 int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
@@ -325,9 +325,9 @@ int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMe
         return print_object_table(&o, object);
     if (cli->output == OUT_NAME) {
         puts(cli_safe(&cli->scratch, canonical(cli, object, o.columns[0])));
-        return cli_flush();
+        return cli_flush(cli);
     }
     print_cells(&o, NULL);
     print_cells(&o, object);
-    return cli_flush();
+    return cli_flush(cli);
 }

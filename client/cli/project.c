@@ -109,6 +109,8 @@ static int project_list(struct cli *cli, int argc, char **argv)
         (sort && (code = sort_field(cli, sort, &request.sort))) || (code = out_open(&o, cli, style)))
         return code;
     code = list_pages(cli, &request, most, &o, &total);
+    if (ferror(stdout))
+        return cli_flush(cli);
     if (code)
         return code;
     code = out_close(&o);
@@ -210,6 +212,9 @@ static int set_value(struct cli *cli, Qipan__Project *set, const ProtobufCFieldD
 static int take_values(struct cli *cli, char **words, int n, Qipan__Project *set, char **clear,
                        size_t *n_clear)
 {
+    const ProtobufCMessageDescriptor *desc = set->base.descriptor;
+    bool *seen = arena_zalloc(&cli->arena, desc->n_fields * sizeof *seen);
+
     for (int i = 0; i < n; i++) {
         const char *equal = strchr(words[i], '=');
         char *name = equal ? arena_strndup(&cli->arena, words[i], (size_t)(equal - words[i])) : NULL;
@@ -223,6 +228,9 @@ static int take_values(struct cli *cli, char **words, int n, Qipan__Project *set
         if (!value_writable(f))
             return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
                             f->name);
+        if (seen[f - desc->fields])
+            return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
+        seen[f - desc->fields] = true;
         if (!equal[1] && clear)
             clear[(*n_clear)++] = (char *)f->name;
         else
@@ -245,7 +253,7 @@ static int print_change(struct cli *cli, const struct qipan_result *r)
                               : _("%s  %s  version %lld, nothing changed\n"),
                p->no ? cli_safe(&cli->scratch, p->no) : "", p->name ? cli_safe(&cli->scratch, p->name) : "",
                (long long)p->version, (long long)reply->rev);
-        return cli_flush();
+        return cli_flush(cli);
     }
     return p ? print_project(cli, p, reply->has_rev ? reply->rev : 0, r->request) : 0;
 }
@@ -422,7 +430,7 @@ static int project_log(struct cli *cli, int argc, char **argv)
     }
     if (cli->output == OUT_JSON)
         puts(first ? "[]" : "]");
-    return cli_flush();
+    return cli_flush(cli);
 }
 
 /* ---------------------------------------------------------------- family */

@@ -18,5 +18,5 @@ int cmd_version(struct cli *cli, int argc, char **argv)
         puts(QIPAN_VERSION);
     else
         printf(_("qipan %s (protocol %d)\n"), QIPAN_VERSION, QIPAN_PROTOCOL_VERSION);
-    return cli_flush();
+    return cli_flush(cli);
 }

@@ -182,13 +182,18 @@ static int execute(const char *command, const char *line)
 }
 
 /* False when the watch has to stop. */
+static bool flush(struct watching *w)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    finish(w, cli_flush(w->cli));
+    return false;
+}
+
 static bool emit(struct watching *w, const char *line)
 {
     printf("%s\n", line);
-    if (fflush(stdout) == 0)
-        return true;
-    finish(w, errno == EPIPE ? 0 : EXIT_DIFFERENT);
-    return false;
+    return flush(w);
 }
 
 static bool emit_json(struct watching *w, json_t *value)
@@ -207,10 +212,7 @@ static bool emit_event(struct watching *w, const struct qipan_notice *notice)
 
     if (!w->command && !cli_json(w->cli)) {
         event_print(w->cli, notice->event, title_for(w, notice->event));
-        if (fflush(stdout) == 0)
-            return true;
-        finish(w, errno == EPIPE ? 0 : EXIT_DIFFERENT);
-        return false;
+        return flush(w);
     }
     if (!w->command)
         return emit_json(w, json_of_event(notice->event, notice->cursor));
@@ -219,8 +221,8 @@ static bool emit_event(struct watching *w, const struct qipan_notice *notice)
     free(line);
     if (status == 0)
         return true;
-    cli_warn(_("the command ended with %d; the cursor stays before this event"), status);
-    finish(w, EXIT_DIFFERENT);
+    finish(w, cli_fail(w->cli, "INTERNAL", "exec", NULL,
+                       _("the command ended with %d; the cursor stays before this event"), status));
     return false;
 }
 
@@ -230,8 +232,7 @@ static void move_cursor(struct watching *w, const char *cursor, bool sync)
 
     if (!w->cursor_file || cursor_file_write(w->cursor_file, cursor, sync, err, sizeof err))
         return;
-    cli_warn("%s", err);
-    finish(w, EXIT_DIFFERENT);
+    finish(w, cli_fail(w->cli, "INTERNAL", "cursor-file", NULL, "%s", err));
 }
 
 /* ---------------------------------------------------------------- notices */

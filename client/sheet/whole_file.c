@@ -16,20 +16,44 @@ static mode_t usual_mode(void)
     return 0666 & ~mask;
 }
 
-bool whole_file_open(struct whole_file *w, const char *path)
+/* A device or a pipe is nothing that could be replaced. */
+static bool open_in_place(struct whole_file *w, const char *path)
 {
-    int fd;
+    w->tmp[0] = '\0';
+    w->to = fopen(path, "we");
+    return w->to != NULL;
+}
 
-    w->to = NULL;
+/* Where a symlink leads; a name that isn't there yet stays as it is. */
+static bool find_path(struct whole_file *w, const char *path)
+{
+    struct stat link;
+
     if (strlen(path) >= sizeof(w->path)) {
         errno = ENAMETOOLONG;
         return false;
     }
+    if (lstat(path, &link) == 0 && S_ISLNK(link.st_mode))
+        return realpath(path, w->path) != NULL;
     strcpy(w->path, path);
-    snprintf(w->tmp, sizeof(w->tmp), "%s.XXXXXX", path);
+    return true;
+}
+
+bool whole_file_open(struct whole_file *w, const char *path)
+{
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+    int fd;
+
+    w->to = NULL;
+    if (exists && !S_ISREG(old.st_mode))
+        return open_in_place(w, path);
+    if (!find_path(w, path))
+        return false;
+    snprintf(w->tmp, sizeof(w->tmp), "%s.XXXXXX", w->path);
     if ((fd = mkstemp(w->tmp)) < 0)
         return false;
-    if (fchmod(fd, usual_mode()) != 0 || !(w->to = fdopen(fd, "w"))) {
+    if (fchmod(fd, exists ? old.st_mode & 0777 : usual_mode()) != 0 || !(w->to = fdopen(fd, "w"))) {
         int why = errno;
         close(fd);
         unlink(w->tmp);
@@ -41,15 +65,17 @@ bool whole_file_open(struct whole_file *w, const char *path)
 
 bool whole_file_done(struct whole_file *w)
 {
-    bool ok = !ferror(w->to) && fflush(w->to) == 0 && fsync(fileno(w->to)) == 0;
+    bool aside = w->tmp[0] != '\0';
+    bool ok = !ferror(w->to) && fflush(w->to) == 0 && (!aside || fsync(fileno(w->to)) == 0);
     int why = ok ? 0 : errno;
 
     ok = fclose(w->to) == 0 && ok;
     w->to = NULL;
-    if (ok && rename(w->tmp, w->path) == 0)
+    if (ok && (!aside || rename(w->tmp, w->path) == 0))
         return true;
     why = why ? why : errno;
-    unlink(w->tmp);
+    if (aside)
+        unlink(w->tmp);
     errno = why ? why : EIO;
     return false;
 }
@@ -60,5 +86,6 @@ void whole_file_drop(struct whole_file *w)
         return;
     fclose(w->to);
     w->to = NULL;
-    unlink(w->tmp);
+    if (w->tmp[0])
+        unlink(w->tmp);
 }

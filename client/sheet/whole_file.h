@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that appears whole or not at all: written under a temporary name beside it, then renamed. */
+/* A file that appears whole or not at all: written under a temporary name beside it, then renamed. A symlink is followed, the
+ * mode of the old file stays. What is no regular file (a device, a FIFO) is written to as it stands. */
 #ifndef QIPAN_WHOLE_FILE_H
 #define QIPAN_WHOLE_FILE_H
 
@@ -8,7 +9,7 @@
 
 struct whole_file {
     FILE *to;
-    char path[4096], tmp[4104];
+    char path[4096], tmp[4104]; /* tmp "": written in place */
 };
 
 /* All three: false with errno set. */

@@ -198,10 +198,42 @@ def test_forbidden_transition_says_what_is_allowed(county):
 def test_usage_errors(county):
     for words in (["project"], ["project", "show"], ["project", "edit", "x"], ["project", "edit", "x", "name"],
                   ["watch", "-n", "none"], ["project", "edit", "x", "name=y", "--force"], ["--context"],
-                  ["project", "list", "-o", "xlsx"], ["board"], ["project", "edit", "x", "name=y", "--base", "v1"]):
+                  ["project", "list", "-o", "xlsx"], ["board"], ["project", "edit", "x", "name=y", "--base", "v1"],
+                  ["project", "list", "-n", "1", "-n", "2"], ["whoami", "-o", "json", "-o", "csv"]):
         done = county.qipan("bureau", *words)
         assert done.returncode == 2 and done.stdout == "", words
     assert county.qipan("nobody", "whoami", ok=2).stderr.count("bureau") == 1
+    twice = county.qipan("chengguan", "project", "add", "name=甲", "项目名称=乙", "-o", "json", ok=7)
+    assert twice.error["field"] == "name" and twice.stdout == ""
+
+
+def test_several_filters_must_all_hold(county):
+    p, q = add(county, amount_total="2亿元"), add(county, amount_total="3亿元")
+    words = ("project", "list", "-o", "jsonl", "--filter", f"name={p['name']},{q['name']}", "--filter", "amount_total>=3亿")
+    assert [line["id"] for line in county.qipan("bureau", *words, ok=True).lines] == [q["id"]]
+
+
+def test_output_that_cannot_be_written(county, tmp_path):
+    for closing, words in ((">&-", ["whoami", "-o", "json"]), (">/dev/full", ["project", "list", "-o", "json"]),
+                           (">&-", ["watch", "-o", "jsonl", "--timeout", "10"])):
+        command = subprocess.list2cmdline(county._command("leader", words))
+        done = subprocess.run(f"{command} {closing}", shell=True, capture_output=True, text=True, env=county._environment())
+        assert done.returncode == 1 and done.stderr.startswith("{"), (words, done)
+    for words, field in ((["--exec", "exit 3"], "exec"), (["--cursor-file", tmp_path / "no/such"], "cursor-file")):
+        done = county.qipan("leader", "watch", "-o", "jsonl", "--since", "0", "--timeout", "20", *words, ok=1)
+        assert done.error["field"] == field
+
+
+def test_a_cursor_file_may_be_a_symlink(county, tmp_path):
+    link, kept = tmp_path / "link", tmp_path / "kept"
+    kept.touch()
+    kept.write_text(events(county.qipan("leader", "watch", "-o", "jsonl", "--since", "0", "-n", "1", ok=True).lines)[0]["cursor"])
+    link.symlink_to(kept)
+    before = kept.read_text()
+    add(county)
+    county.qipan("leader", "watch", "--cursor-file", link, "--timeout", "2")
+    assert link.is_symlink() and kept.read_text() != before
+    assert "/dev/null" in county.qipan("leader", "watch", "--cursor-file", "/dev/null", ok=7).stderr
 
 
 def test_every_family_has_help(county):
@@ -413,6 +445,7 @@ def test_table_watch_speaks_to_people(county):
     out, err = child.communicate(timeout=20)
     assert child.returncode == 0, err
     assert "总投资 3.5亿元" in out and "线索 → 意向" in out and p["name"] in out and "城关镇" in out
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:", out)
 
 
 # ---------------------------------------------------------------- nobody there, or nobody I know
@@ -456,6 +489,8 @@ def test_settings_that_cannot_be_used(county, tmp_path):
     (tmp_path / "bad.ini").write_text("[context x]\nadress = y\n")
     bad = county.qipan("x", "whoami", env={"QIPAN_CONFIG": str(tmp_path / "bad.ini")}, ok=2)
     assert "adress" in bad.stderr and "2" in bad.stderr
+    wrong = county.qipan("x", "whoami", "-o", "json", env=settings_with(county, tmp_path / "q.ini", address="host:port"), ok=2)
+    assert "host:port" in wrong.error["message"]
     loose = tmp_path / "loose.key"
     loose.write_bytes(pathlib.Path(county.files("leader")["key"]).read_bytes())
     loose.chmod(0o644)

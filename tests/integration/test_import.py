@@ -265,6 +265,19 @@ def test_report_appears_whole(county, tmp_path):
     run(county, "dongshan", path, "--report", tmp_path / "no/such/folder", code=7)
 
 
+def test_report_that_cannot_be_written(county, tmp_path):
+    path = sheet(tmp_path / "a.csv", 3, "报告不成项目")
+    run(county, "dongshan", path, "--commit", "--report", tmp_path / "no/such/folder", code=7)
+    assert total(county, "--filter", "name~报告不成项目") == 0
+    done = run(county, "dongshan", path, "--commit", "--report", "/dev/full", code=1)
+    assert done.json["committed"] and done.json["rev"] and "/dev/full" in done.error["message"]
+    link, kept = tmp_path / "link", tmp_path / "kept"
+    kept.touch(0o600)
+    link.symlink_to(kept)
+    run(county, "dongshan", path, "--report", link)
+    assert link.is_symlink() and kept.stat().st_mode & 0o777 == 0o600 and kept.read_text().count("\n") == 3
+
+
 # ---------------------------------------------------------------- killed half-way
 
 
