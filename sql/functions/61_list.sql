@@ -107,7 +107,7 @@ CREATE FUNCTION registry.like_any(v text) RETURNS text LANGUAGE sql IMMUTABLE AS
     SELECT '%' || regexp_replace(v, '([\\%_])', '\\\1', 'g') || '%'
 $$;
 
--- Protobuf elements of a row, and its bytes (from above): what a page of 64 KiB and 8192 elements can take.
+-- Bytes of a row (from above): what a page of 64 KiB can take.
 CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT octet_length(r::text) + 120
 $$;
