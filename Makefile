@@ -4,7 +4,8 @@
 VERSION := $(shell cat deploy/VERSION)
 PREFIX  ?= /usr/local
 SAN     ?=
-B       := build$(if $(SAN),/san)
+FAIL    ?=
+B       := build$(if $(FAIL),/fail)$(if $(SAN),/san)
 Q       := $(if $(V),,@)
 
 CC      := gcc
@@ -21,7 +22,7 @@ HARDEN  := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 SANFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS  ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(if $(SAN),$(SANFLAGS) -U_FORTIFY_SOURCE,$(HARDEN)) -fPIC -MMD -MP \
-           -DQIPAN_VERSION='"$(VERSION)"' -DQIPAN_PREFIX='"$(PREFIX)"' \
+           $(if $(FAIL),-DQIPAN_FAILPOINTS) -DQIPAN_VERSION='"$(VERSION)"' -DQIPAN_PREFIX='"$(PREFIX)"' \
            -iquote $(B)/gen -iquote proto -iquote daemon -iquote client -iquote client/sheet $(call cflags_of,$(PKGS_D) $(PKGS_CLI))
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),$(SANFLAGS),-Wl,-z,relro,-z,now)
 
@@ -34,7 +35,7 @@ CLI     := $(call obj,client/cli) $(call obj,client/sheet) $(call obj,client/boa
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all deps demo check bench lint fuzz clean install help units
+.PHONY: all deps demo check check-faults soak bench lint fuzz clean install help units
 all: $(B)/bin/qipand $(B)/bin/qipan $(B)/lib/libqipan.so $(B)/lib/libqipan.a $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo
 
 # descriptors.h finds a message's descriptor by its name in ops.def: DESCRIPTOR_ProjectReply
@@ -98,6 +99,16 @@ demo: deps ## the main job on a fresh machine: a county, an import, a change tha
 
 check: deps ## all tests; SAN=1 runs them on the sanitised build
 	@tests/run $(if $(SAN),--san)
+
+check-faults: deps ## the long fault cases; ONLY=name picks some, SAN=1 takes the sanitised build
+	@$(MAKE) -s --no-print-directory all
+	@$(MAKE) -s --no-print-directory FAIL=1 all
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/faults -m "not soak" $(if $(ONLY),-k "$(ONLY)")
+
+soak: deps ## the longest cases: 30 minutes of churn and faults
+	@$(MAKE) -s --no-print-directory all
+	@$(MAKE) -s --no-print-directory FAIL=1 all
+	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/faults -m soak
 
 lint: deps ## format, floors, operations, options, translations, static analysis
 	@$(MAKE) -s --no-print-directory all

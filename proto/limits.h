@@ -22,6 +22,10 @@
 #define LIMIT_IN_FLIGHT    64           /* calls of one connection that wait for their reply */
 #define LIMIT_WATCHES      16           /* watches of one connection */
 #define LIMIT_PAGE_ROWS    500          /* rows of one list page */
+#define LIMIT_CREDIT       (16 << 20)   /* most credit a watch may hold */
+#define CREDIT_DEFAULT     (256 * 1024) /* of a watch that names none */
+#define LIMIT_KNOWN        16           /* earlier places a watch may name */
+#define LIMIT_OBJECTS      2048         /* objects a watch may ask the state of */
 
 #define LIMIT_DEADLINE_MS 15000  /* longest a request may wait; also the default of the daemon */
 #define LIMIT_BULK_MS     300000 /* the same for operations of the bulk lane: imports */

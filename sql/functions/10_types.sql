@@ -3,10 +3,12 @@
 -- api.project and api.enterprise are made from registry.field by 41_generate.sql.
 CREATE TYPE api.clash AS (field text, base_value text, theirs text, yours text, by text, at timestamptz);
 
+CREATE TYPE api.cursor AS (epoch bigint, rev bigint, idx int, tag bigint, object text);
+
 CREATE TYPE api.error AS (
     code text, status int, message text, hint text, field text,
     base_value text, theirs text, yours text, by text, at timestamptz, fields api.clash[],
-    allowed text[], other_no text, other_office text, retry_after_ms int
+    allowed text[], other_no text, other_office text, retry_after_ms int, fork api.cursor, rev bigint
 );
 
 CREATE TYPE api.whoami_reply AS (
@@ -49,5 +51,5 @@ CREATE TYPE api.revision AS (
 CREATE TYPE api.journal_read_reply AS (error api.error, epoch bigint, rows api.revision[]);
 CREATE TYPE api.journal_page_reply AS (error api.error, rows api.event[]);
 CREATE TYPE api.journal_seek_reply AS (
-    error api.error, answer text, min_rev bigint, rev bigint, tag bigint, epoch bigint
+    error api.error, answer text, min_rev bigint, rev bigint, tag bigint, epoch bigint, fork api.cursor
 );

@@ -166,7 +166,8 @@ END $$;
 
 -- May a reader go on from (epoch, rev, tag)? rev 0 = before the first one kept: that position is answered then, in all
 -- other cases the newest one of the registry; rev null asks for nothing else.
-CREATE FUNCTION api.journal_seek(p_account int, p_lang text, epoch bigint, rev bigint, tag bigint, terms jsonb)
+CREATE FUNCTION api.journal_seek(p_account int, p_lang text, epoch bigint, rev bigint, tag bigint, terms jsonb,
+    known jsonb)
 RETURNS api.journal_seek_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE

@@ -471,12 +471,14 @@ def test_page_has_the_very_bytes():
 def test_page_has_the_limits():
     """Whoever changes a number of limits.h is led here, and to section 8."""
     text = (TOP / "proto/limits.h").read_text()
-    limits = {m[1]: eval(m[2]) for m in re.finditer(r"^#define (\w+)\s+(\(?\d[\d *]*\)?)(?=\s)", text, re.M)}
+    limits = {m[1]: eval(m[2]) for m in re.finditer(r"^#define (\w+)\s+(\(?\d[\d *<]*\)?)(?=\s)", text, re.M)}
     said = [("LIMIT_FRAME", 65536, "| body of a frame | 65 536 bytes |"),
             ("LIMIT_ARENA", 512 * 1024, "| 512 KiB, depth 8, "), ("LIMIT_DEPTH", 8, "nested deeper than 8"),
             ("LIMIT_ELEMENTS", 24576, "24 576 elements, 64 unknown"), ("LIMIT_UNKNOWN", 64, "more than 64 unknown"),
             ("LIMIT_IN_FLIGHT", 64, "| 64 · 16 |"), ("LIMIT_WATCHES", 16, "| 64 · 16 |"),
             ("LIMIT_REQUEST_ID", 64, "| 64 characters |"), ("LIMIT_PAGE_ROWS", 500, "| rows of a page | 500 |"),
+            ("LIMIT_KNOWN", 16, "(`known`, up to 16,"), ("LIMIT_OBJECTS", 2048, "| 16 · 2 048 |"),
+            ("CREDIT_DEFAULT", 256 * 1024, "Absent: 262 144"), ("LIMIT_CREDIT", 16 << 20, "more than 16 MiB"),
             ("LIMIT_CHUNK", 48 * 1024, "| 48 KiB · 4 |"), ("LIMIT_CHUNK_WINDOW", 4, "| 48 KiB · 4 |"),
             ("LIMIT_DEADLINE_MS", 15000, "| 15 s · 300 s |"), ("LIMIT_BULK_MS", 300000, "| 15 s · 300 s |"),
             ("HANDSHAKE_MS", 5000, "| 5 s |"), ("PING_MS", 10000, "| 10 s · 25 s |"), ("DEAD_MS", 25000, "| 10 s · 25 s |"),
