@@ -156,16 +156,51 @@ static void flush(struct task *task)
         uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
+static bool may_send(const struct conn *c)
+{
+    return !c->dead && !c->closing && c->secured;
+}
+
+/* What didn't fit: a frame over the limit is the caller's mistake, a full queue the peer's. */
+static void refused(struct conn *c)
+{
+    if (conn_owed(c) > CONN_CEILING / 2)
+        conn_kill(c, "too slow: the ceiling of its buffer is reached");
+}
+
 bool conn_send(struct conn *c, const Qipan__Frame *frame)
 {
-    if (c->dead || c->closing || !c->secured)
+    if (!may_send(c))
         return false;
     if (!msg_put_frame(&c->out, frame)) {
-        if (conn_owed(c) > CONN_CEILING / 2)
-            conn_kill(c, "too slow: the ceiling of its buffer is reached");
+        refused(c);
         return false;
     }
     loop_touch(c->loop, &c->flush);
+    return true;
+}
+
+uint8_t *conn_reserve(struct conn *c, size_t n)
+{
+    uint8_t *room = may_send(c) ? buf_reserve(&c->out, n) : NULL;
+    if (!room && may_send(c))
+        refused(c);
+    return room;
+}
+
+void conn_reserved(struct conn *c, size_t n)
+{
+    buf_grow(&c->out, n);
+    loop_touch(c->loop, &c->flush);
+}
+
+bool conn_send_bytes(struct conn *c, const void *frames, size_t n)
+{
+    uint8_t *room = conn_reserve(c, n);
+    if (!room)
+        return false;
+    memcpy(room, frames, n);
+    conn_reserved(c, n);
     return true;
 }
 

@@ -61,6 +61,12 @@ void conn_pause(struct conn *c);
 /* False when it can't be sent (closing, over the ceiling or the frame limit). Over the ceiling the conn is killed. */
 bool conn_send(struct conn *c, const Qipan__Frame *frame);
 
+/* The same for frames that are packed already, headers included: n bytes to be written at the place returned, then
+ * conn_reserved() with as many as were; NULL as above. Nothing else is sent in between. */
+uint8_t *conn_reserve(struct conn *c, size_t n);
+void conn_reserved(struct conn *c, size_t n);
+bool conn_send_bytes(struct conn *c, const void *frames, size_t n);
+
 size_t conn_owed(const struct conn *c);
 
 /* Orderly end: the goodbye frame, close_notify, flush, shutdown; at most GOODBYE_MS. error NULL = no reason to give. */
