@@ -152,15 +152,19 @@ static void time_first(struct pg_link *link)
         deadline_clear(link->deadlines, &link->timer);
 }
 
-/* The warning comes before the commit's result; one batch at a time is being answered, so it is the first one's. */
+/* A warning after the last call, so of the commit: the wait for the standby was cancelled. It comes before the sync;
+ * one batch at a time is being answered, so it is the first one's. (Its text is in the server's language. The last
+ * call's own row may still lie in libpq when the warning is seen.) */
 static void on_notice(void *arg, const PGresult *notice)
 {
     struct pg_link *link = arg;
+    struct pg_batch *b = link->first;
     const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
     const char *state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
-    if (state && strcmp(state, "01000") == 0 && text && strstr(text, "synchronous replication") &&
-        link->first)
-        link->first->unsure = true;
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    bool warning = severity && strcmp(severity, "WARNING") == 0 && state && strcmp(state, "01000") == 0;
+    if (b && warning && b->at >= b->n - 1)
+        b->unsure = true;
     log_debug(link->name, "notice: %s", text ? text : "?");
 }
 

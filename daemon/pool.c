@@ -10,6 +10,7 @@
 #define LINKS_MAX  8 /* of one lane */
 #define READ_DEPTH 8 /* reads in flight on one link */
 #define TRIES_MAX  6 /* of a job, before its error is final */
+#define LOSSES_MAX 3 /* of a job's links: then it goes alone, in case it is what kills them */
 
 struct lane {
     const char *name;
@@ -59,6 +60,7 @@ struct pool {
     struct queue queues[POOL_LANES];
     struct task pump;
     int64_t epoch;
+    uint64_t arrivals;
     bool was_ready, closing, ringing, ring_again;
     struct pg_batch bell;
 };
@@ -121,36 +123,37 @@ static bool flies(const struct pool *pool, enum pool_lane lane, uint64_t object)
     return false;
 }
 
-static bool waits(const struct pool *pool, enum pool_lane lane, uint64_t object)
+static bool older_waits(const struct pool *pool, enum pool_lane lane, const struct pool_job *job)
 {
-    for (const struct pool_job *job = pool->queues[lane].first; job; job = job->next)
-        if (job->object == object)
+    for (const struct pool_job *other = pool->queues[lane].first; other; other = other->next)
+        if (other->object == job->object && other->order < job->order)
             return true;
     return false;
 }
 
 /* Changes of one object go one after the other, in the order of arrival, on whichever link. */
-static bool must_wait(const struct pool *pool, enum pool_lane lane, uint64_t object)
+static bool must_wait(const struct pool *pool, const struct pool_job *job)
 {
-    if (!object || !lanes[lane].change)
+    if (!job->object || !lanes[job->lane].change)
         return false;
-    return flies(pool, POOL_EDIT, object) || flies(pool, POOL_SOLO, object) ||
-           (lane == POOL_EDIT && waits(pool, POOL_SOLO, object));
+    return flies(pool, POOL_EDIT, job->object) || flies(pool, POOL_SOLO, job->object) ||
+           older_waits(pool, job->lane == POOL_EDIT ? POOL_SOLO : POOL_EDIT, job);
 }
 
-static struct pool_job *take_free(struct pool *pool, enum pool_lane lane)
+/* The next from *place on that need not wait; *place stands behind it afterwards. */
+static struct pool_job *take_free(struct pool *pool, enum pool_lane lane, struct pool_job ***place)
 {
-    struct queue *q = &pool->queues[lane];
-    for (struct pool_job **place = &q->first; *place; place = &(*place)->next)
-        if (!must_wait(pool, lane, (*place)->object))
-            return take_at(q, place);
+    for (; **place; *place = &(**place)->next)
+        if (!must_wait(pool, **place))
+            return take_at(&pool->queues[lane], *place);
     return NULL;
 }
 
 void pool_submit(struct pool *pool, struct pool_job *job)
 {
-    job->tries = 0;
-    job->sent = false;
+    job->tries = job->losses = 0;
+    job->flying = job->ambiguous = false;
+    job->order = ++pool->arrivals;
     append(pool, job);
 }
 
@@ -166,9 +169,19 @@ bool pool_cancel(struct pool *pool, struct pool_job *job)
     return true;
 }
 
+static bool is_change(const struct pool_job *job)
+{
+    return lanes[job->lane].change;
+}
+
+bool pool_unresolved(const struct pool_job *job)
+{
+    return is_change(job) && (job->flying || job->ambiguous);
+}
+
 static void fail(struct pool_job *job, const char *code)
 {
-    job->done(job, &(struct pool_answer){.code = code});
+    job->done(job, &(struct pool_answer){.code = job->ambiguous ? "UNKNOWN" : code});
 }
 
 /* ---- what a failure means */
@@ -217,28 +230,33 @@ static void fail_waiting(struct pool *pool, enum pool_lane lane, uint64_t object
     }
 }
 
-/* Puts a job whose batch failed where it goes next. `guilty`: it was this job's call that failed. */
+/* An error that was this job's own, or that everybody in the batch answers for. False: it ended here. */
+static bool survives(struct pool *pool, struct pool_job *job, const struct pg_batch *b)
+{
+    const struct meaning *m = meaning_of(b->sqlstate);
+    if (m->verdict != FINAL && ++job->tries < TRIES_MAX &&
+        !(m->verdict == RETRY_ALONE && job->lane == POOL_SOLO))
+        return true;
+    if (strcmp(m->code, "INTERNAL") == 0)
+        log_error("pool", "%s: %s %s", job->statement->sql, b->sqlstate, b->message);
+    if (job->lane == POOL_SOLO && strcmp(m->code, "LOCKED") == 0)
+        fail_waiting(pool, POOL_EDIT, job->object);
+    fail(job, m->code);
+    return false;
+}
+
+/* Puts a job whose batch did not succeed where it goes next. */
 static void again(struct pool *pool, struct pool_job *job, const struct pg_batch *b, bool guilty)
 {
+    bool doubt = b->lost || b->ok; /* ok, but without its standby */
+    job->ambiguous |= doubt && is_change(job);
     if (pool->closing || job->abandoned) {
-        fail(job, job->sent && lanes[job->lane].change ? "UNKNOWN" : "UNAVAILABLE");
+        fail(job, "UNAVAILABLE");
         return;
     }
-    if (!guilty) {
-        put_back(pool, job);
+    if (guilty && !survives(pool, job, b))
         return;
-    }
-    const struct meaning *m = meaning_of(b->sqlstate);
-    if (m->verdict == FINAL || ++job->tries >= TRIES_MAX ||
-        (m->verdict == RETRY_ALONE && job->lane == POOL_SOLO)) {
-        if (strcmp(m->code, "INTERNAL") == 0)
-            log_error("pool", "%s: %s %s", job->statement->sql, b->sqlstate, b->message);
-        if (job->lane == POOL_SOLO && strcmp(m->code, "LOCKED") == 0)
-            fail_waiting(pool, POOL_EDIT, job->object);
-        fail(job, m->code);
-        return;
-    }
-    if (job->lane == POOL_EDIT)
+    if (job->lane == POOL_EDIT && (guilty || (doubt && ++job->losses >= LOSSES_MAX)))
         job->lane = POOL_SOLO;
     put_back(pool, job);
 }
@@ -272,22 +290,15 @@ static void answer_all(struct flight *f, bool change)
     }
 }
 
-/* The wait for the standby was cancelled: the change is here, but may not survive a failover. Not acknowledged; the
- * client asks again under the same request id. */
-static void answer_unsure(struct flight *f)
-{
-    for (int i = 0; i < f->n; i++)
-        fail(f->jobs[i], "UNKNOWN");
-}
-
+/* From the last to the first: each goes to the head of its queue, and the order of arrival stays. */
 static void sort_again(struct flight *f, bool change)
 {
     struct pg_batch *b = &f->batch;
-    int guilty = b->lost ? -1 : b->failed - change;
-    bool blame_all =
-        !b->lost && (guilty < 0 || guilty >= f->n); /* lock, seal or commit: everybody counts a try */
-    for (int i = 0; i < f->n; i++)
-        again(f->link->pool, f->jobs[i], b, blame_all || i == guilty);
+    bool failed = !b->lost && !b->ok;
+    int guilty = b->failed - change;
+    bool blame_all = guilty < 0 || guilty >= f->n; /* lock, seal or commit: everybody counts a try */
+    for (int i = f->n - 1; i >= 0; i--)
+        again(f->link->pool, f->jobs[i], b, failed && (blame_all || i == guilty));
 }
 
 static void landed(struct pg_batch *b)
@@ -297,9 +308,12 @@ static void landed(struct pg_batch *b)
     struct pool *pool = link->pool;
     bool change = lanes[link->lane].change;
     link->flight = NULL;
+    for (int i = 0; i < f->n; i++)
+        f->jobs[i]->flying = false;
     if (b->ok && b->unsure)
-        answer_unsure(f);
-    else if (b->ok)
+        log_warn(link->pg.name, "%d changes are committed, but the wait for their standby was cancelled",
+                 f->n);
+    if (b->ok && !b->unsure)
         answer_all(f, change);
     else
         sort_again(f, change);
@@ -344,8 +358,9 @@ static bool take_off(struct pool_link *link, int most)
         return false;
     f->link = link;
     f->batch.done = landed;
-    while (f->n < most && (f->jobs[f->n] = take_free(pool, link->lane)))
-        f->jobs[f->n++]->sent = true;
+    struct pool_job **place = &pool->queues[link->lane].first;
+    while (f->n < most && (f->jobs[f->n] = take_free(pool, link->lane, &place)))
+        f->jobs[f->n++]->flying = true;
     if (f->n == 0) {
         free(f);
         return false;
@@ -509,7 +524,7 @@ void pool_free(struct pool *pool)
             pg_close(&pool->links[lane][i].pg);
     for (int lane = 0; lane < POOL_LANES; lane++)
         for (struct pool_job *job; (job = take(&pool->queues[lane]));)
-            fail(job, job->sent && lanes[lane].change ? "UNKNOWN" : "UNAVAILABLE");
+            fail(job, "UNAVAILABLE");
     loop_forget(pool->loop, &pool->pump);
     free(pool);
 }

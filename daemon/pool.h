@@ -9,7 +9,12 @@
  * READ  reads, pipelined, each with its own sync.
  * FEED  the journal; also the doorbell's ear and bell.   FENCE  settles missing numbers, one statement at a time.
  *
- * A job whose link died is sent again: changes are found by their request id. Jobs end exactly once. */
+ * A job whose link died is sent again: changes are found by their request id. Jobs end exactly once.
+ *
+ * A change whose batch was lost in flight, or was committed without its standby, is *ambiguous* from then on: its first
+ * attempt may still come to stand. It is sent again until its owner gives up; the same request id makes the second
+ * attempt wait for the first, find it, or take its place for good. So a result row is final, and nothing else is: every
+ * failure of an ambiguous change is told as UNKNOWN. */
 #ifndef QIPAN_POOL_H
 #define QIPAN_POOL_H
 
@@ -37,8 +42,9 @@ struct pool_job {
 
     /* private */
     struct pool_job *next;
-    int tries;
-    bool queued, sent; /* sent: the registry may have seen it */
+    uint64_t order; /* of arrival */
+    int tries, losses;
+    bool queued, flying, ambiguous;
 };
 
 struct pool;
@@ -62,18 +68,15 @@ struct pool_events {
 struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const struct pool_config *config,
                       const struct pool_events *events);
 void pool_set_epoch(struct pool *pool, int64_t epoch); /* what the seal claims to write under */
-void pool_free(struct pool *pool);                     /* ends all jobs with UNAVAILABLE */
+void pool_free(struct pool *pool);                     /* ends all jobs with UNAVAILABLE or UNKNOWN */
 
 void pool_submit(struct pool *pool, struct pool_job *job);
 
 /* Takes back a job that waits. False: it is being run, done() will come. */
 bool pool_cancel(struct pool *pool, struct pool_job *job);
 
-/* The registry may have carried it out, but its word didn't arrive yet. */
-static inline bool pool_job_sent(const struct pool_job *job)
-{
-    return job->sent;
-}
+/* A change that the registry may have carried out, or may yet, without a word of it so far. */
+bool pool_unresolved(const struct pool_job *job);
 
 const char *pool_problem(const struct pool *pool); /* why no link is up; NULL when one is */
 void pool_ring(struct pool *pool);                 /* tells the other daemons that there is news; coalesced */

@@ -67,7 +67,7 @@ static void answer_row(struct request *r, const struct pool_answer *a)
     if (!bind_reply(r->op, a->row, &arena, &reply, &error)) {
         log_error(r->session->conn ? r->session->conn->name : "request", "%s: the reply does not fit",
                   r->info->name);
-        refuse(r, "INTERNAL", NULL, NULL);
+        refuse(r, is_change(r->info) ? "UNKNOWN" : "INTERNAL", NULL, NULL); /* it was committed */
     } else if (error) {
         session_fill_error(error, error->code ? error->code : "INTERNAL", r->session->lang);
         answer(r, NULL, error);
@@ -94,8 +94,7 @@ static void on_deadline(struct deadline *d)
     struct request *r = container_of(d, struct request, deadline);
     struct pool *pool = r->session->shared->pool;
     bool waiting = pool_cancel(pool, &r->job);
-    bool sent = pool_job_sent(&r->job);
-    if (is_change(r->info) && sent)
+    if (pool_unresolved(&r->job))
         refuse(r, "UNKNOWN", NULL, NULL);
     else
         refuse(r, pool_problem(pool) ? "UNAVAILABLE" : "DEADLINE_EXCEEDED", NULL, NULL);

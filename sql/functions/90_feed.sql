@@ -69,6 +69,8 @@ BEGIN
         END IF;
         rev := s[1]::bigint;
         tag := s[2]::bigint;
+    ELSE -- a record in the WAL, so that the commit waits for its standby: an answer given again must be as safe as it sounds
+        PERFORM pg_logical_emit_message(true, 'qipan', '');
     END IF;
 END $$;
 

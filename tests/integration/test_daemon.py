@@ -565,3 +565,84 @@ def test_invisible_characters_make_no_second_project(county):
             with pytest.raises(peer_module.Refused) as refused:
                 add(peer, name=one.name[:2] + sign + one.name[2:], investor=one.investor)
             assert refused.value.error.code == "ALREADY_EXISTS" and refused.value.error.other_no == one.no
+
+
+# ---------------------------------------------------------------- outcomes nobody knows
+
+
+def backends(county, where="application_name LIKE 'qipand edit%'"):
+    return [int(pid) for (pid,) in county.psql(f"SELECT pid FROM pg_stat_activity WHERE {where}")]
+
+
+class Frozen:
+    """Processes that stand still inside the block, and go on after it whatever happens."""
+
+    def __init__(self, pids):
+        self.pids = pids
+
+    def __enter__(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def processes_of(folder, title=""):
+    """PostgreSQL processes of a cluster: the postmaster and its children whose title contains that word."""
+    master = int((folder / "postmaster.pid").read_text().split()[0])
+    children = subprocess.run(["ps", "--ppid", str(master), "-o", "pid=,args="], capture_output=True, text=True).stdout
+    found = [int(line.split()[0]) for line in children.splitlines() if title in line]
+    return found if title else [master, *found]
+
+
+def outcome(peer, started, timeout=20):
+    """What a request ended in: its reply, or the code of its refusal."""
+    try:
+        return peer.finish(started, timeout)
+    except peer_module.Refused as refused:
+        return refused.code
+
+
+def test_nothing_is_acknowledged_without_its_standby(new_county):
+    """The standby stands still, then somebody cancels the wait: the change is here, but it may be lost with this primary.
+    Neither the first answer nor an answer given again is OK before the standby has it."""
+    county = new_county("--bare", "--standby", "sync")
+    waiting = "wait_event = 'SyncRep' AND application_name LIKE 'qipand%'"
+    with county.peer("chengguan") as peer, county.peer("chengguan") as reader:
+        project = add(peer)
+        with Frozen(processes_of(here(county) / "pg2", "walreceiver")):
+            begun = time.monotonic()
+            call = edit(peer, project, request=f"standby-{os.getpid()}", summary="unsure")
+            wait_for(lambda: backends(county, waiting))
+            county.psql(f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {waiting}")
+            wait_for(lambda: reader.do("project_show", id=project.id).project.version == 2)
+            assert outcome(peer, call) == "UNKNOWN" and 10 < time.monotonic() - begun < 16
+            again = edit(peer, project, request=f"standby-{os.getpid()}", summary="unsure")
+            with pytest.raises(TimeoutError):
+                peer.finish(again, 2)
+            assert reader.do("project_show", id=project.id, timeout=2).project.summary == "unsure"
+        answered = peer.finish(again)
+        assert answered.replayed and answered.project.version == 2
+
+
+def test_a_lost_batch_is_never_called_refused(new_county):
+    """The backend of an edit stands still in its commit and the link is cut; the row is locked when the edit is tried again.
+    Whether the first attempt stands is not known then: UNKNOWN, not LOCKED."""
+    county = new_county("--bare")
+    county.psql("""
+        CREATE FUNCTION registry.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER slow AFTER UPDATE ON registry.project FOR EACH ROW WHEN (NEW.summary = 'slow')
+            EXECUTE FUNCTION registry.slow();""")
+    with county.peer("chengguan") as peer:
+        project = add(peer)
+        call = edit(peer, project, summary="slow")
+        wait_for(lambda: backends(county, "wait_event = 'PgSleep'"))
+        with connect(county) as session, session.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            cursor.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", (project.id,))
+            assert outcome(peer, call) == "UNKNOWN"
+            session.rollback()
+        assert peer.do("project_edit", id=project.id, set=peer_module.pb.Project(summary="free")).project.version == 2
