@@ -21,6 +21,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 DEV = TOP / "deploy/dev"
 BUILD = pathlib.Path(os.environ.get("QIPAN_BUILD", TOP / "build"))
 SEED = int(os.environ.get("QIPAN_SEED", random.SystemRandom().randrange(1 << 32)))
+SLOW = 3 if "san" in str(BUILD) else 1  # limits of time under the sanitisers
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 
@@ -47,7 +48,9 @@ class Done(subprocess.CompletedProcess):
 
 
 class County:
-    def __init__(self, *flags):
+    def __init__(self, *flags, build=BUILD, within=()):
+        """within: a command that runs its arguments somewhere else, in a network namespace for instance."""
+        self.build, self.within = build, within
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qipan-county-"))
         self.flags = flags
         self.children, self.peers = [], []
@@ -81,8 +84,8 @@ class County:
         assert not complaints, f"logs in {self.dir}: " + "; ".join(complaints[:5])
 
     def _script(self, name, *args, timeout=60):
-        done = subprocess.run([str(DEV / name), str(self.dir), *map(str, args)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=timeout, env={**os.environ, "QIPAN_BUILD": str(BUILD)})
+        done = subprocess.run([*self.within, str(DEV / name), str(self.dir), *map(str, args)], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=timeout, env={**os.environ, "QIPAN_BUILD": str(self.build)})
         assert done.returncode == 0, f"deploy/dev/{name} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
@@ -109,7 +112,7 @@ class County:
     # ---- use
 
     def _command(self, context, args):
-        return [str(BUILD / "bin/qipan"), "--context", context, *map(str, args)]
+        return [str(self.build / "bin/qipan"), "--context", context, *map(str, args)]
 
     def _environment(self, **more):
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("QIPAN_", "PG", "LC_"))}
@@ -170,8 +173,8 @@ def county():
 def new_county():
     made = []
 
-    def make(*flags):
-        made.append(County(*flags))
+    def make(*flags, **how):
+        made.append(County(*flags, **how))
         return made[-1].up()
 
     yield make

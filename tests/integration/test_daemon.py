@@ -11,44 +11,12 @@ import threading
 import time
 
 import peer as peer_module
-import psycopg2
 import pytest
 from conftest import BUILD
+from steps import add, connect, edit, here, pid_of, resident_kb, wait_for
 
 QIPAND = str(BUILD / "bin/qipand")
 _names = itertools.count(1)
-
-
-def connect(county):
-    """A psql-like session of the database's owner, for holding locks and transactions open."""
-    e = county.env
-    return psycopg2.connect(host=e["PGHOST"], port=e["PGPORT"], dbname=e["PGDATABASE"], user=e["PGUSER"])
-
-
-def add(peer, **fields):
-    name = f"守护项目{os.getpid()}之{next(_names)}"
-    project = peer_module.pb.Project(**{"name": name, "investor": name + "公司", "stage": "lead", **fields})
-    return peer.do("project_add", set=project).project
-
-
-def edit(peer, project, base=None, request=None, **fields):
-    return peer.start("project_edit", base=base, request=request, id=project.id,
-                      set=peer_module.pb.Project(**fields))
-
-
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.05)
-
-
-def pid_of(county, n=1):
-    return int((pathlib.Path(county.env["QIPAN_RUN"]) / f"qipand-{n}.pid").read_text())
-
-
-def resident_kb(county):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid_of(county)}/status").read_text())[1])
 
 
 def as_user(args, **how):
@@ -59,11 +27,6 @@ def as_user(args, **how):
 
 
 # ---------------------------------------------------------------- boot, reload, end
-
-
-def here(county):
-    """The county's short folder, which the daemons' user can reach; it goes with the county."""
-    return (county.dir / "here").resolve()
 
 
 def settings_of(county, **changed):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scenarios of several files do: registering and editing by the independent client, looking at a daemon's process,
+ending a link as a fault would."""
+import itertools
+import os
+import pathlib
+import re
+import socket
+import struct
+import time
+
+import peer as peer_module
+import psycopg2
+
+_names = itertools.count(1)
+
+
+def connect(county):
+    """A psql-like session of the database's owner, for holding locks and transactions open."""
+    e = county.env
+    return psycopg2.connect(host=e["PGHOST"], port=e["PGPORT"], dbname=e["PGDATABASE"], user=e["PGUSER"])
+
+
+def here(county):
+    """The county's short folder, which the daemons' user can reach; it goes with the county."""
+    return (county.dir / "here").resolve()
+
+
+def add(peer, **fields):
+    name = f"守护项目{os.getpid()}之{next(_names)}"
+    project = peer_module.pb.Project(**{"name": name, "investor": name + "公司", "stage": "lead", **fields})
+    return peer.do("project_add", set=project).project
+
+
+def edit(peer, project, base=None, request=None, **fields):
+    return peer.start("project_edit", base=base, request=request, id=project.id,
+                      set=peer_module.pb.Project(**fields))
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.05)
+
+
+def pid_of(county, n=1):
+    return int((pathlib.Path(county.env["QIPAN_RUN"]) / f"qipand-{n}.pid").read_text())
+
+
+def resident_kb(county, n=1):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid_of(county, n)}/status").read_text())[1])
+
+
+def reset(sock):
+    """Ends a connection with RST: what waits in its buffers is lost."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def refusal(what):
+    """The error that what() is refused with."""
+    try:
+        what()
+    except peer_module.Refused as e:
+        return e.error
+    raise AssertionError("was not refused")
