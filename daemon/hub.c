@@ -10,6 +10,7 @@
  * of the last one. Revisions that don't concern the watch only move the position; a bookmark tells it now and then. */
 #include "hub.h"
 
+#include "failpoint.h"
 #include "view.h"
 #include "limits.h"
 #include "log.h"
@@ -148,6 +149,16 @@ static void send_feed(struct watch *w, const char *state)
     Qipan__Feed feed = QIPAN__FEED__INIT;
     Qipan__Frame frame = QIPAN__FRAME__INIT;
     Qipan__Cursor after, upto;
+    size_t n = hub->n;
+    if (n && BUG("feed-bookmark-early")) {
+        hub->n = 0;
+        send_feed(w, NULL);
+        hub->n = n;
+    }
+    if (n > 1 && BUG("feed-swap")) {
+        hub->pointers[0] = &hub->events[1];
+        hub->pointers[1] = &hub->events[0];
+    }
     if (!state && hub->n == 0 && (same_position(&w->at, &w->told) || (w->summary && !w->at.whole)))
         return; /* a summary is due at the end of its revision: a place inside would lose it at resume */
     cursor_of(&w->told, &after);
@@ -170,6 +181,8 @@ static void send_feed(struct watch *w, const char *state)
 static void add_event(struct watch *w, const Qipan__Event *event, const char *view)
 {
     struct hub *hub = w->hub;
+    if (BUG_EACH("feed-drop", 1000))
+        return;
     Qipan__Event *copy = &hub->events[hub->n];
     *copy = *event; /* the parts stay the ring's or the page's */
     copy->view = (char *)view;
@@ -230,6 +243,10 @@ static void take_event(struct watch *w, const Qipan__Event *event)
     if (w->summary && event->batch)
         summarise(w, event, view);
     else if (view)
+        add_event(w, event, view);
+    else if (BUG_EACH("feed-leak", 100))
+        add_event(w, event, "update");
+    if (view && BUG_EACH("feed-twice", 1000))
         add_event(w, event, view);
     if (event->last)
         w->at.whole = true;
@@ -507,6 +524,7 @@ static void on_seek(struct journal_seek *q, const Qipan__JournalSeekReply *reply
                     Qipan__Error *error)
 {
     struct watch *w = container_of(q, struct watch, seek);
+    FAILPOINT("watch-sought");
     w->paging = false;
     if (w->cancelled || !w->session->conn) {
         watch_free(w);
@@ -587,6 +605,8 @@ static void start_watch(struct watch *w, const Qipan__WatchRequest *request)
     if (request->after && !w->from_start)
         w->at = (struct position){request->after->epoch, request->after->rev, request->after->tag,
                                   request->after->idx, !request->after->has_idx};
+    if (BUG("feed-resume-late") && w->at.rev > 0)
+        w->at.rev++;
     w->paging = true;
     w->page_limit = JOURNAL_PAGE;
     w->late.fire = on_late;

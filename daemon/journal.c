@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal.h"
 
+#include "failpoint.h"
 #include "log.h"
 #include <endian.h>
 #include <stdlib.h>
@@ -132,6 +133,7 @@ static void on_fenced(struct pool_job *job, const struct pool_answer *a)
     struct fence *f = container_of(job, struct fence, job);
     struct journal *j = f->journal;
     f->busy = false;
+    FAILPOINT("fenced");
     if (!a->row)
         log_warn("journal", "revision %lld could not be fenced: %s", (long long)f->rev, a->code);
     sequencer_fenced(&j->sequencer, f->rev, now_us());
@@ -153,6 +155,7 @@ static void fence_gaps(struct journal *j)
         f->job.params.values[0] = (char *)&f->big;
         f->job.params.lengths[0] = sizeof f->big;
         log_debug("journal", "fencing revision %lld", (long long)f->rev);
+        FAILPOINT("fence-unsent");
         pool_submit(j->pool, &f->job);
     }
 }
@@ -194,9 +197,13 @@ static void take_rows(struct journal *j, struct journal_rows *rows)
     size_t n = reply->n_rows < READ_ROWS ? reply->n_rows : READ_ROWS;
     for (size_t i = 0; i < n; i++)
         revs[i] = reply->rows[i]->rev;
+    if (n)
+        FAILPOINT("journal-read");
     size_t good = sequencer_read(&j->sequencer, revs, n, now_us());
     for (size_t i = 0; i < good; i++)
         j->events.revision(j->events.owner, rows, reply->rows[i]);
+    if (good)
+        FAILPOINT("journal-published");
     if (good && good == n)
         j->again = true; /* there may be more: the page ends by size as well as by number */
     arm_gap(j);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qipand: settings, boot, signals, drain. The boot order is the tour of the daemon. */
 #include "dispatch.h"
+#include "failpoint.h"
 #include "listen.h"
 #include "log.h"
 
@@ -91,6 +92,7 @@ static void reload(struct server *server)
 {
     struct config fresh;
     char err[TLS_ERR_SIZE];
+    FAILPOINT("reload");
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
     if (!config_load(server->config_path, &fresh, err)) {
         log_error("config", "not reloaded, the old settings stay: %s", err);
@@ -279,6 +281,7 @@ int main(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     static struct server server;
     bool check = false;
+    FAILPOINT_START();
     for (int o; (o = getopt_long(argc, argv, "c:hv", options, NULL)) != -1;) {
         if (o == 'c')
             server.config_path = optarg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pg.h"
 
+#include "failpoint.h"
 #include "log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,10 +96,13 @@ static void lose_batches(struct pg_link *link)
     link->depth = 0;
     while (b) {
         struct pg_batch *next = b->next;
-        clear_results(b->results, b->n);
-        b->ok = false;
-        b->lost = true;
+        PGresult *results[PG_BATCH_MAX];
+        int n = b->n;
+        memcpy(results, b->results, sizeof results);
+        b->ok = BUG("reply-before-sync") && n > 2 && results[n - 1];
+        b->lost = !b->ok;
         b->done(b);
+        clear_results(results, n);
         b = next;
     }
 }
@@ -261,6 +265,16 @@ static void send_one(struct pg_link *link, struct pg_batch *b, int i)
     PQsendQueryPrepared(link->conn, name, s->n, p ? p->values : NULL, p ? p->lengths : NULL, binary, 1);
 }
 
+static void before_sync(struct pg_link *link)
+{
+    if (FAILPOINT_NEXT("group-unsynced"))
+        PQflush(link->conn);
+    FAILPOINT("group-unsynced");
+    if (BUG("reply-before-sync")) /* the rows come ahead of the commit */
+        PQsendFlushRequest(link->conn);
+    (void)link;
+}
+
 void pg_send(struct pg_link *link, struct pg_batch *b)
 {
     b->at = b->part = 0;
@@ -273,6 +287,8 @@ void pg_send(struct pg_link *link, struct pg_batch *b)
         send_one(link, b, i);
     if (link->depth == 1)
         time_first(link);
+    if (b->n > 2) /* only groups are that long */
+        before_sync(link);
     PQpipelineSync(link->conn); /* a failure of any send shows as a bad link when the task runs */
     loop_touch(link->loop, &link->task);
 }

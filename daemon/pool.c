@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool.h"
 
+#include "failpoint.h"
 #include "log.h"
 #include <endian.h>
 #include <stdio.h>
@@ -181,7 +182,7 @@ bool pool_unresolved(const struct pool_job *job)
 
 static void fail(struct pool_job *job, const char *code)
 {
-    job->done(job, &(struct pool_answer){.code = job->ambiguous ? "UNKNOWN" : code});
+    job->done(job, &(struct pool_answer){.code = job->ambiguous && !BUG("ack-lost") ? "UNKNOWN" : code});
 }
 
 /* ---- what a failure means */
@@ -256,6 +257,8 @@ static void again(struct pool *pool, struct pool_job *job, const struct pg_batch
     }
     if (guilty && !survives(pool, job, b))
         return;
+    if (BUG("retry-new-id") && job->ambiguous && job->params.values[2]) /* p_request, by convention */
+        *(char *)job->params.values[2] = (char)('a' + job->losses % 26);
     if (job->lane == POOL_EDIT && (guilty || (doubt && ++job->losses >= LOSSES_MAX)))
         job->lane = POOL_SOLO;
     put_back(pool, job);
@@ -285,6 +288,7 @@ static void answer_all(struct flight *f, bool change)
         f->jobs[i]->done(f->jobs[i], &answer);
     }
     if (answer.sealed) {
+        FAILPOINT("unrung");
         pool->events.committed(pool->events.owner);
         pool_ring(pool);
     }
@@ -313,12 +317,16 @@ static void landed(struct pg_batch *b)
     if (b->ok && b->unsure)
         log_warn(link->pg.name, "%d changes are committed, but the wait for their standby was cancelled",
                  f->n);
-    if (b->ok && !b->unsure)
+    if (change && b->ok)
+        FAILPOINT("group-landed");
+    if (b->ok && (!b->unsure || BUG("ack-unsure")))
         answer_all(f, change);
     else
         sort_again(f, change);
     if (wants_new_link(b) && link->pg.state == PG_UP && !pool->closing)
         log_warn(link->pg.name, "the link is no longer good: %s %s", b->sqlstate, b->message);
+    if (change && b->ok)
+        FAILPOINT("group-answered");
     bool renew = wants_new_link(b);
     free(f);
     if (renew)
@@ -378,7 +386,11 @@ static bool take_off(struct pool_link *link, int most)
         f->seal.lengths[0] = sizeof f->epoch;
         add_call(&f->batch, &seal_sql, &f->seal);
     }
+    if (change)
+        FAILPOINT("group-unsent");
     pg_send(&link->pg, &f->batch);
+    if (change)
+        FAILPOINT("group-sent");
     return true;
 }
 

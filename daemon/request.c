@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "failpoint.h"
 #include "limits.h"
 #include "log.h"
 #include <openssl/sha.h>
@@ -185,6 +186,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
                         ? call->deadline_ms
                         : longest;
     deadline_set(s->shared->deadlines, &r->deadline, wait);
+    FAILPOINT("request-accepted");
     pool_submit(s->shared->pool, &r->job);
 }
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test build (make FAIL=1): killed at each mark; deliberate bugs that the others must notice."""
+import re
+
+import pytest
+from counties import BUILD, TOP, County
+from peer import Gone, Refused
+from steps import add, edit, wait_for
+
+FAIL = TOP / ("build/fail/san" if "san" in str(BUILD) else "build/fail")
+NAMES = re.findall(r'^(MARK|DEFECT)\("([\w-]+)"', (TOP / "daemon/failpoint.def").read_text(), re.M)
+ON_AN_EDIT = [name for kind, name in NAMES if kind == "MARK" and name.startswith(("request", "group", "unrung", "journal"))]
+
+
+@pytest.fixture
+def armed(new_county, monkeypatch):
+    """A county of the test build whose daemon 2 was started with such an environment."""
+    def make(**environment):
+        county = new_county("--bare", "--daemons", "2", build=FAIL)
+        county.kill(2, "TERM")
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        county.start(2)
+        for key in environment:
+            monkeypatch.delenv(key)
+        return county
+    return make
+
+
+@pytest.mark.parametrize("mark", ON_AN_EDIT)
+def test_killed_at_a_mark(armed, mark):
+    """The daemon dies under an edit; another one is asked under the same request id: once, whatever was acknowledged."""
+    county = armed(QIPAN_FAILPOINT=f"{mark}:panic:2")
+    with county.peer("bureau") as other, county.peer("jingkai") as reader, county.peer("bureau", n=2) as dying:
+        watch = reader.watch()
+        project, outcomes = add(other), []
+        for i in range(3):
+            try:
+                outcomes.append((i, dying.finish(edit(dying, project, request=f"mark-{i}", summary=f"{i}")).project.version))
+            except Gone:
+                break
+        wait_for(lambda: f"at mark {mark}, hit 2" in county.log(2))
+        for i in range(3):
+            again = other.finish(edit(other, project, request=f"mark-{i}", summary=f"{i}"))
+            assert all(version == again.project.version for n, version in outcomes if n == i)
+        versions = [e.version for e in watch.events(4)]
+        assert versions == [1, 2, 3, 4] and other.do("project_show", id=project.id).project.version == 4
+
+
+def test_an_unknown_mark_is_refused(armed):
+    with pytest.raises(AssertionError, match="ended at once"):
+        armed(QIPAN_FAILPOINT="nowhere:panic")
+
+
+def test_a_changed_request_id_is_noticed(armed):
+    """The bug that proves the tests of exactly-once: the retry of an edit that was lost in doubt is another request."""
+    county = armed(QIPAN_BUG="retry-new-id")
+    county.psql("""
+        CREATE FUNCTION registry.slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER slow AFTER UPDATE ON registry.project FOR EACH ROW WHEN (NEW.summary = 'slow')
+            EXECUTE FUNCTION registry.slow();""")
+    with county.peer("bureau", n=2) as peer:
+        call = edit(peer, add(peer), request="once", summary="slow")
+        wait_for(lambda: county.psql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+        county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        peer.finish(call)
+    assert not county.psql("SELECT account FROM registry.entry WHERE request = 'once'")
