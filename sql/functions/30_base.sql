@@ -31,14 +31,23 @@ BEGIN
     RETURN registry.now();
 END $$;
 
--- Rights, decided here and nowhere else: may the account do this to what the office owns? Office null = anywhere.
-CREATE FUNCTION registry.may(p_account int, p_right text, p_office text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- Rights, decided here and nowhere else: where the account may do this. '*' = everywhere, else the office it is
+-- limited to; null = nowhere.
+CREATE FUNCTION registry.reach(p_account int, p_right text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM registry.account a
+    RETURN (SELECT CASE WHEN r.scope = 'all' OR o.kind = 'bureau' THEN '*' ELSE a.office END
+        FROM registry.account a
         JOIN registry.office o ON o.code = a.office
         JOIN registry.role_right r ON r.role = a.role AND r."right" = p_right
-        WHERE a.id = p_account AND a.enabled
-          AND (p_office IS NULL OR r.scope = 'all' OR o.kind = 'bureau' OR a.office = p_office));
+        WHERE a.id = p_account AND a.enabled);
+END $$;
+
+-- May the account do this to what the office owns? Office null = anywhere.
+CREATE FUNCTION registry.may(p_account int, p_right text, p_office text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    reach text := registry.reach(p_account, p_right);
+BEGIN
+    RETURN reach IS NOT NULL AND (p_office IS NULL OR reach IN ('*', p_office));
 END $$;
 
 -- Opaque and never made again: 60 random bits. A history that forked doesn't give the same id to two objects.

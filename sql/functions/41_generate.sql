@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What must name every field is made from registry.field: a field is said once, there and in qipan.proto.
---   api.<kind>              the composite of the message
+--   api.<kind>, _reply      the composites of the messages
 --   registry.<kind>_diff    {number: [old, new]} of two rows
 --   registry.<kind>_born    {number: [null, value]} of a new row
 --   registry.<kind>_image   {number: value} of the watchable fields
 --   registry.<kind>_row     a row as api.<kind>, the contact as far as the caller may see it
---   registry.<kind>_write   writes all editable columns of one row, if it has still the version that was read
+-- And for kinds that are edited, by registry.generate_edit:
+--   registry.<kind>_text    one field of a row as the journal writes it, by number
+--   registry.<kind>_write   writes one row, if it has still the version that was read, with journal and receipt
+--   registry.<kind>_writes  the same for the plain fields of many rows
 
 CREATE FUNCTION registry.canon(f registry.field, p_row text) RETURNS text LANGUAGE sql AS $$
     SELECT format(CASE f.type
@@ -15,6 +18,13 @@ CREATE FUNCTION registry.canon(f registry.field, p_row text) RETURNS text LANGUA
         WHEN 'int' THEN '%1$s.%2$I::text'
         WHEN 'ymd' THEN '%1$s.%2$I::text'
         ELSE '%1$s.%2$I' END, p_row, f.name)
+$$;
+
+-- A cell that was read (x.clean) as a value of its column.
+CREATE FUNCTION registry.from_cell(f registry.field) RETURNS text LANGUAGE sql AS $$
+    SELECT format(CASE f.type WHEN 'tags' THEN 'registry.tags_of(x.clean -> %1$L)' ELSE '(x.clean ->> %1$L)::%2$s' END,
+        f.name, (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                 WHERE a.attrelid = format('registry.%I', f.kind)::regclass AND a.attname = f.name))
 $$;
 
 CREATE FUNCTION registry.sql_type(f registry.field) RETURNS text LANGUAGE sql AS $$
@@ -31,8 +41,6 @@ DECLARE
     diff text := '';
     born text := '';
     image text := '';
-    cols text := '';
-    vals text := '';
     born_masked text := '';
 BEGIN
     FOR f IN SELECT * FROM registry.field WHERE kind = p_kind ORDER BY number LOOP
@@ -44,16 +52,12 @@ BEGIN
                 f.name || '_mark', f.number);
             born_masked := born_masked || format(E'    IF n.%1$s > 0 THEN\n        r := r || ''{"%2$s": true}'';\n    END IF;\n',
                 f.name || '_mark', f.number);
-            cols := cols || format(', %I', f.name || '_mark');
-            vals := vals || format(', n.%I', f.name || '_mark');
         ELSIF f.editable OR f.watched THEN
             born := born || format(E',\n        ''%s'', CASE WHEN n.%I IS NOT NULL THEN jsonb_build_array(NULL, %s) END',
                 f.number, f.name, registry.canon(f, 'n'));
             IF f.editable THEN
                 diff := diff || format(E'    IF o.%1$I IS DISTINCT FROM n.%1$I THEN\n        r := r || jsonb_build_object(''%2$s'', jsonb_build_array(%3$s, %4$s));\n    END IF;\n',
                     f.name, f.number, registry.canon(f, 'o'), registry.canon(f, 'n'));
-                cols := cols || format(', %I', f.name);
-                vals := vals || format(', n.%I', f.name);
             END IF;
         END IF;
         IF f.watched THEN
@@ -61,6 +65,8 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('CREATE TYPE api.%I AS (%s)', p_kind, substr(attrs, 3));
+    EXECUTE format('CREATE TYPE api.%1$I AS (error api.error, %2$I api.%2$I, rev bigint, replayed boolean)',
+        p_kind || '_reply', p_kind);
     EXECUTE format('CREATE FUNCTION registry.%1$s_diff(o registry.%1$I, n registry.%1$I) RETURNS jsonb
         LANGUAGE plpgsql IMMUTABLE AS $f$
 DECLARE
@@ -77,33 +83,126 @@ BEGIN
 %3$s    RETURN r;
 END $f$', p_kind, substr(born, 2), born_masked);
     EXECUTE format('CREATE FUNCTION registry.%1$s_image(n registry.%1$I) RETURNS jsonb
-        LANGUAGE plpgsql IMMUTABLE AS $f$
-BEGIN
-    RETURN jsonb_strip_nulls(jsonb_build_object(%2$s));
-END $f$', p_kind, substr(image, 3));
+        LANGUAGE sql STABLE AS $f$
+    SELECT jsonb_strip_nulls(jsonb_build_object(%2$s))
+$f$', p_kind, substr(image, 3));
     EXECUTE format('CREATE FUNCTION registry.%1$s_row(p registry.%1$I%3$s) RETURNS api.%1$I
-        LANGUAGE plpgsql IMMUTABLE AS $f$
-BEGIN
-    RETURN ROW(%2$s);
-END $f$', p_kind, substr(outs, 3),
+        LANGUAGE sql STABLE AS $f$
+    SELECT ROW(%2$s)::api.%1$I
+$f$', p_kind, substr(outs, 3),
         (SELECT coalesce(string_agg(format(', %I text', name), '' ORDER BY number), '')
          FROM registry.field WHERE kind = p_kind AND masked));
-    EXECUTE format('CREATE FUNCTION registry.%1$s_write(b registry.%1$I, n registry.%1$I) RETURNS bigint
+END $$;
+
+-- Fields with rules beyond their own value: keys of the first report, owner, contacts, stage. The others are plain.
+CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,10,40,44,45,50}'::int[] $$;
+
+-- qipan.entry together with a version that moved tells the row trigger that a write is journalled already. The order
+-- of journal and receipts is the order given; rows are locked in the order of their ids.
+CREATE FUNCTION registry.generate_edit(p_kind text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    f registry.field;
+    col text;
+    texts text := '';
+    sets text := '';
+    cols text := '';
+    vals text := '';
+    params text := '';
+    args text := '';
+    names text := '';
+    contacts text := '';
+BEGIN
+    FOR f IN SELECT * FROM registry.field WHERE kind = p_kind AND editable ORDER BY number LOOP
+        col := f.name || CASE WHEN f.masked THEN '_mark' ELSE '' END;
+        cols := cols || format(', %I', col);
+        vals := vals || format(', n.%I', col);
+        IF f.masked THEN
+            params := params || format(', p_%I text[]', f.name);
+            args := args || format(', p_%I', f.name);
+            names := names || format(', %I', f.name);
+            contacts := contacts || format(', x.%I', f.name);
+        ELSE
+            texts := texts || format(E'\n        WHEN %s THEN %s', f.number, registry.canon(f, 'p'));
+            IF f.number <> ALL (registry.ruled()) THEN
+                sets := sets || format(E',\n            %1$I = CASE WHEN x.clean ? ''%1$s'' THEN %2$s ELSE p.%1$I END', f.name,
+                    registry.from_cell(f));
+            END IF;
+        END IF;
+    END LOOP;
+    FOR col IN SELECT attname FROM pg_attribute WHERE attrelid = format('registry.%I', p_kind)::regclass AND attname LIKE '%\_key' LOOP
+        cols := cols || format(', %I', col);
+        vals := vals || format(', n.%I', col);
+    END LOOP;
+    EXECUTE format('CREATE FUNCTION registry.%1$s_text(p registry.%1$I, p_number int) RETURNS text
+        LANGUAGE sql STABLE AS $f$
+    SELECT CASE p_number%2$s END
+$f$', p_kind, texts);
+    EXECUTE format('CREATE FUNCTION registry.%1$s_write(n registry.%1$I, p_fields jsonb, p_op text, p_account int, p_code text,
+        p_office text, p_request text, p_digest bytea, p_reason text) RETURNS boolean
         LANGUAGE plpgsql VOLATILE AS $f$
 DECLARE
-    v bigint;
+    g bigint := registry.grp();
+    place int := coalesce(nullif(current_setting(''qipan.ord'', true), '''')::int + 1, 0);
+    place_idx int := coalesce(nullif(current_setting(''qipan.idx'', true), '''')::int, 0);
+    mute text;
 BEGIN
-    UPDATE registry.%1$I p SET (%2$s) = ROW(%3$s)
-    WHERE p.id = b.id AND p.version = b.version RETURNING p.version INTO v;
-    RETURN v;
-END $f$', p_kind, substr(cols, 3), substr(vals, 3));
+    mute := set_config(''qipan.entry'', place::text, true);
+    mute := set_config(''qipan.actor'', p_code, true);
+    UPDATE registry.%1$I p SET (version, changed_at%2$s) = ROW(n.version, n.changed_at%3$s)
+    WHERE p.id = n.id AND p.version = n.version - 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    mute := set_config(''qipan.ord'', place::text, true);
+    mute := set_config(''qipan.idx'', (place_idx + 1)::text, true);
+    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+    VALUES (g, place_idx, place, ''%1$s'', n.id, n.version, p_fields, registry.%1$s_image(n));
+    INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, at, digest)
+    VALUES (p_account, p_request, g, place, p_code, p_office, p_op, ''OK'', n.id, n.version, p_reason, n.changed_at, p_digest);
+    RETURN true;
+END $f$', p_kind, cols, vals);
+    EXECUTE format('CREATE FUNCTION registry.%1$s_writes(p_op text, p_account int[], p_code text[], p_office text[],
+        p_request text[], p_digest bytea[], p_reason text[], p_id text[], p_version bigint[], p_clean jsonb[],
+        p_fields jsonb[]%3$s, OUT places int[], OUT replies api.%1$s_reply[])
+        LANGUAGE plpgsql VOLATILE AS $f$
+DECLARE
+    g bigint := registry.grp();
+    first_ord int := coalesce(nullif(current_setting(''qipan.ord'', true), '''')::int + 1, 0);
+    first_idx int := coalesce(nullif(current_setting(''qipan.idx'', true), '''')::int, 0);
+    t timestamptz := registry.now();
+    mute text;
+BEGIN
+    mute := set_config(''qipan.entry'', first_ord::text, true);
+    WITH wrote AS (
+        UPDATE registry.%1$I p SET version = p.version + 1, changed_at = t%2$s
+        FROM (SELECT * FROM unnest(p_account, p_code, p_office, p_request, p_digest, p_reason, p_id, p_version, p_clean,
+                  p_fields%4$s) WITH ORDINALITY
+              u(account, code, office, request, digest, reason, id, version, clean, fields%5$s, place)
+              ORDER BY u.id OFFSET 0) x
+        WHERE p.id = x.id AND p.version = x.version
+        RETURNING x.account, x.code, x.office, x.request, x.digest, x.reason, x.fields, x.place, p.id, p.version,
+            registry.%1$s_image(p) AS image, registry.%1$s_row(p%6$s) AS shown),
+    placed AS MATERIALIZED (
+        SELECT wrote.*, row_number() OVER (ORDER BY wrote.place)::int - 1 AS n FROM wrote),
+    change AS (
+        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+        SELECT g, first_idx + n, first_ord + n, ''%1$s'', id, version, fields, image FROM placed),
+    entry AS (
+        INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, at, digest)
+        SELECT account, request, g, first_ord + n, code, office, p_op, ''OK'', id, version, reason, t, digest FROM placed)
+    SELECT array_agg(o.place), array_agg(ROW(NULL, o.shown, 0, NULL)::api.%1$s_reply) INTO places, replies
+    FROM (SELECT * FROM placed ORDER BY placed.n) o;
+    IF places IS NOT NULL THEN
+        mute := set_config(''qipan.ord'', (first_ord + cardinality(places) - 1)::text, true);
+        mute := set_config(''qipan.idx'', (first_idx + cardinality(places))::text, true);
+    END IF;
+END $f$', p_kind, sets, params, args, names, contacts);
 END $$;
 
 SELECT registry.generate('project'), registry.generate('enterprise');
+SELECT registry.generate_edit('project');
 
-CREATE TYPE api.project_reply AS (error api.error, project api.project, rev bigint, replayed boolean);
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
-CREATE TYPE api.enterprise_reply AS (error api.error, enterprise api.enterprise, rev bigint, replayed boolean);
 CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[], next text);
 
 -- ---------------------------------------------------------------- row triggers
@@ -152,8 +251,11 @@ BEGIN
     PERFORM registry.journal('project', NEW.id, NEW.version, fields, registry.project_image(NEW));
     RETURN NEW;
 END $$;
-CREATE TRIGGER project_journal BEFORE INSERT OR UPDATE ON registry.project
+CREATE TRIGGER project_journal BEFORE INSERT ON registry.project
     FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.project_journal();
+CREATE TRIGGER project_changed BEFORE UPDATE ON registry.project
+    FOR EACH ROW WHEN (NEW.version = OLD.version OR coalesce(current_setting('qipan.entry', true), '') = '')
+    EXECUTE FUNCTION registry.project_journal();
 
 -- The day a stage was reached: given with qipan.on by an advance, else today.
 CREATE FUNCTION registry.stage_reached() RETURNS trigger LANGUAGE plpgsql VOLATILE
@@ -167,7 +269,7 @@ BEGIN
 END $$;
 CREATE TRIGGER project_opened AFTER INSERT ON registry.project
     FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.stage_reached();
-CREATE TRIGGER project_stage AFTER UPDATE ON registry.project
+CREATE TRIGGER project_stage AFTER UPDATE OF stage ON registry.project
     FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '' AND OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION registry.stage_reached();
 
 -- A contact written past the api shows in the journal too, without its values.

@@ -130,6 +130,50 @@ BEGIN
     ORDER BY s.n;
 END $$;
 
+-- A list of tags as it is kept.
+CREATE FUNCTION registry.tags_of(p_value jsonb) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE WHEN jsonb_typeof(p_value) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(p_value)) END;
+END $$;
+
+-- A read cell as the journal writes it; the same as registry.canon makes of its column.
+CREATE FUNCTION registry.cell_canon(p_type text, p_value jsonb) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_value = 'null' THEN NULL
+        WHEN p_type = 'money' THEN registry.yuan(p_value::bigint)
+        WHEN p_type = 'mu' THEN trim_scale((p_value #>> '{}')::numeric)::text
+        WHEN p_type = 'int' THEN p_value::int::text
+        WHEN p_type = 'tags' THEN array_to_string(registry.tags_of(p_value), ',')
+        ELSE p_value #>> '{}' END
+$$;
+
+-- What an edit sets, field by field, against the row it found: clean as read, fields as {number: [old, new]} of what
+-- differs. plain: nothing is wrong, and every field is plain.
+CREATE FUNCTION registry.project_cells(p registry.project, p_set jsonb)
+RETURNS TABLE (plain boolean, clean jsonb, fields jsonb) LANGUAGE sql STABLE ROWS 1 AS $$
+    SELECT bool_and(x.wrong IS NULL AND x.number <> ALL (registry.ruled())),
+        jsonb_object_agg(x.key, x.v),
+        coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.old, x.new)) FILTER (WHERE x.old IS DISTINCT FROM x.new), '{}')
+    FROM (SELECT y.*, registry.project_text(p, y.number) AS old, registry.cell_canon(y.type, y.v) AS new
+          FROM (SELECT z.*, registry.cell_refused(z.name, z.editable, z.required, z.type, z.max, z.t, z.v) AS wrong
+                FROM (SELECT q.*, registry.cell_value(q.type, q.t, q.value,
+                          CASE WHEN q.code_kind IS NOT NULL AND q.t <> '' THEN registry.resolve(q.code_kind, q.t) END) AS v
+                      FROM (SELECT c.key, c.value, f.name, f.number, f.type, f.code_kind, f.max, f.editable, f.required,
+                                registry.cell_text(c.value) AS t
+                            FROM jsonb_each(p_set) c
+                            LEFT JOIN LATERAL (SELECT * FROM registry.field x WHERE x.kind = 'project' AND x.name = c.key
+                                               OFFSET 0) f ON true OFFSET 0) q OFFSET 0) z OFFSET 0) y) x
+$$;
+
+-- A list as two people leave it: what p_mine added to p_base and took from it, done to p_theirs.
+CREATE FUNCTION registry.merge_list(p_base text[], p_theirs text[], p_mine text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg(w.word ORDER BY w.theirs DESC, w.n)
+    FROM (SELECT u.word, true AS theirs, u.n FROM unnest(p_theirs) WITH ORDINALITY u(word, n)
+          WHERE u.word = ANY (p_mine) OR (u.word = ANY (p_base)) IS NOT TRUE
+          UNION ALL SELECT u.word, false, u.n FROM unnest(p_mine) WITH ORDINALITY u(word, n)
+          WHERE (u.word = ANY (p_base)) IS NOT TRUE AND (u.word = ANY (p_theirs)) IS NOT TRUE) w
+$$;
+
 -- The fields to set, and null for those to empty.
 CREATE FUNCTION registry.with_clears(p_set jsonb, p_clear text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(p_set, '{}') || coalesce((SELECT jsonb_object_agg(c, NULL) FROM unnest(p_clear) c), '{}')

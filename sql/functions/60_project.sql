@@ -72,6 +72,19 @@ BEGIN
                           NULL, jsonb_strip_nulls(to_jsonb(p_error)));
 END $$;
 
+-- What is known of a request. Whoever is told so must not be told more than a synchronous standby holds: the first
+-- COMMIT may have been left waiting for it, so this transaction writes a record and waits behind it.
+CREATE FUNCTION registry.seen(p_account int, p_request text) RETURNS registry.entry LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    e registry.entry;
+BEGIN
+    SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
+    IF FOUND AND NOT pg_is_in_recovery() THEN
+        PERFORM pg_logical_emit_message(true, 'qipan.replay', '');
+    END IF;
+    RETURN e;
+END $$;
+
 -- What keeps a request from being looked at: no id, an id used for another body, a reason too long.
 CREATE FUNCTION registry.request_fault(p_lang text, p_request text, e registry.entry, p_op text, p_digest bytea,
     p_reason text) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
@@ -126,7 +139,7 @@ DECLARE
     f registry.finding;
     place int;
 BEGIN
-    SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
+    e := registry.seen(p_account, p_request);
     r.error := registry.request_fault(p_lang, p_request, e, 'project_add', p_digest, project_add.reason);
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
@@ -148,8 +161,8 @@ BEGIN
             n.contact_name_mark := CASE WHEN clean ->> 'contact_name' IS NULL THEN 0 ELSE 1 END;
             n.contact_phone_mark := CASE WHEN clean ->> 'contact_phone' IS NULL THEN 0 ELSE 1 END;
             PERFORM registry.lock_project_keys(n);
-            SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
-            IF FOUND THEN
+            e := registry.seen(p_account, p_request);
+            IF e.op IS NOT NULL THEN
                 RETURN registry.project_again(p_account, e);
             END IF;
             f := registry.judge(p_account, b, n);
@@ -242,6 +255,25 @@ BEGIN
         phone = CASE WHEN d ? '45' THEN excluded.phone ELSE c.phone END;
 END $$;
 
+-- The list a field becomes when others changed it since p_base: additions and removals of both. Null: nobody did, or
+-- it would hold more than p_max. The base is what it was before their first change, so that one's own saves count as seen.
+CREATE FUNCTION registry.list_merged(p_account int, p_object text, p_base bigint, p_number int, p_theirs text[],
+    p_mine text[], p_max int) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    base text;
+    list text[];
+BEGIN
+    SELECT c.fields -> p_number::text ->> 0 INTO base
+    FROM registry.change c
+    CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+    WHERE c.object = p_object AND c.version > p_base AND c.fields ? p_number::text AND e.account <> p_account
+    ORDER BY c.version LIMIT 1;
+    IF FOUND THEN
+        list := registry.merge_list(string_to_array(base, ','), p_theirs, p_mine);
+    END IF;
+    RETURN CASE WHEN coalesce(cardinality(list), 0) <= p_max THEN list END;
+END $$;
+
 -- A change of one project: p_set as it came (fields and nulls), against version p_base. The order is that of
 -- decision 4: look-up, row, rights, values, merge, rules, write.
 CREATE FUNCTION registry.project_change(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint,
@@ -249,99 +281,108 @@ CREATE FUNCTION registry.project_change(p_account int, p_lang text, p_request te
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     e registry.entry;
+    me registry.account;
+    reach CONSTANT text := registry.reach(p_account, 'write');
     b registry.project;
     n registry.project;
     r api.project_reply;
-    s record;
+    err api.error;
     clean jsonb;
     f registry.finding;
     contact jsonb;
     d jsonb;
+    s record;
     c api.clash[];
-    place int;
-    v bigint;
+    list text[];
 BEGIN
     FOR attempt IN 1 .. 50 LOOP
-        SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = p_request;
-        r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
-        IF (r.error).code IS NOT NULL THEN
-            RETURN r;
-        ELSIF e.op IS NOT NULL THEN
-            RETURN registry.project_again(p_account, e);
+        e := registry.seen(p_account, p_request);
+        IF e.op IS NULL AND p_request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(p_reason) > 500) IS NOT TRUE THEN
+            NULL;
+        ELSE
+            r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
+            RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.project_again(p_account, e) END;
         END IF;
         SELECT * INTO b FROM registry.project x WHERE x.id = p_id;
         IF NOT FOUND THEN
             SELECT * INTO b FROM registry.project x WHERE x.no = p_id;
         END IF;
-        IF NOT coalesce(registry.may(p_account, 'write', b.office), false) THEN
-            r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
+        IF reach IS NULL OR (b.id IS NOT NULL AND reach NOT IN ('*', b.office)) THEN
+            err := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
         ELSIF b.id IS NULL THEN
-            r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
+            err := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
         ELSIF p_force AND coalesce(btrim(p_reason), '') = '' THEN
-            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
+            err := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
         ELSIF p_base > b.version OR p_base < 1 THEN
-            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'version', 'base.future', p_base::text, b.version::text);
+            err := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'version', 'base.future', p_base::text, b.version::text);
         END IF;
-        EXIT WHEN (r.error).code IS NOT NULL;
+        EXIT WHEN err.code IS NOT NULL;
         IF clean IS NULL THEN
-            SELECT * INTO s FROM registry.read_set('project', p_set) s;
+            s := registry.read_set('project', p_set);
             clean := s.clean;
             f := s.fault;
             IF f.code IS NOT NULL THEN
-                r.error := registry.error_of(p_lang, 'project', f);
+                err := registry.error_of(p_lang, 'project', f);
                 EXIT;
             END IF;
         END IF;
         n := jsonb_populate_record(b, clean);
         contact := registry.contact_diff(b.id, clean);
-        IF contact ? '44' THEN
-            n.contact_name_mark := n.contact_name_mark + 1;
-        END IF;
-        IF contact ? '45' THEN
-            n.contact_phone_mark := n.contact_phone_mark + 1;
+        IF contact <> '{}' THEN
+            n.contact_name_mark := n.contact_name_mark + CASE WHEN contact ? '44' THEN 1 ELSE 0 END;
+            n.contact_phone_mark := n.contact_phone_mark + CASE WHEN contact ? '45' THEN 1 ELSE 0 END;
         END IF;
         d := registry.project_diff(b, n);
+        IF p_base < b.version AND p_force IS NOT TRUE AND d <> '{}' THEN
+            list := CASE WHEN d ? '17' AND n.tags IS NOT NULL THEN
+                registry.list_merged(p_account, b.id, p_base, 17, b.tags, n.tags, 20) END;
+            c := registry.clashes(p_account, b.id, 'project', p_base, CASE WHEN list IS NULL THEN d ELSE d - '17' END || contact);
+            IF c IS NOT NULL THEN
+                err := registry.conflict(p_lang, 'project', c);
+                EXIT;
+            ELSIF list IS NOT NULL THEN
+                n.tags := list;
+                d := registry.project_diff(b, n);
+            END IF;
+        END IF;
         IF d = '{}' THEN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
             r.project := registry.project_shown(p_account, b);
             RETURN r;
         END IF;
-        IF p_base < b.version AND p_force IS NOT TRUE THEN
-            c := registry.clashes(p_account, b.id, 'project', p_base, d || contact);
-            IF c IS NOT NULL THEN
-                r.error := registry.conflict(p_lang, 'project', c);
-                EXIT;
-            END IF;
-        END IF;
         IF d ?| ARRAY['4', '5', '6', '7', '10'] THEN -- name, code, source, external_id, investor
             n.name_key := registry.norm(n.name);
             n.investor_key := registry.norm(n.investor);
+            n.find_key := registry.find_key(n.name_key, n.investor_key, n.no, n.external_id);
             PERFORM registry.lock_project_keys(n);
         END IF;
-        f := registry.judge(p_account, b, n);
-        IF f.code IS NOT NULL THEN
-            r.error := registry.error_of(p_lang, 'project', f);
-            EXIT;
+        IF d ?| ARRAY['4', '5', '6', '7', '10', '40', '50'] THEN
+            f := registry.judge(p_account, b, n);
+            IF f.code IS NOT NULL THEN
+                err := registry.error_of(p_lang, 'project', f);
+                EXIT;
+            END IF;
         END IF;
-        place := registry.entry_begin((SELECT a.code FROM registry.account a WHERE a.id = p_account));
-        v := registry.project_write(b, n);
-        IF v IS NOT NULL THEN
+        n.version := b.version + 1;
+        n.changed_at := registry.now();
+        IF me.id IS NULL THEN
+            SELECT * INTO me FROM registry.account a WHERE a.id = p_account;
+        END IF;
+        IF registry.project_write(n, d, p_op, p_account, me.code, me.office, p_request, p_digest, p_reason) THEN
             IF contact <> '{}' THEN
                 PERFORM registry.contact_write(b.id, contact);
             END IF;
-            PERFORM registry.keep(p_account, p_request, p_digest, p_op, place, 'OK', b.id, v, p_reason, NULL, NULL);
-            n.version := v;
-            n.changed_at := registry.now();
             r.rev := 0;
             r.project := registry.project_shown(p_account, n);
             RETURN r;
         END IF;
     END LOOP;
-    IF (r.error).code IS NULL THEN
+    IF err.code IS NULL THEN
         RAISE EXCEPTION 'project % changed fifty times while it was being written', b.id
             USING ERRCODE = 'serialization_failure';
     END IF;
-    PERFORM registry.keep_refusal(p_account, p_request, p_digest, p_op, b.id, p_reason, r.error);
+    PERFORM registry.keep_refusal(p_account, p_request, p_digest, p_op, b.id, p_reason, err);
+    r.error := err;
     RETURN r;
 END $$;
 
@@ -351,6 +392,82 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 BEGIN
     RETURN registry.project_change(p_account, p_lang, p_request, p_digest, p_base, 'project_edit', id,
         CASE WHEN clear IS NULL AND set IS NOT NULL THEN set ELSE registry.with_clears(set, clear) END, reason, force);
+END $$;
+
+
+-- What of many edits can be written as a set: a new request id, a caller who may, fine values of plain fields, the
+-- first of its object here, nothing of it changed by anybody since its base. What it says of the others doesn't count.
+CREATE FUNCTION registry.project_plan(p_account int[], p_request text[], p_base bigint[], p_id text[], p_set jsonb[],
+    p_reason text[], p_force boolean[], OUT plain boolean[], OUT code text[], OUT office text[], OUT version bigint[],
+    OUT clean jsonb[], OUT fields jsonb[], OUT contact_name text[], OUT contact_phone text[])
+LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    WITH who AS MATERIALIZED (
+        SELECT a.id, a.code, a.office, registry.reach(a.id, 'write') AS writes, registry.reach(a.id, 'contact') AS contacts
+        FROM registry.account a WHERE a.id = ANY (p_account))
+    SELECT array_agg(x.plain), array_agg(x.code), array_agg(x.office), array_agg(x.version), array_agg(x.clean),
+        array_agg(x.fields), array_agg(x.name), array_agg(x.phone)
+    INTO plain, code, office, version, clean, fields, contact_name, contact_phone
+    FROM (SELECT w.code, w.office, p.version, d.clean, d.fields, c.name, c.phone, coalesce(
+              d.plain AND d.fields <> '{}' AND w.writes IN ('*', p.office)
+              AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
+              AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE
+              AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n
+              AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = u.account AND e.request = u.request)
+              AND (u.base IS NULL OR u.base = p.version OR u.force IS TRUE OR NOT EXISTS (
+                  SELECT FROM registry.change y WHERE y.object = u.id AND y.version > u.base
+                  AND y.fields ?| ARRAY(SELECT jsonb_object_keys(d.fields)))), false) AS plain
+          FROM unnest(p_account, p_request, p_base, p_id, p_set, p_reason, p_force)
+              WITH ORDINALITY u(account, request, base, id, set, reason, force, n)
+          LEFT JOIN registry.project p ON p.id = u.id
+          LEFT JOIN LATERAL (SELECT * FROM who WHERE who.id = u.account OFFSET 0) w ON true
+          LEFT JOIN registry.contact c ON p.contact_name_mark + p.contact_phone_mark > 0 AND c.project = p.id
+              AND w.contacts IN ('*', p.office)
+          LEFT JOIN LATERAL registry.project_cells(p, u.set) d ON true
+          ORDER BY u.n OFFSET 0) x;
+END $$;
+
+-- The twin of project_edit for a whole group: a row for each element, in order, the very answers project_edit gives.
+-- Runs of elements that the plan took are written as a set; every other one, and one that lost a race, goes through
+-- project_change in its turn.
+CREATE FUNCTION api.project_edits(p_account int[], p_lang text[], p_request text[], p_digest bytea[], p_base bigint[],
+    id text[], set jsonb[], reason text[], force boolean[]) RETURNS SETOF api.project_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    p record;
+    w record;
+    lo int := 1;
+    hi int;
+    place int;
+BEGIN
+    p := registry.project_plan(p_account, p_request, p_base, id, set, reason, force);
+    WHILE lo <= cardinality(id) LOOP
+        hi := lo;
+        w := NULL;
+        IF p.plain[lo] THEN
+            WHILE p.plain[hi + 1] LOOP
+                hi := hi + 1;
+            END LOOP;
+            w := registry.project_writes('project_edit', p_account[lo:hi], p.code[lo:hi], p.office[lo:hi], p_request[lo:hi],
+                p_digest[lo:hi], reason[lo:hi], id[lo:hi], p.version[lo:hi], p.clean[lo:hi], p.fields[lo:hi],
+                p.contact_name[lo:hi], p.contact_phone[lo:hi]);
+            IF cardinality(w.places) = hi - lo + 1 THEN
+                RETURN QUERY SELECT * FROM unnest(w.replies);
+                lo := hi + 1;
+                CONTINUE;
+            END IF;
+        END IF;
+        FOR i IN lo .. hi LOOP
+            IF p.plain[lo] AND i - lo + 1 = ANY (w.places) THEN
+                RETURN NEXT w.replies[array_position(w.places, i - lo + 1)];
+            ELSE
+                RETURN NEXT registry.project_change(p_account[i], p_lang[i], p_request[i], p_digest[i], p_base[i],
+                    'project_edit', id[i], coalesce(set[i], '{}'), reason[i], force[i]);
+            END IF;
+        END LOOP;
+        lo := hi + 1;
+    END LOOP;
 END $$;
 
 -- A day that won't do is refused without being kept: once it was fine, it stays fine.

@@ -53,7 +53,7 @@ DECLARE
     f registry.finding;
     place int;
 BEGIN
-    SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
+    e := registry.seen(p_account, p_request);
     r.error := registry.request_fault(p_lang, p_request, e, 'enterprise_add', p_digest, enterprise_add.reason);
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
@@ -72,8 +72,8 @@ BEGIN
             n.office := me.office;
             n.name_key := registry.norm(n.name);
             PERFORM registry.lock_keys(ARRAY['credit', 'firm'], ARRAY[n.credit_code, n.name_key]);
-            SELECT * INTO e FROM registry.entry WHERE account = p_account AND request = p_request;
-            IF FOUND THEN
+            e := registry.seen(p_account, p_request);
+            IF e.op IS NOT NULL THEN
                 RETURN registry.enterprise_again(p_account, e);
             END IF;
             f := registry.judge_enterprise(n);

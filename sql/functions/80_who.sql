@@ -74,8 +74,8 @@ DECLARE
     r api.receipt_show_reply;
     e registry.entry;
 BEGIN
-    SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = receipt_show.id;
-    IF NOT FOUND THEN
+    e := registry.seen(p_account, receipt_show.id);
+    IF e.op IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'receipt.none', receipt_show.id);
     ELSE
         r.op := e.op;

@@ -466,7 +466,7 @@ BEGIN
     IF i.id IS NOT NULL THEN
         SELECT * INTO i FROM registry.import x WHERE x.id = i.id FOR UPDATE;
     END IF;
-    SELECT * INTO e FROM registry.entry x WHERE x.account = p_account AND x.request = p_request;
+    e := registry.seen(p_account, p_request);
     err := registry.request_fault(p_lang, p_request, e, 'import_commit', p_digest, reason);
     IF err.code IS NOT NULL THEN
         r.error := err;
