@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import subprocess
 
 from steps import here
 
@@ -45,3 +46,22 @@ def backends(county, where="true"):
     """Process ids of the daemons' backends, chosen by a condition on pg_stat_activity."""
     return [int(pid) for pid, in county.psql("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'qipand%'"
                                              f" AND ({where})")]
+
+
+def begin_start(county, cluster="pg"):
+    """Starts PostgreSQL without waiting for it."""
+    bin_, data = "/usr/lib/postgresql/15/bin/pg_ctl", here(county) / cluster
+    as_runner([bin_, "-s", "-W", "-D", str(data), "-l", f"{data}.log", "start"])
+
+
+def as_runner(command):
+    """As the user of the county's programs; PostgreSQL refuses root."""
+    drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if os.getuid() == 0 else []
+    subprocess.run([*drop, *command], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
+
+
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""

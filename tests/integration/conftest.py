@@ -50,7 +50,7 @@ class Done(subprocess.CompletedProcess):
 class County:
     def __init__(self, *flags, build=BUILD, within=()):
         """within: a command that runs its arguments somewhere else, in a network namespace for instance."""
-        self.build, self.within = build, within
+        self.build, self.within, self.around = build, within, {}  # around: more environment for the scripts
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="qipan-county-"))
         self.flags = flags
         self.children, self.peers = [], []
@@ -85,7 +85,7 @@ class County:
 
     def _script(self, name, *args, timeout=60):
         done = subprocess.run([*self.within, str(DEV / name), str(self.dir), *map(str, args)], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=timeout, env={**os.environ, "QIPAN_BUILD": str(self.build)})
+                              stdin=subprocess.DEVNULL, timeout=timeout, env={**os.environ, "QIPAN_BUILD": str(self.build), **self.around})
         assert done.returncode == 0, f"deploy/dev/{name} {args}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 

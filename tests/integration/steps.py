@@ -32,8 +32,8 @@ def add(peer, **fields):
     return peer.do("project_add", set=project).project
 
 
-def edit(peer, project, base=None, request=None, **fields):
-    return peer.start("project_edit", base=base, request=request, id=project.id,
+def edit(peer, project, base=None, request=None, deadline_ms=None, **fields):
+    return peer.start("project_edit", base=base, request=request, deadline_ms=deadline_ms, id=project.id,
                       set=peer_module.pb.Project(**fields))
 
 
