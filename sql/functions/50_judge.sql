@@ -152,8 +152,10 @@ CREATE FUNCTION registry.project_cells(p registry.project, p_set jsonb)
 RETURNS TABLE (plain boolean, clean jsonb, fields jsonb) LANGUAGE sql STABLE ROWS 1 AS $$
     SELECT bool_and(x.wrong IS NULL AND x.number <> ALL (registry.ruled())),
         jsonb_object_agg(x.key, x.v),
-        coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.old, x.new)) FILTER (WHERE x.old IS DISTINCT FROM x.new), '{}')
-    FROM (SELECT y.*, registry.project_text(p, y.number) AS old, registry.cell_canon(y.type, y.v) AS new
+        coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.old, x.new)) 
+                 FILTER (WHERE x.wrong IS NULL AND x.old IS DISTINCT FROM x.new), '{}')
+    FROM (SELECT y.*, registry.project_text(p, y.number) AS old,
+              CASE WHEN y.wrong IS NULL THEN registry.cell_canon(y.type, y.v) END AS new
           FROM (SELECT z.*, registry.cell_refused(z.name, z.editable, z.required, z.type, z.max, z.t, z.v) AS wrong
                 FROM (SELECT q.*, registry.cell_value(q.type, q.t, q.value,
                           CASE WHEN q.code_kind IS NOT NULL AND q.t <> '' THEN registry.resolve(q.code_kind, q.t) END) AS v

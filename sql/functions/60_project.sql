@@ -413,7 +413,7 @@ BEGIN
               d.plain AND d.fields <> '{}' AND w.writes IN ('*', p.office)
               AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
               AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE
-              AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n
+              AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n AND array_position(p_id, p.no) IS NULL
               AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = u.account AND e.request = u.request)
               AND (u.base IS NULL OR u.base = p.version OR u.force IS TRUE OR NOT EXISTS (
                   SELECT FROM registry.change y WHERE y.object = u.id AND y.version > u.base
@@ -437,14 +437,14 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 DECLARE
     p record;
     w record;
+    places int[];
     lo int := 1;
     hi int;
-    place int;
 BEGIN
     p := registry.project_plan(p_account, p_request, p_base, id, set, reason, force);
     WHILE lo <= cardinality(id) LOOP
         hi := lo;
-        w := NULL;
+        places := NULL;
         IF p.plain[lo] THEN
             WHILE p.plain[hi + 1] LOOP
                 hi := hi + 1;
@@ -452,15 +452,16 @@ BEGIN
             w := registry.project_writes('project_edit', p_account[lo:hi], p.code[lo:hi], p.office[lo:hi], p_request[lo:hi],
                 p_digest[lo:hi], reason[lo:hi], id[lo:hi], p.version[lo:hi], p.clean[lo:hi], p.fields[lo:hi],
                 p.contact_name[lo:hi], p.contact_phone[lo:hi]);
-            IF cardinality(w.places) = hi - lo + 1 THEN
+            places := w.places;
+            IF cardinality(places) = hi - lo + 1 THEN
                 RETURN QUERY SELECT * FROM unnest(w.replies);
                 lo := hi + 1;
                 CONTINUE;
             END IF;
         END IF;
         FOR i IN lo .. hi LOOP
-            IF p.plain[lo] AND i - lo + 1 = ANY (w.places) THEN
-                RETURN NEXT w.replies[array_position(w.places, i - lo + 1)];
+            IF i - lo + 1 = ANY (places) THEN
+                RETURN NEXT w.replies[array_position(places, i - lo + 1)];
             ELSE
                 RETURN NEXT registry.project_change(p_account[i], p_lang[i], p_request[i], p_digest[i], p_base[i],
                     'project_edit', id[i], coalesce(set[i], '{}'), reason[i], force[i]);

@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.sql_type(type text, field text, repeated boolean, reques
         WHEN request THEN 'jsonb'
         ELSE 'api.' || pg_temp.snake(type) END
         || CASE WHEN repeated AND (NOT request OR type IN ('string', 'int32')) THEN '[]' ELSE '' END $$;
-SELECT plan(17);
+SELECT plan(19);
 
 SELECT cmp_ok((SELECT count(*) FROM op)::int, '>=', 18, 'ops.def was read');
 SELECT cmp_ok((SELECT count(*) FROM proto)::int, '>', 200, 'qipan.proto was read');
@@ -53,6 +53,19 @@ SELECT is_empty($$ SELECT o.name FROM op o JOIN pg_proc p ON p.pronamespace = 'a
 SELECT is_empty($$ SELECT o.name, format_type(p.prorettype, NULL) FROM op o
     JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name
     WHERE format_type(p.prorettype, NULL) <> 'api.' || pg_temp.snake(o.reply) $$, 'every function returns its reply type');
+-- twins, for whole groups: <operation>s
+CREATE TEMP TABLE twin AS SELECT o.name, p.oid AS one, t.oid AS many FROM op o
+    JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name
+    JOIN pg_proc t ON t.pronamespace = 'api'::regnamespace AND t.proname = o.name || 's';
+CREATE FUNCTION pg_temp.params(f oid) RETURNS TABLE (name text, type text) LANGUAGE sql AS $$
+    SELECT p.proargnames[u.n], format_type(u.type, NULL) FROM pg_proc p, unnest(p.proargtypes::oid[]) WITH ORDINALITY u(type, n) WHERE p.oid = f $$;
+SELECT is_empty($$ SELECT w.name, m.name, m.type FROM twin w, pg_temp.params(w.many) m
+    WHERE NOT EXISTS (SELECT FROM pg_temp.params(w.one) o WHERE o.name = m.name AND o.type || '[]' = m.type)
+    UNION ALL SELECT w.name, o.name, o.type FROM twin w, pg_temp.params(w.one) o
+    WHERE o.type !~ '\[\]$' AND NOT EXISTS (SELECT FROM pg_temp.params(w.many) m WHERE m.name = o.name) $$,
+    'a twin takes an array for each parameter that is none itself');
+SELECT is_empty($$ SELECT w.name FROM twin w JOIN pg_proc o ON o.oid = w.one JOIN pg_proc m ON m.oid = w.many
+    WHERE NOT m.proretset OR m.prorettype <> o.prorettype $$, 'and returns the same reply, a row for each element');
 -- composites = messages
 SELECT is_empty($$ SELECT q.message, q.field FROM proto q
     JOIN pg_type t ON t.typnamespace = 'api'::regnamespace AND t.typname = pg_temp.snake(q.message)
