@@ -12,6 +12,12 @@
 
 enum {
     OID_BOOL = 16,
+    OID_BOOL_ARRAY = 1000,
+    OID_BYTEA_ARRAY = 1001,
+    OID_INT4_ARRAY = 1007,
+    OID_INT8_ARRAY = 1016,
+    OID_TIMESTAMPTZ_ARRAY = 1185,
+    OID_JSONB_ARRAY = 3807,
     OID_BYTEA = 17,
     OID_INT8 = 20,
     OID_INT4 = 23,
@@ -51,7 +57,8 @@ const struct pg_statement bind_catalog_sql = {
         " SELECT 'p', p.proname::text, a.ord::text, coalesce(p.proargnames[a.ord], ''), n.name::text"
         "  FROM pg_proc p CROSS JOIN LATERAL unnest(p.proargtypes::oid[]) WITH ORDINALITY a(type, ord)"
         "  JOIN named n ON n.oid = a.type WHERE p.pronamespace = 'api'::regnamespace"
-        " UNION ALL SELECT 'f', p.proname::text, '0', 'returns', n.name::text FROM pg_proc p"
+        " UNION ALL SELECT 'f', p.proname::text, '0',"
+        "   CASE WHEN p.proretset THEN 'set' ELSE 'row' END, n.name::text FROM pg_proc p"
         "  JOIN named n ON n.oid = p.prorettype WHERE p.pronamespace = 'api'::regnamespace"
         " UNION ALL SELECT 'a', c.relname::text, row_number() OVER (PARTITION BY c.oid ORDER BY "
         "a.attnum)::text,"
@@ -292,10 +299,12 @@ static const struct {
 
 static const struct {
     const char *name;
-    Oid oid;
+    Oid oid, array;
 } param_types[] = {
-    {"bool", OID_BOOL}, {"bytea", OID_BYTEA},       {"int8", OID_INT8},   {"int4", OID_INT4},
-    {"text", OID_TEXT}, {"text[]", OID_TEXT_ARRAY}, {"jsonb", OID_JSONB}, {"timestamptz", OID_TIMESTAMPTZ},
+    {"bool", OID_BOOL, OID_BOOL_ARRAY},    {"bytea", OID_BYTEA, OID_BYTEA_ARRAY},
+    {"int8", OID_INT8, OID_INT8_ARRAY},    {"int4", OID_INT4, OID_INT4_ARRAY},
+    {"text", OID_TEXT, OID_TEXT_ARRAY},    {"text[]", OID_TEXT_ARRAY, 0},
+    {"jsonb", OID_JSONB, OID_JSONB_ARRAY}, {"timestamptz", OID_TIMESTAMPTZ, OID_TIMESTAMPTZ_ARRAY},
 };
 
 static Oid oid_of(const char *type)
@@ -303,6 +312,14 @@ static Oid oid_of(const char *type)
     for (size_t i = 0; i < sizeof param_types / sizeof param_types[0]; i++)
         if (strcmp(param_types[i].name, type) == 0)
             return param_types[i].oid;
+    return 0;
+}
+
+static Oid array_of(Oid element)
+{
+    for (size_t i = 0; i < sizeof param_types / sizeof param_types[0]; i++)
+        if (param_types[i].oid == element)
+            return param_types[i].array;
     return 0;
 }
 
@@ -383,9 +400,9 @@ bool bind_op(const struct bind_catalog *catalog, const char *name, int id,
     op->statement = (struct pg_statement){id, statement_sql(name, params, n), n, types};
     if (!types || !op->sources || !op->statement.sql)
         return false;
-    if (n > PG_PARAMS_MAX || strncmp(returns->type, "api.", 4) != 0) {
-        snprintf(err, BIND_ERR_SIZE, "api.%s returns %s, or has more than %d parameters", name, returns->type,
-                 PG_PARAMS_MAX);
+    if (n > PG_PARAMS_MAX || strncmp(returns->type, "api.", 4) != 0 || strcmp(returns->name, "row") != 0) {
+        snprintf(err, BIND_ERR_SIZE, "api.%s returns %s %s, or has more than %d parameters", name,
+                 returns->name, returns->type, PG_PARAMS_MAX);
         return false;
     }
     for (int i = 0; i < n; i++) {
@@ -399,8 +416,84 @@ bool bind_op(const struct bind_catalog *catalog, const char *name, int id,
     return op->shape != NULL;
 }
 
+/* ---- twins */
+
+/* The parameter of the single call that an array of the twin stands for. */
+static int twin_source(const struct entry *array, const struct entry *single, int n)
+{
+    char wanted[sizeof single->type + 2];
+    for (int i = 0; i < n; i++) {
+        snprintf(wanted, sizeof wanted, "%s[]", single[i].type);
+        if (strcmp(single[i].name, array->name) == 0 && strcmp(array->type, wanted) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool twin_params(const struct bind_catalog *catalog, const char *name, struct bind_op *op, char err[])
+{
+    struct fold *twin = op->twin;
+    int n, n_single;
+    const struct entry *single = find(catalog, 'p', op->name, &n_single);
+    const struct entry *params = find(catalog, 'p', name, &n);
+    Oid *types = calloc((size_t)n + 1, sizeof *types);
+    twin->statement.types = types;
+    twin->statement.sql = n <= PG_PARAMS_MAX ? statement_sql(name, params, n) : NULL;
+    if (!types || !twin->statement.sql)
+        return false;
+    for (int i = 0; i < n_single; i++)
+        twin->alone[i] = true;
+    for (int i = 0; i < n; i++) {
+        int from = twin_source(&params[i], single, n_single);
+        if (from < 0 || !(types[i] = array_of(op->sources[from].type))) {
+            snprintf(err, BIND_ERR_SIZE,
+                     "api.%.50s: parameter %.40s is %.40s, which is no array of api.%.50s's", name,
+                     params[i].name, params[i].type, op->name);
+            return false;
+        }
+        twin->from[i] = from;
+        twin->element[i] = op->sources[from].type;
+        twin->alone[from] = false;
+    }
+    twin->statement.n = n;
+    for (int i = 0; i < n_single; i++) {
+        if (!twin->alone[i] || op->sources[i].type == OID_TEXT_ARRAY)
+            continue;
+        snprintf(err, BIND_ERR_SIZE, "api.%.60s has no parameter %.60s, which api.%.60s has", name,
+                 single[i].name, op->name);
+        return false;
+    }
+    return true;
+}
+
+bool bind_twin(const struct bind_catalog *catalog, int id, struct bind_op *op, char err[BIND_ERR_SIZE])
+{
+    char name[64];
+    int n, n_single;
+    snprintf(name, sizeof name, "%ss", op->name);
+    const struct entry *single = find(catalog, 'f', op->name, &n_single);
+    const struct entry *returns = find(catalog, 'f', name, &n);
+    if (n == 0)
+        return true;
+    if (n > 1 || strcmp(returns->name, "set") != 0 || strcmp(returns->type, single->type) != 0) {
+        snprintf(err, BIND_ERR_SIZE, "there are %d functions api.%s; it returns %.3s %.60s, not set %.60s", n,
+                 name, returns->name, returns->type, single->type);
+        return false;
+    }
+    op->twin = calloc(1, sizeof *op->twin);
+    if (!op->twin)
+        return false;
+    op->twin->statement.id = id;
+    return twin_params(catalog, name, op, err);
+}
+
 void bind_op_free(struct bind_op *op)
 {
+    if (op->twin) {
+        free((char *)op->twin->statement.sql);
+        free((Oid *)op->twin->statement.types);
+        free(op->twin);
+    }
     free((char *)op->statement.sql);
     free((Oid *)op->statement.types);
     free(op->sources);
@@ -771,18 +864,18 @@ static bool read_record(const struct bind_shape *shape, const uint8_t *bytes, in
     return true;
 }
 
-bool bind_reply(const struct bind_op *op, const PGresult *row, struct arena *arena,
+bool bind_reply(const struct bind_op *op, const PGresult *rows, int row, struct arena *arena,
                 ProtobufCMessage **ret_reply, Qipan__Error **ret_error)
 {
     ProtobufCMessage *reply = new_message(op->shape, arena);
     *ret_error = NULL;
-    if (!reply || PQntuples(row) != 1 || PQnfields(row) != op->shape->n)
+    if (!reply || PQntuples(rows) <= row || PQnfields(rows) != op->shape->n)
         return false;
     for (int i = 0; i < op->shape->n; i++) {
         const struct column *column = &op->shape->columns[i];
-        const uint8_t *bytes = (const uint8_t *)PQgetvalue(row, 0, i);
-        int n = PQgetlength(row, 0, i);
-        if (PQgetisnull(row, 0, i))
+        const uint8_t *bytes = (const uint8_t *)PQgetvalue(rows, row, i);
+        int n = PQgetlength(rows, row, i);
+        if (PQgetisnull(rows, row, i))
             continue;
         bool ok = column->field ? read_member(column, bytes, n, arena, reply)
                                 : read_record(column->sub, bytes, n, arena, (ProtobufCMessage **)ret_error);

@@ -8,7 +8,7 @@
 
 #include "arena.h"
 #include "msg.h"
-#include "pg.h"
+#include "fold.h"
 
 #define BIND_ERR_SIZE 256
 
@@ -30,6 +30,7 @@ struct bind_op {
     const ProtobufCMessageDescriptor *request, *reply;
     struct bind_source *sources; /* one per parameter */
     struct bind_shape *shape;    /* of the result row */
+    struct fold *twin;           /* NULL: there is none */
 };
 
 /* The query whose rows bind_catalog() takes: kind ('p' parameter, 'a' attribute), owner, position, name, type. */
@@ -43,15 +44,19 @@ void bind_catalog_free(struct bind_catalog *catalog);
 bool bind_op(const struct bind_catalog *catalog, const char *name, int id,
              const ProtobufCMessageDescriptor *request, const ProtobufCMessageDescriptor *reply,
              struct bind_op *op, char err[BIND_ERR_SIZE]);
+
+/* Finds the set-based twin api.<name>s of op, if there is one: the same parameters as arrays, but for those that are
+ * arrays already, and a row of op's result for each element. False with a sentence in err: there is one, unfit. */
+bool bind_twin(const struct bind_catalog *catalog, int id, struct bind_op *op, char err[BIND_ERR_SIZE]);
 void bind_op_free(struct bind_op *op);
 
 /* Parameters point into the message, the server's values or the arena. False: out of memory. */
 bool bind_params(const struct bind_op *op, const ProtobufCMessage *request, const struct bind_server *server,
                  struct arena *arena, struct pg_params *ret);
 
-/* The one row of the result. *ret_error is NULL when the function did not refuse. False: the row isn't as agreed,
+/* That row of the result. *ret_error is NULL when the function did not refuse. False: the row isn't as agreed,
  * or out of memory. */
-bool bind_reply(const struct bind_op *op, const PGresult *row, struct arena *arena,
+bool bind_reply(const struct bind_op *op, const PGresult *rows, int row, struct arena *arena,
                 ProtobufCMessage **ret_reply, Qipan__Error **ret_error);
 
 /* `rev` = 0 in a reply means: this call changed something, the revision is the one its group is sealed with. */

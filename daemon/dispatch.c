@@ -59,7 +59,8 @@ static bool bind_all(struct dispatch *d, const PGresult *rows, char err[BIND_ERR
     for (int i = 0; ok && op_table[i].name; i++)
         if (op_table[i].lane != LANE_FEED)
             ok = bind_op(catalog, op_table[i].name, i, op_table[i].request, op_table[i].reply, &d->ops[i],
-                         err);
+                         err) &&
+                 (op_table[i].lane != LANE_EDIT || bind_twin(catalog, OPS_MAX + i, &d->ops[i], err));
     ok = ok && journal_bind(catalog, &d->journal_ops, err);
     bind_catalog_free(catalog);
     return ok;

@@ -311,7 +311,7 @@ static void on_query(struct pool_job *job, const struct pool_answer *a)
     ProtobufCMessage *reply = NULL;
     Qipan__Error *error = NULL;
     const char *code = a->code;
-    bool ok = rows && bind_reply(q->op, a->row, &rows->arena, &reply, &error) && !error;
+    bool ok = rows && bind_reply(q->op, a->row, 0, &rows->arena, &reply, &error) && !error;
     if (ok && reply->descriptor == &qipan__journal_page_reply__descriptor)
         ok = wrap_page(rows, (Qipan__JournalPageReply *)reply);
     else if (ok)
@@ -362,7 +362,7 @@ static void on_seek(struct pool_job *job, const struct pool_answer *a)
     ProtobufCMessage *reply = NULL;
     Qipan__Error *error = NULL;
     arena_init(&arena, 64 * 1024);
-    bool ok = a->row && bind_reply(q->op, a->row, &arena, &reply, &error) && !error;
+    bool ok = a->row && bind_reply(q->op, a->row, 0, &arena, &reply, &error) && !error;
     arena_free(&q->arena);
     q->done(q, ok ? (Qipan__JournalSeekReply *)reply : NULL,
             ok        ? NULL

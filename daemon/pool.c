@@ -44,6 +44,11 @@ struct flight {
     struct pool_link *link;
     struct pool_job *jobs[POOL_GROUP];
     int n;
+    struct run {
+        int first, n;             /* jobs that go as one call */
+        struct pg_params *folded; /* theirs, when they are several */
+    } runs[POOL_GROUP];
+    int n_runs;
     struct pg_params seal;
     int64_t epoch; /* big-endian, the seal's parameter */
 };
@@ -153,7 +158,7 @@ static struct pool_job *take_free(struct pool *pool, enum pool_lane lane, struct
 void pool_submit(struct pool *pool, struct pool_job *job)
 {
     job->tries = job->losses = 0;
-    job->flying = job->ambiguous = false;
+    job->flying = job->ambiguous = job->unfolded = false;
     job->order = ++pool->arrivals;
     append(pool, job);
 }
@@ -271,22 +276,38 @@ static bool wants_new_link(const struct pg_batch *b)
 
 /* ---- flights */
 
+static void answer_run(struct flight *f, const struct run *run, const PGresult *rows,
+                       struct pool_answer answer)
+{
+    bool good = !run->folded || PQntuples(rows) == run->n;
+    if (!good)
+        log_error("pool", "%s: %d rows for %d calls", f->jobs[run->first]->twin->statement.sql,
+                  PQntuples(rows), run->n);
+    answer.row = rows;
+    for (int i = 0; i < run->n; i++) {
+        struct pool_job *job = f->jobs[run->first + i];
+        answer.index = i;
+        job->ambiguous |= !good; /* committed, but who got what? */
+        if (good)
+            job->done(job, &answer);
+        else
+            fail(job, "INTERNAL");
+    }
+}
+
 static void answer_all(struct flight *f, bool change)
 {
     struct pool *pool = f->link->pool;
     struct pool_answer answer = {0};
-    const PGresult *seal = change ? f->batch.results[f->n + 1] : NULL;
+    const PGresult *seal = change ? f->batch.results[f->n_runs + 1] : NULL;
     if (seal && PQntuples(seal) == 1 && !PQgetisnull(seal, 0, 0)) {
         int64_t big;
         memcpy(&big, PQgetvalue(seal, 0, 0), sizeof big);
         answer.rev = (int64_t)be64toh((uint64_t)big);
         answer.sealed = true;
     }
-    for (int i = 0; i < f->n; i++) {
-        answer.row = f->batch.results[i + change];
-        answer.code = "INTERNAL";
-        f->jobs[i]->done(f->jobs[i], &answer);
-    }
+    for (int i = 0; i < f->n_runs; i++)
+        answer_run(f, &f->runs[i], f->batch.results[i + change], answer);
     if (answer.sealed) {
         FAILPOINT("unrung");
         pool->events.committed(pool->events.owner);
@@ -300,9 +321,22 @@ static void sort_again(struct flight *f, bool change)
     struct pg_batch *b = &f->batch;
     bool failed = !b->lost && !b->ok;
     int guilty = b->failed - change;
-    bool blame_all = guilty < 0 || guilty >= f->n; /* lock, seal or commit: everybody counts a try */
-    for (int i = f->n - 1; i >= 0; i--)
-        again(f->link->pool, f->jobs[i], b, failed && (blame_all || i == guilty));
+    bool blame_all = guilty < 0 || guilty >= f->n_runs; /* lock, seal or commit: everybody counts a try */
+    for (int i = f->n_runs - 1; i >= 0; i--) {
+        bool folded =
+            failed && i == guilty && f->runs[i].folded; /* one of them: it shows when they go apart */
+        for (int k = f->runs[i].first + f->runs[i].n - 1; k >= f->runs[i].first; k--) {
+            f->jobs[k]->unfolded |= folded;
+            again(f->link->pool, f->jobs[k], b, failed && !folded && (blame_all || i == guilty));
+        }
+    }
+}
+
+static void flight_free(struct flight *f)
+{
+    for (int i = 0; i < f->n_runs; i++)
+        free(f->runs[i].folded);
+    free(f);
 }
 
 static void landed(struct pg_batch *b)
@@ -328,7 +362,7 @@ static void landed(struct pg_batch *b)
     if (change && b->ok)
         FAILPOINT("group-answered");
     bool renew = wants_new_link(b);
-    free(f);
+    flight_free(f);
     if (renew)
         pg_refuse(&link->pg, "renewed after an error");
     loop_touch(pool->loop, &pool->pump);
@@ -356,6 +390,36 @@ static void add_call(struct pg_batch *b, const struct pg_statement *statement, c
     b->calls[b->n++] = (struct pg_call){statement, params};
 }
 
+/* How many jobs from the i-th on can be one call. */
+static int run_from(const struct flight *f, int i)
+{
+    const struct fold *twin = f->jobs[i]->twin;
+    int n = 0;
+    for (int bytes = 0; i + n < f->n && f->jobs[i + n]->twin == twin; n++) {
+        int size = twin && !f->jobs[i + n]->unfolded ? fold_size(twin, &f->jobs[i + n]->params) : -1;
+        if (size < 0 || (bytes += size) > FOLD_BYTES)
+            break;
+    }
+    return n;
+}
+
+static void add_run(struct flight *f, int first)
+{
+    struct run *run = &f->runs[f->n_runs++];
+    const struct pg_params *calls[POOL_GROUP];
+    *run = (struct run){.first = first, .n = run_from(f, first)};
+    for (int i = 0; i < run->n; i++)
+        calls[i] = &f->jobs[first + i]->params;
+    if (run->n > 1)
+        run->folded = fold_calls(f->jobs[first]->twin, calls, run->n);
+    if (run->folded) {
+        add_call(&f->batch, &f->jobs[first]->twin->statement, run->folded);
+    } else {
+        run->n = 1;
+        add_call(&f->batch, f->jobs[first]->statement, &f->jobs[first]->params);
+    }
+}
+
 /* False: nothing that waits may go now. */
 static bool take_off(struct pool_link *link, int most)
 {
@@ -378,8 +442,8 @@ static bool take_off(struct pool_link *link, int most)
     sort_jobs(f->jobs, f->n);
     if (change)
         add_call(&f->batch, &lock_sql, NULL);
-    for (int i = 0; i < f->n; i++)
-        add_call(&f->batch, f->jobs[i]->statement, &f->jobs[i]->params);
+    for (int i = 0; i < f->n; i += f->runs[f->n_runs - 1].n)
+        add_run(f, i);
     if (change) {
         f->epoch = (int64_t)htobe64((uint64_t)pool->epoch);
         f->seal.values[0] = (char *)&f->epoch;

@@ -3,7 +3,7 @@
  *
  * EDIT  changes, in groups: what arrives while a group is in flight goes as the next one, at most POOL_GROUP jobs
  *       sorted by object, in one implicit transaction: rights lock, n calls, seal. When idle a group of one goes at
- *       once. A job that fails unexpectedly is run again alone; its neighbours again together.
+ *       once. Neighbours of one operation that has a set-based twin go as one call of it. A job that fails unexpectedly is run again alone; its neighbours again together.
  * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
  * BULK  imports and reports: alone, may take long, delays nobody.
  * READ  reads, pipelined, each with its own sync.
@@ -18,14 +18,15 @@
 #ifndef QIPAN_POOL_H
 #define QIPAN_POOL_H
 
-#include "pg.h"
+#include "fold.h"
 
 #define POOL_GROUP 64
 
 enum pool_lane { POOL_READ, POOL_EDIT, POOL_SOLO, POOL_BULK, POOL_FEED, POOL_FENCE, POOL_LANES };
 
 struct pool_answer {
-    const PGresult *row; /* one row, valid inside done() only; NULL when it failed */
+    const PGresult *row; /* valid inside done() only; NULL when it failed */
+    int index;           /* of the job's own row in it */
     const char *code;    /* when row is NULL: name of errors.def */
     int64_t rev;         /* of the group, when `sealed` */
     bool sealed;
@@ -35,6 +36,7 @@ struct pool_job {
     /* in */
     enum pool_lane lane;
     const struct pg_statement *statement;
+    const struct fold *twin; /* NULL: it is never folded */
     struct pg_params params; /* the values must live until done() */
     uint64_t object;         /* edits of one object keep their order */
     void (*done)(struct pool_job *job, const struct pool_answer *answer);
@@ -44,7 +46,7 @@ struct pool_job {
     struct pool_job *next;
     uint64_t order; /* of arrival */
     int tries, losses;
-    bool queued, flying, ambiguous;
+    bool queued, flying, ambiguous, unfolded;
 };
 
 struct pool;

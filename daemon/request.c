@@ -65,7 +65,7 @@ static void answer_row(struct request *r, const struct pool_answer *a)
     ProtobufCMessage *reply;
     Qipan__Error *error;
     arena_init(&arena, REPLY_ARENA);
-    if (!bind_reply(r->op, a->row, &arena, &reply, &error)) {
+    if (!bind_reply(r->op, a->row, a->index, &arena, &reply, &error)) {
         log_error(r->session->conn ? r->session->conn->name : "request", "%s: the reply does not fit",
                   r->info->name);
         refuse(r, is_change(r->info) ? "UNKNOWN" : "INTERNAL", NULL, NULL); /* it was committed */
@@ -173,6 +173,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
                                      .base = call->base_version};
     r->job.lane = lane_of(r->info);
     r->job.statement = &r->op->statement;
+    r->job.twin = r->op->twin;
     r->job.object = object_of(message);
     r->job.done = on_done;
     r->deadline.fire = on_deadline;

@@ -609,3 +609,64 @@ def test_a_lost_batch_is_never_called_refused(new_county):
             assert outcome(peer, call) == "UNKNOWN"
             session.rollback()
         assert peer.do("project_edit", id=project.id, set=peer_module.pb.Project(summary="free")).project.version == 2
+
+
+# ---------------------------------------------------------------- groups as one call
+
+TWIN = """
+    CREATE SEQUENCE IF NOT EXISTS registry.folded;
+    DROP FUNCTION IF EXISTS api.project_edits;
+    CREATE FUNCTION api.project_edits(p_account int[], p_lang text[], p_request text[], p_digest bytea[], p_base bigint[],
+        id text[], set jsonb[], reason text[], force boolean[]) RETURNS SETOF api.project_reply
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+    BEGIN
+        PERFORM nextval('registry.folded');
+        FOR i IN 1 .. cardinality(id) LOOP
+            RETURN NEXT api.project_edit(p_account[i], p_lang[i], p_request[i], p_digest[i], p_base[i], id[i], set[i], NULL,
+                reason[i], force[i]);
+        END LOOP;
+    END $$;
+    GRANT EXECUTE ON FUNCTION api.project_edits TO qipan_daemon;"""
+
+
+def test_a_group_goes_as_one_call(new_county):
+    """Edits, refusals and answers given again, with values and without, in one call of the twin: each gets its own answer.
+    One that raises an error fails alone."""
+    county = new_county("--bare")
+    county.psql(TWIN + """
+        CREATE FUNCTION registry.trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trap'; END $$;
+        CREATE TRIGGER trap BEFORE UPDATE ON registry.project FOR EACH ROW WHEN (NEW.summary = 'trap')
+            EXECUTE FUNCTION registry.trap();""")
+    county.kill(1, "TERM")
+    county.start(1)
+    with county.peer("chengguan") as peer:
+        projects = [add(peer) for _ in range(20)]
+        nowhere = peer_module.pb.Project(id="nowhere")
+        for trap in (False, True):
+            calls = [edit(peer, p, base=1 if i % 2 else None, request=f"fold-{trap}-{i}", summary=f"{trap}{i}" if i % 3 else None,
+                          jobs=100 + i + 50 * trap) for i, p in enumerate(projects)]
+            lost, cleared = edit(peer, nowhere, summary="x"), peer.start("project_edit", id=projects[0].id, clear=["jobs"])
+            bad = edit(peer, projects[3], summary="trap") if trap else None
+            replies = [peer.finish(call) for call in calls]
+            assert [(r.project.id, r.project.jobs) for r in replies] == [(p.id, 100 + i + 50 * trap) for i, p in enumerate(projects)]
+            assert all(r.project.summary == f"{trap}{i}" for i, r in enumerate(replies) if i % 3)
+            assert outcome(peer, lost) == "NOT_FOUND" and not peer.finish(cleared).project.HasField("jobs")
+            assert not trap or outcome(peer, bad) == "INTERNAL"
+            again = [peer.finish(edit(peer, p, base=1 if i % 2 else None, request=f"fold-{trap}-{i}",
+                                      summary=f"{trap}{i}" if i % 3 else None, jobs=100 + i + 50 * trap))
+                     for i, p in enumerate(projects)]
+            assert [(a.replayed, a.rev, a.project.version) for a in again] == [(True, r.rev, r.project.version) for r in replies]
+    assert int(county.psql("SELECT last_value FROM registry.folded")[0][0]) > 1
+
+
+def test_an_unfit_twin_is_refused(new_county):
+    county = new_county("--bare")
+    empty = re.sub(r"AS \$\$.*?END \$\$", "AS $$ BEGIN RETURN; END $$", TWIN, flags=re.S)
+    for good, unfit in (("p_lang text[]", "p_lang text"), ("force boolean[]", "forced boolean[]"),
+                        ("SETOF api.project_reply", "SETOF api.enterprise_reply")):
+        county.kill(1, "TERM")
+        county.psql(empty.replace(good, unfit))
+        before = len(county.log())
+        with pytest.raises(AssertionError):
+            county.start(1)
+        assert re.search(r"cannot run with this registry: .*project_edits", county.log()[before:])
