@@ -24,6 +24,7 @@ struct dispatch {
     struct pool_job catalog;
     struct deadline retry;
     bool bound;
+    int64_t epoch;  /* the highest any link has seen */
     int32_t schema; /* big-endian, the greeting's parameter */
     struct pg_params greeting;
 };
@@ -46,9 +47,17 @@ static bool on_greeted(void *owner, PGresult *row)
                                              : "the registry gives no answer");
         return false;
     }
-    uint64_t epoch;
-    memcpy(&epoch, PQgetvalue(row, 0, 2), sizeof epoch);
-    pool_set_epoch(d->pool, (int64_t)be64toh(epoch));
+    uint64_t big;
+    memcpy(&big, PQgetvalue(row, 0, 2), sizeof big);
+    int64_t epoch = (int64_t)be64toh(big);
+    if (epoch < d->epoch) { /* an old primary came back by itself: what it writes would be lost */
+        log_error("registry",
+                  "SPLIT_BRAIN: a PostgreSQL in epoch %lld accepts writes, but epoch %lld has begun",
+                  (long long)epoch, (long long)d->epoch);
+        return false;
+    }
+    d->epoch = epoch;
+    pool_set_epoch(d->pool, epoch);
     return true;
 }
 

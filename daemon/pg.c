@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_MS     5000
-#define GREETING_MS    10000
+#define CONNECT_MS     3000
+#define GREETING_MS    8000
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 3000
-#define LOG_EVERY_MS   5000 /* a registry that is away must not flood the log */
+#define BACKOFF_MAX_MS 1600
+#define KNOCK_MS       500  /* between attempts of all links together while they fail */
+#define LOG_EVERY_MS   1000 /* a registry that is away must not flood the log */
 
 static void drive(struct pg_link *link);
 static void connect_now(struct pg_link *link);
@@ -38,9 +39,10 @@ static void drop_poll(struct pg_link *link)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct pg_link *link = poll->data;
-    (void)events;
     if (!link)
         return;
+    if (events & UV_READABLE)
+        link->heard_ms = loop_now_ms(link->loop);
     if (status < 0)
         link->wanted = 0; /* libuv stopped the handle: arm it again */
     drive(link);
@@ -107,6 +109,21 @@ static void lose_batches(struct pg_link *link)
     }
 }
 
+static void say_down(struct pg_link *link)
+{
+    struct pg_target *target = link->target;
+    uint64_t now = loop_now_ms(link->loop);
+    if (link->closing)
+        return;
+    if (target->logged_ms && now - target->logged_ms < LOG_EVERY_MS) {
+        target->unlogged++;
+        return;
+    }
+    log_warn(link->name, "link is down: %s (%d more like it before)", link->problem, target->unlogged);
+    target->logged_ms = now;
+    target->unlogged = 0;
+}
+
 static void go_down(struct pg_link *link, const char *why)
 {
     enum pg_state before = link->state;
@@ -116,10 +133,10 @@ static void go_down(struct pg_link *link, const char *why)
     for (char *p = link->problem; *p; p++)
         if (*p == '\n')
             *p = ' ';
-    uint64_t now = loop_now_ms(link->loop);
-    if (before == PG_UP || !link->logged_ms || now - link->logged_ms > LOG_EVERY_MS) {
-        log_warn(link->name, "link is down: %s", link->problem);
-        link->logged_ms = now;
+    say_down(link);
+    if (before != PG_UP) {
+        link->target->failing = true;
+        link->target->first++;
     }
     link->state = PG_DOWN;
     drop_poll(link);
@@ -138,11 +155,15 @@ static void go_down(struct pg_link *link, const char *why)
 static void on_timer(struct deadline *d)
 {
     struct pg_link *link = container_of(d, struct pg_link, timer);
-    if (link->state == PG_DOWN)
-        connect_now(link);
+    struct pg_target *target = link->target;
+    uint64_t since = loop_now_ms(link->loop) - target->tried_ms;
+    link->silent = link->state == PG_UP;
+    if (link->state != PG_DOWN)
+        go_down(link, link->silent ? "a call was not answered in time" : "no answer while connecting");
+    else if (target->failing && since < KNOCK_MS)
+        deadline_set(link->deadlines, &link->timer, KNOCK_MS - since);
     else
-        go_down(link,
-                link->state == PG_UP ? "a call was not answered in time" : "no answer while connecting");
+        connect_now(link);
 }
 
 /* While batches are in flight the first of them is timed: a frozen server says nothing, not even that it is gone. */
@@ -172,13 +193,64 @@ static void on_notice(void *arg, const PGresult *notice)
     log_debug(link->name, "notice: %s", text ? text : "?");
 }
 
+/* "a,b,c" from its k-th on, round: "b,c,a". In place. */
+static void turn_list(char *list, unsigned k)
+{
+    unsigned n = 1;
+    for (const char *p = list; *p; p++)
+        n += *p == ',';
+    for (k %= n; k > 0; k--) {
+        size_t head = strcspn(list, ","), rest = strlen(list) - head - 1;
+        char *copy = strndup(list, head);
+        if (!copy)
+            return;
+        memmove(list, list + head + 1, rest);
+        list[rest] = ',';
+        memcpy(list + rest + 1, copy, head);
+        free(copy);
+    }
+}
+
+/* keepalives find a silent server; the options bound what a statement may wait for */
+static PGconn *start_connecting(struct pg_link *link)
+{
+    static const char *const fixed[][2] = {
+        {"target_session_attrs", "read-write"}, {"client_encoding", "UTF8"}, {"keepalives_idle", "5"},
+        {"keepalives_interval", "2"},           {"keepalives_count", "2"},   {"tcp_user_timeout", "9000"}};
+    const char *names[64], *values[64];
+    int n = 0;
+    PQconninfoOption *options = PQconninfoParse(link->target->conninfo, NULL);
+    for (PQconninfoOption *o = options; o && o->keyword && n < 48; o++) {
+        if (!o->val)
+            continue;
+        if (strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "hostaddr") == 0 ||
+            strcmp(o->keyword, "port") == 0)
+            turn_list(o->val, link->target->first);
+        names[n] = o->keyword;
+        values[n++] = o->val;
+    }
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        names[n] = fixed[i][0];
+        values[n++] = fixed[i][1];
+    }
+    names[n] = "application_name";
+    values[n++] = link->application;
+    names[n] = "options";
+    values[n++] = link->options;
+    names[n] = values[n] = NULL;
+    PGconn *conn = options ? PQconnectStartParams(names, values, 0) : NULL;
+    PQconninfoFree(options);
+    return conn;
+}
+
 static void connect_now(struct pg_link *link)
 {
     memset(link->prepared, 0, sizeof link->prepared);
     link->state = PG_CONNECTING;
-    link->conn = PQconnectStart(link->conninfo);
+    link->target->tried_ms = loop_now_ms(link->loop);
+    link->conn = start_connecting(link);
     if (!link->conn || PQstatus(link->conn) == CONNECTION_BAD) {
-        go_down(link, link->conn ? PQerrorMessage(link->conn) : "out of memory");
+        go_down(link, link->conn ? PQerrorMessage(link->conn) : "no connection string, or out of memory");
         return;
     }
     PQsetNoticeReceiver(link->conn, on_notice, link);
@@ -197,6 +269,7 @@ static void on_hello(struct pg_batch *b)
         return; /* drive() sees the state and goes down */
     }
     link->state = PG_UP;
+    link->silent = false;
     deadline_clear(link->deadlines, &link->timer);
     link->events->greeted(link, b->results[0]);
 }
@@ -426,10 +499,18 @@ static void run_task(struct task *task)
         flush_link(link);
 }
 
-void pg_open(struct pg_link *link, const char *conninfo, const struct pg_statement *greeting,
-             const struct pg_params *greeting_params, bool listen)
+void pg_hurry(struct pg_link *link)
 {
-    link->conninfo = conninfo;
+    if (link->state == PG_DOWN && !link->closing)
+        deadline_set(link->deadlines, &link->timer, 1);
+}
+
+void pg_open(struct pg_link *link, struct pg_target *target, const char *application, const char *options,
+             const struct pg_statement *greeting, const struct pg_params *greeting_params, bool listen)
+{
+    link->target = target;
+    link->application = application;
+    link->options = options;
     link->greeting = greeting;
     link->greeting_params = greeting_params;
     link->listen = listen;

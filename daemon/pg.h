@@ -64,6 +64,16 @@ struct pg_events {
     void (*doorbell)(struct pg_link *link);
 };
 
+/* The registry as all links of a pool look for it together: while it cannot be had, they knock seldom and by turns,
+ * each beginning with another of its hosts (libpq would wait for a silent first one for ever). */
+struct pg_target {
+    const char *conninfo; /* libpq; several hosts separated by commas */
+    unsigned first;       /* host to begin with, counted on at each failure */
+    bool failing;
+    uint64_t tried_ms, logged_ms;
+    int unlogged;
+};
+
 struct pg_link {
     char name[48];
     struct loop *loop;
@@ -74,9 +84,12 @@ struct pg_link {
     int depth;            /* batches in flight */
     uint64_t patience_ms; /* a batch unanswered for this long: the link is given up */
     char problem[320];    /* why it is down, last known */
+    uint64_t heard_ms;    /* last sign of life */
+    bool silent;          /* given up for want of an answer */
 
     /* private */
-    const char *conninfo;
+    struct pg_target *target;
+    const char *options, *application;
     const struct pg_statement *greeting;
     const struct pg_params *greeting_params;
     bool listen;
@@ -89,12 +102,12 @@ struct pg_link {
     bool prepared[PG_STATEMENTS], closing;
     struct pg_batch *first, **last;
     struct pg_batch hello;
-    uint64_t logged_ms;
 };
 
-/* conninfo must outlive the link. listen: also LISTEN qipan, announced as doorbell. */
-void pg_open(struct pg_link *link, const char *conninfo, const struct pg_statement *greeting,
-             const struct pg_params *greeting_params, bool listen);
+/* target and the strings must outlive the link. listen: also LISTEN qipan, announced as doorbell. */
+void pg_open(struct pg_link *link, struct pg_target *target, const char *application, const char *options,
+             const struct pg_statement *greeting, const struct pg_params *greeting_params, bool listen);
+void pg_hurry(struct pg_link *link);                   /* another link just came up: don't wait any longer */
 void pg_close(struct pg_link *link);                   /* batches in flight are announced as lost */
 void pg_refuse(struct pg_link *link, const char *why); /* inside greeted(): close, try again later */
 

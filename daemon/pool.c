@@ -15,16 +15,19 @@
 
 struct lane {
     const char *name;
-    uint64_t patience_ms; /* for an answer: a little more than the server may take by its own time limits */
-    const char *options;  /* of the server process: a stopped daemon or a long wait must not hold others up */
+    /* for an answer. FEED asks all the time, so it finds a silent registry for all; the others' is for a process
+     * that stands still alone. Changes: a COMMIT may wait for its standby without limit, and a link given up there
+     * leaves its server process behind, with its locks. */
+    uint64_t patience_ms;
+    const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
     int links, depth;
     bool change; /* jobs go as a group with lock and seal */
 };
 
 static const struct lane lanes[POOL_LANES] = {
-    [POOL_READ] = {"read", 20000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
-    [POOL_EDIT] = {"edit", 20000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
-    [POOL_SOLO] = {"solo", 20000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
+    [POOL_READ] = {"read", 18000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
+    [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
+    [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
     [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
     [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 1, 1, false},
@@ -35,7 +38,7 @@ struct pool_link {
     struct pool *pool;
     struct flight *flight; /* lanes of changes: the one in the air */
     enum pool_lane lane;
-    char conninfo[1024];
+    char application[48];
 };
 
 /* A batch in flight and the jobs it carries, in the order of its calls. */
@@ -61,6 +64,7 @@ struct pool {
     struct loop *loop;
     struct deadlines *deadlines;
     struct pool_events events;
+    struct pg_target target;
     struct pool_link links[POOL_LANES][LINKS_MAX];
     int n_links[POOL_LANES];
     struct queue queues[POOL_LANES];
@@ -506,16 +510,28 @@ void pool_ring(struct pool *pool)
 
 /* ---- links */
 
+static void hurry(struct pool *pool)
+{
+    for (int lane = 0; lane < POOL_LANES; lane++)
+        for (int i = 0; i < pool->n_links[lane]; i++)
+            pg_hurry(&pool->links[lane][i].pg);
+}
+
 static void on_greeted(struct pg_link *pg, PGresult *row)
 {
     struct pool_link *link = pg->owner;
     struct pool *pool = link->pool;
     if (!pool->events.greeted(pool->events.owner, row)) {
+        pool->target.failing = true;
+        pool->target.first++;
         pg_refuse(pg, "the registry is not for this daemon");
         return;
     }
     pg->failures = 0;
     log_info(pg->name, "link is up");
+    if (pool->target.failing)
+        hurry(pool);
+    pool->target.failing = false;
     if (!pool->was_ready && link->lane == POOL_READ) {
         pool->was_ready = true;
         pool->events.ready(pool->events.owner);
@@ -525,9 +541,20 @@ static void on_greeted(struct pg_link *pg, PGresult *row)
     loop_touch(pool->loop, &pool->pump);
 }
 
+/* The feed's link, which is never idle, heard nothing: whoever heard nothing for as long is not waited for either. */
 static void on_down(struct pg_link *pg)
 {
-    (void)pg;
+    struct pool_link *feed = pg->owner;
+    struct pool *pool = feed->pool;
+    uint64_t now = loop_now_ms(pool->loop);
+    if (feed->lane != POOL_FEED || !pg->silent || pool->closing)
+        return;
+    for (int lane = 0; lane < POOL_LANES; lane++)
+        for (int i = 0; i < pool->n_links[lane]; i++) {
+            struct pg_link *other = &pool->links[lane][i].pg;
+            if (other->state == PG_UP && now - other->heard_ms >= lanes[POOL_FEED].patience_ms)
+                pg_refuse(other, "silent for as long as the feed's link");
+        }
 }
 
 static void on_doorbell(struct pg_link *pg)
@@ -538,24 +565,20 @@ static void on_doorbell(struct pg_link *pg)
 
 static const struct pg_events link_events = {on_greeted, on_down, on_doorbell};
 
-/* keepalives find a silent server; the options bound what a statement may wait for */
 static void open_link(struct pool *pool, const struct pool_config *config, enum pool_lane lane, int i)
 {
     struct pool_link *link = &pool->links[lane][i];
     link->pool = pool;
     link->lane = lane;
     snprintf(link->pg.name, sizeof link->pg.name, "pg %s %d", lanes[lane].name, i + 1);
-    snprintf(link->conninfo, sizeof link->conninfo,
-             "%s application_name='qipand %s %d' options='%s' target_session_attrs=read-write "
-             "client_encoding=UTF8 "
-             "keepalives_idle=5 keepalives_interval=2 keepalives_count=2 tcp_user_timeout=9000",
-             config->database, lanes[lane].name, i + 1, lanes[lane].options);
+    snprintf(link->application, sizeof link->application, "qipand %s %d", lanes[lane].name, i + 1);
     link->pg.patience_ms = lanes[lane].patience_ms;
     link->pg.loop = pool->loop;
     link->pg.deadlines = pool->deadlines;
     link->pg.events = &link_events;
     link->pg.owner = link;
-    pg_open(&link->pg, link->conninfo, config->greeting, config->greeting_params, lane == POOL_FEED);
+    pg_open(&link->pg, &pool->target, link->application, lanes[lane].options, config->greeting,
+            config->greeting_params, lane == POOL_FEED);
 }
 
 static int links_of(const struct pool_config *config, enum pool_lane lane)
@@ -576,6 +599,7 @@ struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const stru
     pool->deadlines = deadlines;
     pool->events = *events;
     pool->pump.run = pump;
+    pool->target.conninfo = config->database;
     for (int lane = 0; lane < POOL_LANES; lane++) {
         pool->queues[lane].last = &pool->queues[lane].first;
         pool->n_links[lane] = links_of(config, (enum pool_lane)lane);

@@ -12,7 +12,7 @@ import time
 
 import peer as peer_module
 import pytest
-from conftest import BUILD
+from conftest import BUILD, SLOW
 from steps import add, connect, edit, here, pid_of, resident_kb, wait_for
 
 QIPAND = str(BUILD / "bin/qipand")
@@ -670,3 +670,66 @@ def test_an_unfit_twin_is_refused(new_county):
         with pytest.raises(AssertionError):
             county.start(1)
         assert re.search(r"cannot run with this registry: .*project_edits", county.log()[before:])
+
+
+# ---------------------------------------------------------------- links
+
+
+def links_up(county):
+    return len(backends(county, "application_name LIKE 'qipand%'"))
+
+
+def test_a_frozen_registry_is_found_and_outlived(new_county):
+    """Not a word from PostgreSQL for a while: pings are answered, the change that was in flight is in doubt, later calls are
+    told within their time; then everything goes on, the watch without a gap."""
+    county = new_county("--bare")
+    with county.peer("chengguan") as peer, county.peer("jingkai") as reader:
+        project, watch = add(peer), reader.watch(from_start=True)
+        before = links_up(county)
+        with Frozen(processes_of(here(county) / "pg")):
+            begun = time.monotonic()
+            call = edit(peer, project, request=f"frozen-{os.getpid()}", summary="frozen")
+            wait_for(lambda: "silent for as long" in county.log() or "not answered in time" in county.log(), 10 * SLOW)
+            reader.link.send(peer_module.pb.Frame(ping=peer_module.pb.Ping(token=1)))
+            assert reader.link.receive(2) is not None
+            assert outcome(peer, call) == "UNKNOWN" and time.monotonic() - begun < 16
+        wait_for(lambda: links_up(county) >= before, 6 * SLOW)
+        again = peer.finish(edit(peer, project, request=f"frozen-{os.getpid()}", summary="frozen"))
+        assert again.project.version == 2 and [e.version for e in watch.events(2)] == [1, 2]
+
+
+def test_no_slots_left(new_county):
+    """The registry takes no more links: those that stand go on, new ones knock at most twice a second, the reason is told."""
+    county = new_county("--bare")
+    refused = "too many connections for role"
+    with county.peer("chengguan") as peer:
+        project, before = add(peer), links_up(county)
+        county.psql("ALTER ROLE qipan_daemon CONNECTION LIMIT 1")
+        county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ 'qipand (solo|bulk|edit 2|read 2|fence)'")
+        wait_for(lambda: refused in county.log())
+        knocks, lines = (here(county) / "pg.log").read_text().count(refused), len(county.log().splitlines())
+        for i in range(20):
+            assert peer.finish(edit(peer, project, summary=f"{i}")).project.version == i + 2
+            time.sleep(0.15)
+        assert (here(county) / "pg.log").read_text().count(refused) - knocks <= 8
+        assert len(county.log().splitlines()) - lines <= 6
+        county.psql("ALTER ROLE qipan_daemon CONNECTION LIMIT -1")
+        wait_for(lambda: links_up(county) == before, 3 * SLOW)
+
+
+def test_a_standby_takes_over_and_the_old_one_is_refused(new_county):
+    county = new_county("--bare", "--standby", "async")
+    with county.peer("chengguan") as peer:
+        project = add(peer)
+        wait_for(lambda: county.psql("SELECT 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"))
+        county.pg("kill")
+        county.pg("promote")
+        begun = time.monotonic()
+        assert peer.finish(edit(peer, project, summary="second")).project.version == 2
+        assert time.monotonic() - begun < 3 * SLOW
+        county.pg("start")  # the old one, alone and writable
+        os.kill(processes_of(here(county) / "pg2")[0], signal.SIGINT)
+        wait_for(lambda: "SPLIT_BRAIN" in county.log())
+        assert outcome(peer, peer.start("project_edit", id=project.id, deadline_ms=2000,
+                                        set=peer_module.pb.Project(summary="lost"))) == "UNAVAILABLE"
+        assert county.psql(f"SELECT version FROM registry.project WHERE id = '{project.id}'") == [["1"]]
