@@ -114,15 +114,16 @@ lint: deps ## format, floors, operations, options, translations, static analysis
 	@$(MAKE) -s --no-print-directory all
 	@tests/lint/run-all
 
-bench: deps $(B)/bench/fanout ## measure, print ratios, write build/bench.json
+bench: deps $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare ## measure, print ratios, write build/bench.json
 	@$(MAKE) -s --no-print-directory all
 	@tests/bench/run
 
 -include tests/fuzz/fuzz.mk
 
+$(B)/bench/load: $(wildcard tests/bench/channel.[ch] tests/bench/speak*.c)
 $(B)/bench/%: tests/bench/%.c $(B)/lib/libqipan.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(call libs_of,$(PKGS_C)) -lunistring
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $(filter %.c,$^) $(filter %.a,$^) $(call libs_of,$(PKGS_C)) -lunistring
 
 D := $(DESTDIR)$(PREFIX)
 install: all ## DESTDIR= PREFIX=
