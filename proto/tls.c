@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -66,6 +67,103 @@ static bool load_key(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
     return good || complain(err, path, "not the key of the certificate");
 }
 
+/* ---- revocation lists are verified once
+ *
+ * OpenSSL verifies the signatures of all lists in every handshake: a quarter of its work. Which list is good under
+ * which issuer doesn't change while both are loaded, so it is remembered, for lists that speak about all certificates
+ * of their issuer (no issuing distribution point). Dates are looked at every time, and so is the list's content. */
+
+#define CRLS_KEPT 8
+
+struct crl_verdicts {
+    struct {
+        X509_CRL *crl;
+        X509 *issuer;
+    } good[CRLS_KEPT];
+    int n;
+};
+
+static X509_STORE_CTX_check_crl_fn check_crl_fully;
+static int verdicts_index = -1;
+
+static void free_verdicts(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
+                          void *pointer)
+{
+    struct crl_verdicts *v = data;
+
+    (void)parent, (void)all, (void)index, (void)number, (void)pointer;
+    for (int i = 0; v && i < v->n; i++) {
+        X509_CRL_free(v->good[i].crl);
+        X509_free(v->good[i].issuer);
+    }
+    free(v);
+}
+
+static bool crl_in_date(const X509_CRL *crl)
+{
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+
+    return X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) < 0 && next &&
+           X509_cmp_current_time(next) > 0;
+}
+
+static bool known_good(const struct crl_verdicts *v, const X509_CRL *crl, const X509 *issuer)
+{
+    for (int i = 0; i < v->n; i++)
+        if (v->good[i].crl == crl && v->good[i].issuer == issuer)
+            return true;
+    return false;
+}
+
+static int check_crl_once(X509_STORE_CTX *ctx, X509_CRL *crl)
+{
+    struct crl_verdicts *v = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(ctx), verdicts_index);
+    X509 *issuer = X509_STORE_CTX_get0_current_issuer(ctx);
+    bool plain = issuer && X509_CRL_get_ext_by_NID(crl, NID_issuing_distribution_point, -1) < 0;
+
+    if (plain && crl_in_date(crl) && known_good(v, crl, issuer))
+        return 1;
+    if (!check_crl_fully(ctx, crl))
+        return 0;
+    if (plain && X509_STORE_CTX_get_error(ctx) == X509_V_OK && !known_good(v, crl, issuer) &&
+        v->n < CRLS_KEPT && X509_CRL_up_ref(crl) && X509_up_ref(issuer)) {
+        v->good[v->n].crl = crl;
+        v->good[v->n++].issuer = issuer;
+    }
+    return 1;
+}
+
+/* OpenSSL's own check has no public name; a store without one of its own hands it out. */
+static X509_STORE_CTX_check_crl_fn openssl_check_crl(void)
+{
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    X509_STORE_CTX_check_crl_fn found = store && ctx && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1
+                                            ? X509_STORE_CTX_get_check_crl(ctx)
+                                            : NULL;
+
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    return found;
+}
+
+/* Without memory for it everything is checked fully, as OpenSSL does. */
+static void remember_crls(X509_STORE *store)
+{
+    struct crl_verdicts *v;
+
+    if (verdicts_index < 0)
+        verdicts_index = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, free_verdicts);
+    if (!check_crl_fully)
+        check_crl_fully = openssl_check_crl();
+    if (verdicts_index < 0 || !check_crl_fully || !(v = calloc(1, sizeof(*v))))
+        return;
+    if (X509_STORE_set_ex_data(store, verdicts_index, v) == 1)
+        X509_STORE_set_check_crl(store, check_crl_once);
+    else
+        free(v);
+}
+
 static bool load_crl(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -74,6 +172,7 @@ static bool load_crl(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
     if (!lookup || X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) < 1)
         return complain(err, path, "no revocation list");
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    remember_crls(store);
     return true;
 }
 

@@ -258,7 +258,7 @@ static size_t take(struct channel *l, const uint8_t *bytes, size_t n)
 
 static void greet_first(struct channel *l)
 {
-    if (!n_projects && (options.topics || options.pubs))
+    if (!n_projects && (options.topics || l->role == PUBLISHER))
         load_projects();
     greet(l);
 }
