@@ -119,6 +119,7 @@ bench: deps $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare ## measure, print 
 	@tests/bench/run
 
 -include tests/fuzz/fuzz.mk
+-include tests/sim/sim.mk
 
 $(B)/bench/load: $(wildcard tests/bench/channel.[ch] tests/bench/speak*.c)
 $(B)/bench/%: tests/bench/%.c $(B)/lib/libqipan.a

@@ -18,7 +18,8 @@ static const struct sequencer_gap *known(const struct sequencer_gap *gaps, int n
     return NULL;
 }
 
-/* The gaps anew from what is missing now; those known already keep their clock. */
+/* The gaps anew from what is missing now; those known already keep their clock. A page ends somewhere: it says nothing
+ * about the gaps behind its last row. */
 static void find_gaps(struct sequencer *s, const int64_t *revs, size_t n, uint64_t now_us)
 {
     struct sequencer_gap old[SEQUENCER_GAPS];
@@ -32,6 +33,9 @@ static void find_gaps(struct sequencer *s, const int64_t *revs, size_t n, uint64
             s->gaps[s->n++] = before ? *before : (struct sequencer_gap){rev, now_us, false};
         }
     }
+    for (int i = 0; i < n_old && s->n < SEQUENCER_GAPS; i++)
+        if (old[i].rev >= expected)
+            s->gaps[s->n++] = old[i];
 }
 
 size_t sequencer_read(struct sequencer *s, const int64_t *revs, size_t n, uint64_t now_us)
