@@ -204,7 +204,7 @@ static const struct meaning {
     const char *code; /* when tries are used up, or final */
 } meanings[] = {
     {"55P03", RETRY_ALONE, "LOCKED"},
-    {"40P01", RETRY_ALONE, "LOCKED"},
+    {"40P01", RETRY, "LOCKED"},
     {"40001", RETRY, "LOCKED"},
     {"23505", RETRY, "INTERNAL"}, /* two carriers of one request id: the second finds the first's outcome */
     {"57014", FINAL, "UNAVAILABLE"},

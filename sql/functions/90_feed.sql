@@ -1,6 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: what a daemon calls besides the operations.
 
+-- Fields without their column. The api's types and functions are checked by the daemon; what they stand on is checked here.
+CREATE FUNCTION registry.columns_missing() RETURNS text LANGUAGE sql STABLE SET search_path = registry, api, pg_temp AS $$
+    SELECT string_agg(f.kind || '.' || f.name, ', ')
+    FROM registry.field f
+    WHERE NOT f.masked AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ('registry.' || f.kind)::regclass
+                                                                    AND a.attname = f.name AND NOT a.attisdropped)
+$$;
+
 -- The first call of every link: do this daemon (its schema number) and this registry go together?
 CREATE FUNCTION api.link_open(p_schema int, OUT ok boolean, OUT message text, OUT schema int, OUT compatible_from int,
     OUT epoch bigint)
@@ -15,6 +23,9 @@ BEGIN
             WHEN p_schema > schema THEN format('the registry has schema %s, this daemon needs %s: run sql/migrate', schema, p_schema)
             ELSE format('the registry has schema %s and works with daemons for %s or later, this one is for %s: install a newer daemon',
                         schema, compatible_from, p_schema) END;
+    ELSIF registry.columns_missing() IS NOT NULL THEN
+        ok := false;
+        message := format('the registry lacks %s: somebody has changed its tables by hand', registry.columns_missing());
     ELSIF pg_is_in_recovery() THEN
         epoch := (SELECT max(e.epoch) FROM registry.epoch e);
     ELSE
