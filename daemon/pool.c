@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINKS_MAX  8 /* of one lane */
-#define READ_DEPTH 8 /* reads in flight on one link */
-#define TRIES_MAX  6 /* of a job, before its error is final */
-#define LOSSES_MAX 3 /* of a job's links: then it goes alone, in case it is what kills them */
+#define LINKS_MAX  8   /* of one lane */
+#define READ_DEPTH 8   /* reads in flight on one link */
+#define TRIES_MAX  6   /* of a job, before its error is final */
+#define STUCK_MS   500 /* a fence that waits for so long has its blockers looked for */
+#define LOSSES_MAX 3   /* of a job's links: then it goes alone, in case it is what kills them */
 
 struct lane {
     const char *name;
@@ -30,7 +31,7 @@ static const struct lane lanes[POOL_LANES] = {
     [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
     [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
-    [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 1, 1, false},
+    [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 2, 1, false},
 };
 
 struct pool_link {
@@ -72,7 +73,9 @@ struct pool {
     int64_t epoch;
     uint64_t arrivals;
     bool was_ready, closing, ringing, ring_again;
-    struct pg_batch bell;
+    struct pg_batch bell, unblock;
+    struct deadline stuck; /* while numbers are being fenced */
+    bool unblocking;
 };
 
 /* Ids of the pool's own statements stand at the end of the range; operations count from 0. */
@@ -80,6 +83,8 @@ static const Oid seal_types[] = {20};
 static const struct pg_statement seal_sql = {PG_STATEMENTS - 3, "SELECT rev, tag FROM api.seal($1)", 1,
                                              seal_types};
 static const struct pg_statement lock_sql = {PG_STATEMENTS - 4, "SELECT api.rights_lock()", 0, NULL};
+static const struct pg_statement unblock_sql = {
+    PG_STATEMENTS - 13, "SELECT pid::text, application, ended FROM api.journal_unblock()", 0, NULL};
 static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notify('qipan', '')", 0, NULL};
 
 /* ---- queues */
@@ -457,6 +462,8 @@ static bool take_off(struct pool_link *link, int most)
     if (change)
         FAILPOINT("group-unsent");
     pg_send(&link->pg, &f->batch);
+    if (link->lane == POOL_FENCE && !pool->stuck.slot)
+        deadline_set(pool->deadlines, &pool->stuck, STUCK_MS);
     if (change)
         FAILPOINT("group-sent");
     return true;
@@ -484,6 +491,43 @@ static void pump(struct task *task)
                take_off(link, lane == POOL_EDIT ? POOL_GROUP : 1))
             ;
     }
+}
+
+/* ---- fences that wait */
+
+static bool fences_fly(const struct pool *pool)
+{
+    for (int i = 0; i < pool->n_links[POOL_FENCE]; i++)
+        if (pool->links[POOL_FENCE][i].pg.state == PG_UP && pool->links[POOL_FENCE][i].pg.depth > 0)
+            return true;
+    return false;
+}
+
+static void unblocked(struct pg_batch *b)
+{
+    struct pool *pool = b->owner;
+    pool->unblocking = false;
+    for (int i = 0; b->ok && i < PQntuples(b->results[0]); i++)
+        log_warn("pool", "a missing revision is held by process %s, '%s'%s", PQgetvalue(b->results[0], i, 0),
+                 PQgetvalue(b->results[0], i, 1),
+                 PQgetvalue(b->results[0], i, 2)[0] ? ": ended, its daemon doesn't move" : "");
+}
+
+/* A daemon that was stopped between the calls and the sync of a group holds its number where no time limit of
+ * PostgreSQL counts, and with it every feed. */
+static void on_stuck(struct deadline *d)
+{
+    struct pool *pool = container_of(d, struct pool, stuck);
+    struct pool_link *link = &pool->links[POOL_FEED][0];
+    if (!fences_fly(pool))
+        return;
+    deadline_set(pool->deadlines, &pool->stuck, STUCK_MS);
+    if (pool->unblocking || link->pg.state != PG_UP)
+        return;
+    pool->unblocking = true;
+    pool->unblock = (struct pg_batch){.done = unblocked, .owner = pool};
+    add_call(&pool->unblock, &unblock_sql, NULL);
+    pg_send(&link->pg, &pool->unblock);
 }
 
 /* ---- the bell */
@@ -599,6 +643,7 @@ struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const stru
     pool->deadlines = deadlines;
     pool->events = *events;
     pool->pump.run = pump;
+    pool->stuck.fire = on_stuck;
     pool->target.conninfo = config->database;
     for (int lane = 0; lane < POOL_LANES; lane++) {
         pool->queues[lane].last = &pool->queues[lane].first;
@@ -626,6 +671,7 @@ void pool_free(struct pool *pool)
         for (struct pool_job *job; (job = take(&pool->queues[lane]));)
             fail(job, "UNAVAILABLE");
     loop_forget(pool->loop, &pool->pump);
+    deadline_clear(pool->deadlines, &pool->stuck);
     free(pool);
 }
 

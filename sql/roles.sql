@@ -16,6 +16,8 @@ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO qipan_daemon, qipan_reader', current_database());
 END $$;
+-- api.journal_unblock ends sessions of daemons that stopped in the middle of a group.
+GRANT qipan_daemon TO qipan_owner;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 -- Functions carry SET qipan.entry = ''.
 GRANT SET ON PARAMETER "qipan.entry" TO qipan_owner;

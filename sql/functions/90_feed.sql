@@ -80,8 +80,6 @@ BEGIN
         END IF;
         rev := s[1]::bigint;
         tag := s[2]::bigint;
-    ELSE -- a record in the WAL, so that the commit waits for its standby: an answer given again must be as safe as it sounds
-        PERFORM pg_logical_emit_message(true, 'qipan', '');
     END IF;
 END $$;
 
@@ -96,6 +94,23 @@ BEGIN
     VALUES (p_rev, (SELECT max(e.epoch) FROM registry.epoch e WHERE e.start_rev <= p_rev), registry.random_tag(),
             'tombstone', 0, registry.now())
     ON CONFLICT DO NOTHING;
+END $$;
+
+-- Who keeps fences waiting. A daemon that was stopped between the calls of a group and its sync holds a number where no
+-- time limit counts: its session is ended, the number becomes a tombstone, its changes are tried again under their
+-- request ids. Others (psql, a commit that waits for its standby) are only named.
+CREATE FUNCTION api.journal_unblock() RETURNS TABLE (pid int, application text, ended boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT x.pid, coalesce(x.application_name, x.usename), x.stopped AND pg_terminate_backend(x.pid)
+    FROM (SELECT DISTINCT b.pid, b.application_name, b.usename::text AS usename,
+              coalesce(b.usename = 'qipan_daemon' AND b.wait_event = 'ClientRead'
+                       AND b.state_change < clock_timestamp() - interval '1 s', false) AS stopped
+          FROM pg_stat_activity f CROSS JOIN LATERAL unnest(pg_blocking_pids(f.pid)) w(pid)
+          JOIN pg_stat_activity b ON b.pid = w.pid
+          WHERE f.usename = 'qipan_daemon' AND f.datname = current_database() AND f.wait_event_type = 'Lock'
+              AND f.query LIKE 'SELECT api.journal_fence(%') x;
 END $$;
 
 -- Where a daemon begins: the last number of the newest epoch below which none is missing, in flight or otherwise.

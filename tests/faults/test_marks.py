@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The test build (make FAIL=1): killed at each mark; deliberate bugs that the others must notice."""
 import re
+import time
 
 import pytest
-from counties import BUILD, TOP, County
+from counties import BUILD, SLOW, TOP, County
 from peer import Gone, Refused
 from steps import add, edit, wait_for
 
@@ -66,3 +67,20 @@ def test_a_changed_request_id_is_noticed(armed):
         county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         peer.finish(call)
     assert not county.psql("SELECT account FROM registry.entry WHERE request = 'once'")
+
+
+def test_a_stopped_daemon_holds_nobody_up(armed):
+    """It stands still between the calls of a group and its sync: it holds a revision, and no time limit of PostgreSQL counts
+    there. The other daemon's feed goes on; when it wakes, its change is done once."""
+    county = armed(QIPAN_FAILPOINT="group-unsynced:sleep=6000:2")
+    with county.peer("bureau", n=2) as stopped, county.peer("bureau") as other, county.peer("jingkai") as reader:
+        one, two, watch = add(stopped), add(other), reader.watch()
+        call = edit(stopped, one, request="stopped", summary="held")
+        wait_for(lambda: "at mark group-unsynced, hit 2" in county.log(2))
+        begun = time.monotonic()
+        later = other.finish(edit(other, two, summary="behind it"))
+        assert watch.events(1)[0].rev == later.rev and time.monotonic() - begun < 3 * SLOW
+        assert re.search(r"held by process \d+, 'qipand (edit|solo) \d': ended", county.log(1))
+        done = stopped.finish(call)
+        event = watch.events(1)[0]
+        assert (event.rev, event.version) == (done.rev, 2) and done.rev > later.rev
