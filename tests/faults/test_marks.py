@@ -6,7 +6,7 @@ import time
 import pytest
 from counties import BUILD, SLOW, TOP, County
 from peer import Gone, Refused
-from steps import add, edit, wait_for
+from steps import add, connect, edit, wait_for
 
 FAIL = TOP / ("build/fail/san" if "san" in str(BUILD) else "build/fail")
 NAMES = re.findall(r'^(MARK|DEFECT)\("([\w-]+)"', (TOP / "daemon/failpoint.def").read_text(), re.M)
@@ -84,3 +84,19 @@ def test_a_stopped_daemon_holds_nobody_up(armed):
         done = stopped.finish(call)
         event = watch.events(1)[0]
         assert (event.rev, event.version) == (done.rev, 2) and done.rev > later.rev
+
+
+def test_a_number_passed_over_is_noticed(armed):
+    """The bug that proves the tests of the feed: patience over, the number is skipped; its writer commits later."""
+    county = armed(QIPAN_BUG="gap-skip")
+    with county.peer("bureau") as sound, county.peer("jingkai", n=1) as reader, county.peer("jingkai", n=2) as deceived:
+        one, two = add(sound), add(sound)
+        seen, missed = reader.watch(), deceived.watch()
+        with connect(county) as session, session.cursor() as cursor:
+            cursor.execute("UPDATE registry.project SET summary = 'late', version = version + 1 WHERE id = %s", (one.id,))
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            sound.finish(edit(sound, two, summary="behind the gap"))
+            wait_for(lambda: missed.events(1, 0.2))
+            session.commit()
+        assert [e.object for e in seen.events(2)] == [one.id, two.id]
+        assert not missed.events(1, 2)
