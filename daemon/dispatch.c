@@ -151,6 +151,11 @@ static void take_cancel(struct session *s, uint32_t call)
     hub_cancel(the_dispatch->hub, s, call);
 }
 
+static void take_credit(struct session *s, const Qipan__Credit *credit)
+{
+    hub_credit(the_dispatch->hub, s, credit);
+}
+
 static void on_writable(struct session *s)
 {
     hub_writable(the_dispatch->hub, s);
@@ -161,7 +166,7 @@ static void on_gone(struct session *s)
     hub_gone(the_dispatch->hub, s);
 }
 
-const struct session_handler dispatch_handler = {take_call, take_cancel, on_writable, on_gone};
+const struct session_handler dispatch_handler = {take_call, take_cancel, take_credit, on_writable, on_gone};
 
 void dispatch_goodbye(struct dispatch *d, struct session *s, uint32_t reconnect_after_ms)
 {

@@ -1,93 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slow readers. A watch holds no queue: it has a position. While its connection owes less than CONN_HIGH (192 KiB)
- * it is fed from the ring of recent revisions, which all watches share, or, when the ring no longer reaches back that
- * far or a revision is large, from pages of the journal, one page in flight per watch. Above CONN_HIGH it is simply
- * not fed; it goes on where it stopped when the connection is writable again. So a reader that stops costs its
- * connection's buffers and a position, delays nobody, and misses nothing. The client is told CATCHUP and how far it
- * is behind, then LIVE.
+/* Slow readers. A watch holds no queue: it has a place, and the journal is the buffer. Those in step with the daemon (LIVE)
+ * have not even that of their own; the rest (CATCHUP) are fed one by one, from the ring of recent revisions (at most
+ * RING_REVISIONS or RING_BYTES) or, when that doesn't reach back far enough or a revision is large, from pages of the
+ * journal that all of them share (PAGES_BYTES). A watch is fed while
+ *   - its connection owes less than CONN_HIGH: then it waits until that has fallen to CONN_LOW, and
+ *   - it has credit, in bytes of frames, which the client grants: the last frame may overdraw it by less than 64 KiB.
+ * Otherwise it simply isn't fed and goes on where it stopped. In one turn those behind get TURN_BYTES together, so that a
+ * thousand of them don't hold up the LIVE ones and the calls. So a reader that stops costs its connection's buffers and
+ * a place, delays nobody, and misses nothing; each frame that says CATCHUP says how far it is behind. One that stood still for
+ * LAPSE_MS and whose place is older than the registry's min_rev is LAPSED: told so, with COMPACTED, and forgotten.
  *
- * Proof of completeness: every frame says after which position it begins and up to which it speaks; `told` is the end
- * of the last one. Revisions that don't concern the watch only move the position; a bookmark tells it now and then. */
+ * Proof of completeness: every frame says after which place it begins and up to which it speaks; `told` is the end of
+ * the last one. Revisions that don't concern the watch only move the place; a bookmark tells it now and then. */
 #include "hub.h"
 
 #include "failpoint.h"
-#include "view.h"
 #include "limits.h"
 #include "log.h"
+#include "resume.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_REVISIONS 4096
 #define RING_BYTES     (8 * 1024 * 1024)
-#define FRAME_EVENTS   128
-#define FRAME_BYTES    (LIMIT_FRAME - 1024) /* of events in one frame; the rest is its head */
+#define TURN_BYTES     (1024 * 1024)
+#define FAN_EVENTS     512 /* judged before they are sent: bounds what waits in between */
 #define BOOKMARK_MS    5000
+#define BOOKMARK_PARTS 20 /* not all at once */
 #define AGAIN_MS       1
-#define AWAIT_MS       1000 /* for the hub to learn what the registry knows already */
-#define PAGE_FAILED_MS 500
+#define LAPSE_MS       5000
 
-struct position {
-    int64_t epoch, rev;
-    uint64_t tag;
-    int32_t idx; /* last change of rev that is done; meaningless when whole */
-    bool whole;  /* all of rev is done */
-};
-
-struct watch {
-    struct hub *hub;
-    struct session *session;
-    struct watch *next, **back; /* of the hub */
-    struct watch *session_next; /* of the session */
-    uint32_t call;
-    struct arena arena; /* of the view */
-    struct view view;
-    bool echo, summary, from_start;
-    bool started, live, paging, cancelled;
-    struct position at, told;
-    int64_t large; /* this revision must be paged */
-    bool overdue;  /* don't wait for `awaited` any longer */
-    int64_t
-        awaited; /* from now: begins when the hub knows this revision, so that nothing older than the call comes */
-    bool batch_seen;    /* summary: a change of the current revision's batch concerned the watch */
-    int32_t page_limit; /* of the next page; less after one that didn't fit */
-    uint32_t patience_ms;
-    struct deadline late; /* the call that began the watch must be answered by then */
-    struct journal_query page;
-    struct journal_seek seek;
-};
-
-struct slot {
-    struct journal_rows *rows;
-    const Qipan__Revision *revision;
-    size_t bytes;
-};
-
-struct hub {
-    struct loop *loop;
-    struct deadlines *deadlines;
-    struct journal *journal;
-    struct watch *watches;
-    struct slot
-        ring[RING_REVISIONS]; /* revision r stands at r % RING_REVISIONS, for oldest <= r <= newest.rev */
-    int64_t oldest;
-    size_t ring_bytes;
-    struct position newest;
-    struct task pump;
-    struct deadline again, bookmarks;
-    /* the frame being built; one thread, so one is enough */
-    struct watch *filling;
-    Qipan__Event events[FRAME_EVENTS], *pointers[FRAME_EVENTS];
-    size_t n, bytes;
-};
+static const char LIVE[] = "LIVE", CATCHUP[] = "CATCHUP";
 
 /* ---- the ring */
 
 static void forget_oldest(struct hub *hub)
 {
-    struct slot *slot = &hub->ring[hub->oldest++ % RING_REVISIONS];
-    hub->ring_bytes -= slot->bytes;
-    journal_drop(slot->rows);
-    *slot = (struct slot){0};
+    struct packed **slot = &hub->ring[hub->oldest++ % RING_REVISIONS];
+    hub->ring_bytes -= (*slot)->weight;
+    packed_drop(*slot);
+    *slot = NULL;
 }
 
 static void empty_ring(struct hub *hub)
@@ -96,315 +47,425 @@ static void empty_ring(struct hub *hub)
         forget_oldest(hub);
 }
 
+static struct packed *ring_get(const struct hub *hub, int64_t rev)
+{
+    return rev >= hub->oldest && rev <= hub->newest.rev ? hub->ring[rev % RING_REVISIONS] : NULL;
+}
+
+/* Places at growing distance: what a watch was told may be behind a fork, one of these is before it. */
+static void remember_places(struct hub *hub)
+{
+    hub->n_known = 0;
+    for (int64_t back = 0; hub->n_known < KNOWN_PLACES; back = back ? back * 2 : 1) {
+        const struct packed *p = ring_get(hub, hub->newest.rev - back);
+        if (!p)
+            break;
+        hub->known[hub->n_known++] = p->at;
+    }
+}
+
 void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag)
 {
+    struct watch *w, *next;
+    remember_places(hub);
     empty_ring(hub);
-    hub->newest = (struct position){.epoch = epoch, .rev = rev, .tag = tag, .whole = true};
+    if (hub->pages)
+        pages_forget(hub->pages);
+    hub->newest = hub->here = (struct place){.epoch = epoch, .rev = rev, .tag = tag, .whole = true};
     hub->oldest = rev + 1;
     loop_touch(hub->loop, &hub->pump);
+    if (hub->begun) {
+        for (w = TAILQ_FIRST(&hub->watches); w; w = next) {
+            next = TAILQ_NEXT(w, all);
+            resume_again(w);
+        }
+    }
+    hub->begun = true;
 }
 
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision)
 {
-    size_t bytes = rows->arena.used / rows->reply->n_rows;
+    struct packed *p = packed_new(rows, revision);
+    if (!p) {
+        log_error("feed", "out of memory"); /* going on would break the promise of the feed */
+        abort();
+    }
     while (hub->oldest <= hub->newest.rev &&
-           (hub->ring_bytes + bytes > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))
+           (hub->ring_bytes + p->weight > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))
         forget_oldest(hub);
-    struct slot *slot = &hub->ring[revision->rev % RING_REVISIONS];
-    journal_hold(rows);
-    *slot = (struct slot){rows, revision, bytes};
-    hub->ring_bytes += bytes;
-    hub->newest.rev = revision->rev;
-    hub->newest.tag = revision->tag;
+    hub->ring[p->at.rev % RING_REVISIONS] = p;
+    hub->ring_bytes += p->weight;
+    hub->newest = p->at;
     loop_touch(hub->loop, &hub->pump);
-}
-
-static const Qipan__Revision *ring_get(const struct hub *hub, int64_t rev)
-{
-    return rev >= hub->oldest && rev <= hub->newest.rev ? hub->ring[rev % RING_REVISIONS].revision : NULL;
 }
 
 /* ---- frames */
 
-static void cursor_of(const struct position *p, Qipan__Cursor *c)
+bool watch_room(const struct watch *w)
 {
-    qipan__cursor__init(c);
-    c->has_epoch = c->has_rev = c->has_tag = true;
-    c->epoch = p->epoch;
-    c->rev = p->rev;
-    c->tag = p->tag;
-    c->has_idx = !p->whole;
-    c->idx = p->idx;
+    return w->credit > 0 && conn_owed(w->session->conn) < CONN_HIGH;
 }
 
-static bool same_position(const struct position *a, const struct position *b)
-{
-    return a->rev == b->rev && a->whole == b->whole && (a->whole || a->idx == b->idx);
-}
-
-/* Sends what was gathered, or a bookmark when there is nothing but a new position, or a change of state. */
-static void send_feed(struct watch *w, const char *state)
+/* Sends what was gathered, up to that place; a bookmark when nothing was. */
+static void emit(struct watch *w, struct place upto, const char *state)
 {
     struct hub *hub = w->hub;
-    Qipan__Feed feed = QIPAN__FEED__INIT;
-    Qipan__Frame frame = QIPAN__FRAME__INIT;
-    Qipan__Cursor after, upto;
-    size_t n = hub->n;
-    if (n && BUG("feed-bookmark-early")) {
+    struct feed_head head = {.call = w->call, .after = w->told, .upto = upto, .state = state};
+    size_t n, n_pieces = hub->n;
+    if (n_pieces && BUG("feed-bookmark-early")) {
         hub->n = 0;
-        send_feed(w, NULL);
-        hub->n = n;
+        emit(w, upto, NULL);
+        hub->n = n_pieces;
+        head.after = upto;
     }
-    if (n > 1 && BUG("feed-swap")) {
-        hub->pointers[0] = &hub->events[1];
-        hub->pointers[1] = &hub->events[0];
+    if (n_pieces > 1 && BUG("feed-swap")) {
+        struct piece first = hub->pieces[0];
+        hub->pieces[0] = hub->pieces[1];
+        hub->pieces[1] = first;
     }
-    if (!state && hub->n == 0 && (same_position(&w->at, &w->told) || (w->summary && !w->at.whole)))
-        return; /* a summary is due at the end of its revision: a place inside would lose it at resume */
-    cursor_of(&w->told, &after);
-    cursor_of(&w->at, &upto);
-    feed.has_call = true;
-    feed.call = w->call;
-    feed.after = &after;
-    feed.upto = &upto;
-    feed.state = (char *)state;
-    feed.has_behind = state != NULL;
-    feed.behind = hub->newest.rev > w->at.rev ? hub->newest.rev - w->at.rev : 0;
-    feed.n_events = hub->n;
-    feed.events = hub->pointers;
-    frame.feed = &feed;
-    session_send(w->session, &frame);
-    w->told = w->at;
+    head.behind = hub->newest.rev > upto.rev ? hub->newest.rev - upto.rev : 0;
+    const uint8_t *frame = framer_frame(&hub->framer, &head, hub->pieces, n_pieces, &n);
+    conn_send_bytes(w->session->conn, frame, n);
+    w->credit -= (int64_t)(n - FRAME_HEADER);
+    w->told = upto;
+    w->moved = true;
+    hub->turn_bytes += n;
     hub->n = hub->bytes = 0;
 }
 
-static void add_event(struct watch *w, const Qipan__Event *event, const char *view)
+/* Known by the account and by the request id. */
+static bool is_echo(const struct watch *w, const struct packed_event *e)
 {
-    struct hub *hub = w->hub;
-    if (BUG_EACH("feed-drop", 1000))
-        return;
-    Qipan__Event *copy = &hub->events[hub->n];
-    *copy = *event; /* the parts stay the ring's or the page's */
-    copy->view = (char *)view;
-    copy->has_epoch = true;
-    copy->epoch = w->at.epoch;
-    if (strcmp(view, "enter") != 0)
-        copy->n_row = 0;
-    if (strcmp(view, "leave") == 0)
-        copy->n_changes = 0;
-    size_t bytes = qipan__event__get_packed_size(copy) + 8;
-    if (hub->n && (hub->bytes + bytes > FRAME_BYTES || hub->n == FRAME_EVENTS - 1)) {
-        struct position here = w->at;
-        Qipan__Event moved = *copy;
-        w->at = w->told; /* the frame speaks up to the event before this one */
-        w->at.rev = hub->events[hub->n - 1].rev;
-        w->at.tag = hub->events[hub->n - 1].tag;
-        w->at.idx = hub->events[hub->n - 1].idx;
-        w->at.whole = false;
-        w->at.epoch = here.epoch;
-        send_feed(w, NULL);
-        w->at = here;
-        copy = &hub->events[0];
-        *copy = moved;
-    }
-    hub->pointers[hub->n++] = copy;
-    hub->bytes += bytes;
-}
-
-/* ---- one watch */
-
-static bool is_echo(const struct watch *w, const Qipan__Event *e)
-{
+    const Qipan__Event *event = e->event;
     size_t n = strlen(w->session->instance);
-    return !w->echo && n && e->request && strncmp(e->request, w->session->instance, n) == 0 &&
-           e->request[n] == '-' && e->actor && strcmp(e->actor, w->session->principal.name) == 0;
+    return e->actor == w->actor && n && event->request &&
+           strncmp(event->request, w->session->instance, n) == 0 && event->request[n] == '-' &&
+           event->actor && strcmp(event->actor, w->session->principal.name) == 0;
 }
 
-/* Of an import that concerns the watch it gets one line, at the end of the revision. */
-static void summarise(struct watch *w, const Qipan__Event *event, const char *view)
-{
-    w->batch_seen |= view != NULL;
-    if (!event->last || !w->batch_seen)
-        return;
-    Qipan__Event summary = *event;
-    summary.type = (char *)"import.summary";
-    summary.kind = (char *)"import";
-    summary.object = event->batch;
-    summary.has_version = false;
-    summary.n_changes = 0;
-    w->batch_seen = false;
-    add_event(w, &summary, "update");
-}
-
-static void take_event(struct watch *w, const Qipan__Event *event)
-{
-    const char *view = is_echo(w, event) ? NULL : view_judge(&w->view, event);
-    w->at = (struct position){event->epoch, event->rev, event->tag, event->idx, false};
-    if (w->summary && event->batch)
-        summarise(w, event, view);
-    else if (view)
-        add_event(w, event, view);
-    else if (BUG_EACH("feed-leak", 100))
-        add_event(w, event, "update");
-    if (view && BUG_EACH("feed-twice", 1000))
-        add_event(w, event, view);
-    if (event->last)
-        w->at.whole = true;
-}
-
-static bool room(const struct watch *w)
-{
-    return w->session->conn && !w->cancelled && conn_owed(w->session->conn) < CONN_HIGH;
-}
-
-/* False: the connection is full, the position stands between two changes. */
-static bool take_events(struct watch *w, Qipan__Event *const *events, size_t n)
-{
-    bool inside = !w->at.whole;
-    int64_t rev = w->at.rev;
-    int32_t idx = w->at.idx;
-    for (size_t i = 0; i < n; i++) {
-        if (inside && events[i]->rev == rev && events[i]->idx <= idx)
-            continue;
-        if (!w->summary && !room(w))
-            return false;
-        take_event(w, events[i]);
-    }
-    return true;
-}
-
-static bool take_revision(struct watch *w, const Qipan__Revision *revision)
-{
-    if (!take_events(w, revision->events, revision->n_events))
-        return false;
-    w->at = (struct position){revision->epoch, revision->rev, revision->tag, 0, true};
-    return true;
-}
-
-static void say_live(struct watch *w, bool live)
-{
-    if (w->live == live)
-        return;
-    w->live = live;
-    send_feed(w, live ? "LIVE" : "CATCHUP");
-}
-
-static void fetch(struct watch *w, int64_t large_rev);
-
-/* Feeds one watch as far as its connection has room. False: it must be looked at again without an event. */
-static bool feed_watch(struct watch *w)
+/* False: no room left, and the hit isn't taken. */
+static bool gather(struct watch *w, const struct hit *hit)
 {
     struct hub *hub = w->hub;
-    while (room(w)) {
-        if (w->at.whole && w->at.rev >= hub->newest.rev) {
-            say_live(w, true);
-            break;
-        }
-        int64_t next = w->at.whole ? w->at.rev + 1 : w->at.rev;
-        const Qipan__Revision *revision = ring_get(hub, next);
-        if (!revision || revision->large) {
-            send_feed(w, NULL);
-            say_live(w, false);
-            fetch(w, w->at.whole && w->large > w->at.rev ? w->large : revision || !w->at.whole ? next : 0);
-            return true;
-        }
-        if (!take_revision(w, revision))
-            break;
-        if (hub->bytes > FRAME_BYTES / 2)
-            send_feed(w, NULL);
+    if ((w->actor && is_echo(w, hit->event)) || BUG_EACH("feed-drop", 1000))
+        return true;
+    struct piece piece = packed_piece(hit->event, hit->form);
+    if (!piece.bytes) {
+        conn_kill(w->session->conn, "out of memory");
+        return true;
     }
-    if (hub->n)
-        send_feed(w, NULL);
-    return room(w) || !w->session->conn || w->session->conn->congested || w->cancelled;
+    if (hub->n && (hub->n >= PACKED_PIECES - 1 || hub->bytes + piece.n > PACKED_BYTES)) {
+        emit(w, hub->last, NULL);
+        if (!watch_room(w))
+            return false;
+    }
+    for (int times = BUG_EACH("feed-twice", 1000) ? 2 : 1; times; times--)
+        hub->pieces[hub->n++] = piece;
+    hub->bytes += piece.n;
+    hub->last = packed_place(hit->event);
+    return true;
 }
 
-static void watch_free(struct watch *w);
-static void begin_when_known(struct watch *w);
-
-/* ---- pages */
-
-static void take_page_of_revision(struct watch *w, const Qipan__Revision *page, int64_t rev)
+static void say(struct watch *w, const char *state, struct place upto)
 {
-    take_events(w, page->events, page->n_events);
-    if (page->n_events == 0) { /* the cursor stood behind its last change */
-        w->at.rev = rev;
-        w->at.whole = true;
-    }
+    if (w->said == state)
+        return;
+    w->said = state;
+    emit(w, upto, state);
 }
 
-static void take_page(struct watch *w, const Qipan__JournalReadReply *page)
+/* ---- lists */
+
+void watch_unlist(struct watch *w)
 {
-    for (size_t i = 0; i < page->n_rows; i++) {
-        const Qipan__Revision *revision = page->rows[i];
-        if (revision->rev > w->hub->newest.rev)
-            return;
-        if (revision->large) {
-            w->large = revision->rev;
-            return;
-        }
-        if (!take_revision(w, revision))
-            return;
+    struct hub *hub = w->hub;
+    if (w->state == WATCH_LIVE) {
+        TAILQ_REMOVE(&w->interest->members, w, queue);
+        interest_part(hub->interests, w->interest);
+        w->state = WATCH_BEHIND;
+    } else if (w->state == WATCH_WAITING) {
+        TAILQ_REMOVE(&hub->waiting, w, queue);
+        w->state = WATCH_SEEKING;
+    } else if (w->queued != OFF) {
+        TAILQ_REMOVE(w->queued == READY ? &hub->ready : &hub->for_page, w, queue);
     }
+    w->queued = OFF;
+}
+
+void watch_queue(struct watch *w, enum watch_state state)
+{
+    struct hub *hub = w->hub;
+    watch_unlist(w);
+    w->state = state;
+    if (state == WATCH_WAITING) {
+        TAILQ_INSERT_TAIL(&hub->waiting, w, queue);
+    } else {
+        TAILQ_INSERT_TAIL(&hub->ready, w, queue);
+        w->queued = READY;
+    }
+    loop_touch(hub->loop, &hub->pump);
 }
 
 /* Sooner stays: one watch's pause must not delay the others. */
-static void look_again(struct hub *hub, uint64_t in_ms)
+void hub_look_again(struct hub *hub, uint64_t in_ms)
 {
     if (!hub->again.slot || hub->again.at_ms > loop_now_ms(hub->loop) + in_ms)
         deadline_set(hub->deadlines, &hub->again, in_ms);
 }
 
-static void on_page(struct journal_query *q, struct journal_rows *rows, const char *code, Qipan__Error *error)
+static void fall_behind(struct watch *w, struct place at)
 {
-    struct watch *w = container_of(q, struct watch, page);
-    (void)error;
-    w->paging = false;
-    if (w->cancelled || !w->session->conn) {
-        watch_free(w);
+    watch_queue(w, WATCH_BEHIND);
+    w->at = at;
+    w->batch_seen = false;
+}
+
+/* ---- those in step */
+
+static void tell_live(struct watch *w, const struct hits *hits, struct place before)
+{
+    struct hub *hub = w->hub;
+    if (!watch_room(w)) {
+        fall_behind(w, before);
         return;
     }
-    if (!rows) {
-        log_warn(w->session->conn->name, "watch %u: no page: %s", w->call, code);
-    } else if (rows->reply->n_rows == 1 && !rows->reply->rows[0]->has_rev) {
-        take_page_of_revision(w, rows->reply->rows[0], w->large);
-        send_feed(w, NULL);
-    } else {
-        take_page(w, rows->reply);
-        send_feed(w, NULL);
+    for (size_t i = 0; i < hits->n; i++) {
+        if (!gather(w, &hits->v[i])) {
+            fall_behind(w, w->told);
+            return;
+        }
     }
-    w->page_limit = rows ? JOURNAL_PAGE : w->page_limit > 8 ? w->page_limit / 8 : 1;
-    look_again(w->hub, rows ? AGAIN_MS : PAGE_FAILED_MS);
+    if (hub->n)
+        emit(w, hub->here, NULL);
 }
 
-/* large_rev: a page of that revision; 0: the next revisions. */
-static void fetch(struct watch *w, int64_t large_rev)
+static void tell_hits(struct hub *hub, struct place before)
 {
-    w->paging = true;
-    w->page.done = on_page;
-    w->page.account = w->session->principal.account;
-    w->page.lang = w->session->lang;
-    w->page.job.lane = POOL_READ;
-    w->large = large_rev;
-    if (large_rev)
-        journal_page(w->hub->journal, &w->page, large_rev, w->at.whole ? -1 : w->at.idx, w->page_limit);
-    else
-        journal_read(w->hub->journal, &w->page, w->at.rev, w->page_limit);
+    struct interest *i;
+    while ((i = interests_next(hub->interests))) {
+        for (struct watch *w = TAILQ_FIRST(&i->members), *next; w; w = next) {
+            next = TAILQ_NEXT(w, queue);
+            tell_live(w, &i->hits, before);
+        }
+        interest_done(i);
+    }
 }
 
-/* ---- all watches */
+/* A large revision isn't packed: everybody gets it by pages. */
+static void all_fall_behind(struct hub *hub)
+{
+    struct watch *w;
+    for (w = TAILQ_FIRST(&hub->watches); w; w = TAILQ_NEXT(w, all))
+        if (w->state == WATCH_LIVE)
+            fall_behind(w, hub->here);
+    hub->here = hub->newest;
+}
+
+static void fan_out(struct hub *hub)
+{
+    struct place before = hub->here;
+    size_t events = 0;
+    while (hub->here.rev < hub->newest.rev) {
+        struct packed *p = ring_get(hub, hub->here.rev + 1);
+        if (!p || p->large) {
+            tell_hits(hub, before);
+            all_fall_behind(hub);
+            return;
+        }
+        interests_take(hub->interests, p);
+        hub->here = p->at;
+        events += p->n;
+        if (events >= FAN_EVENTS) {
+            tell_hits(hub, before);
+            before = hub->here;
+            events = 0;
+        }
+    }
+    tell_hits(hub, before);
+}
+
+/* ---- those behind */
+
+/* False: no room; `at` stands before the event that wasn't taken. */
+static bool take_events(struct watch *w, struct packed *p)
+{
+    struct place inside = w->at;
+    for (size_t i = 0; i < p->n; i++) {
+        struct packed_event *e = &p->events[i];
+        struct hit hit;
+        if (!inside.whole && e->event->rev == inside.rev && e->event->idx <= inside.idx)
+            continue;
+        if (!watch_room(w))
+            return false;
+        if (interest_judge(w->interest, &w->batch_seen, e, &hit) && !gather(w, &hit))
+            return false;
+        w->at = packed_place(e);
+    }
+    return true;
+}
+
+static void flush(struct watch *w)
+{
+    if (w->hub->n)
+        emit(w, w->batch_seen ? w->hub->last : w->at, NULL);
+}
+
+static bool take_revision(struct watch *w, struct packed *p)
+{
+    if (!take_events(w, p))
+        return false;
+    w->at = p->at;
+    if (w->hub->bytes > PACKED_BYTES / 2)
+        flush(w);
+    return true;
+}
+
+static void take_page(struct watch *w, const struct page *page)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        struct packed *p = page->revisions[i];
+        if (p->at.rev <= w->at.rev)
+            continue;
+        if (p->large || !take_revision(w, p))
+            break;
+    }
+}
+
+static bool take_part(struct watch *w, const struct page *page, int64_t rev)
+{
+    struct packed *p = page->revisions[0];
+    if (p->n == 0) { /* its place was behind the last change */
+        w->at.rev = rev;
+        w->at.whole = true;
+        return true;
+    }
+    return take_events(w, p);
+}
+
+/* What stands behind its place in the page, if that is a large revision. */
+static const struct packed *large_next(const struct watch *w, const struct page *page)
+{
+    for (size_t i = 0; i < page->n; i++)
+        if (page->revisions[i]->at.rev > w->at.rev)
+            return page->revisions[i]->large ? page->revisions[i] : NULL;
+    return NULL;
+}
+
+/* From the journal. False: the page isn't there yet. */
+static bool take_from_pages(struct watch *w, const struct packed *in_ring)
+{
+    struct hub *hub = w->hub;
+    int64_t part = w->at.whole ? 0 : w->at.rev;
+    if (!part && in_ring)
+        part = in_ring->at.rev;
+    if (!part) {
+        const struct page *page = pages_behind(hub->pages, w->at.rev, hub->newest.rev);
+        const struct packed *large = page ? large_next(w, page) : NULL;
+        if (page && !large)
+            take_page(w, page);
+        if (!large)
+            return page != NULL;
+        part = large->at.rev;
+    }
+    const struct page *page = pages_part(hub->pages, part, w->at.whole ? -1 : w->at.idx);
+    if (page)
+        take_part(w, page, part);
+    return page != NULL;
+}
+
+/* In step, if it can be told so. */
+static bool go_live(struct watch *w)
+{
+    struct hub *hub = w->hub;
+    flush(w);
+    if (!watch_room(w))
+        return false;
+    w->at = hub->here;
+    say(w, LIVE, w->at);
+    if (!interest_join(hub->interests, w->interest))
+        return false;
+    w->state = WATCH_LIVE;
+    TAILQ_INSERT_TAIL(&w->interest->members, w, queue);
+    return true;
+}
+
+static void wait_for_page(struct watch *w)
+{
+    w->queued = FOR_PAGE;
+    TAILQ_INSERT_TAIL(&w->hub->for_page, w, queue);
+}
+
+/* Without credit or with a congested connection it is woken; else the connection may have room again in a moment. */
+static void wait_for_room(struct watch *w)
+{
+    if (watch_room(w) || (w->credit > 0 && !w->session->conn->congested)) {
+        watch_queue(w, w->state);
+        loop_forget(w->hub->loop, &w->hub->pump);
+        hub_look_again(w->hub, AGAIN_MS);
+    }
+}
+
+/* Feeds one that is off all lists as far as it goes, and puts it where it belongs then. */
+static void feed_behind(struct watch *w)
+{
+    struct hub *hub = w->hub;
+    while (watch_room(w) && hub->turn_bytes < TURN_BYTES) {
+        if (w->at.whole && w->at.rev >= hub->here.rev) {
+            if (go_live(w))
+                return;
+            break;
+        }
+        struct packed *p = ring_get(hub, w->at.whole ? w->at.rev + 1 : w->at.rev);
+        if (p && !p->large) {
+            take_revision(w, p);
+            continue;
+        }
+        flush(w);
+        if (!watch_room(w))
+            break;
+        say(w, CATCHUP, w->batch_seen ? w->told : w->at);
+        if (!take_from_pages(w, p)) {
+            wait_for_page(w);
+            return;
+        }
+    }
+    flush(w);
+    wait_for_room(w);
+}
+
+void watch_start(struct watch *w, bool fresh)
+{
+    struct hub *hub = w->hub;
+    w->started = true;
+    watch_queue(w, WATCH_BEHIND);
+    if (fresh && (!w->at.whole || w->at.rev < hub->newest.rev) && watch_room(w))
+        say(w, CATCHUP, w->at);
+}
+
+/* ---- all of them */
+
+static void feed_ready(struct hub *hub)
+{
+    struct watch *last = TAILQ_LAST(&hub->ready, watch_list), *w = NULL;
+    while (last && w != last) {
+        w = TAILQ_FIRST(&hub->ready);
+        watch_unlist(w);
+        feed_behind(w);
+    }
+}
 
 static void pump(struct task *task)
 {
     struct hub *hub = container_of(task, struct hub, pump);
-    bool again = false;
-    for (struct watch *w = hub->watches; w; w = w->next) {
-        if (!w->started && !w->paging && w->session->conn)
-            begin_when_known(w);
-        if (w->started && !w->paging)
-            again |= !feed_watch(w);
+    framer_forget(&hub->framer);
+    hub->turn_bytes = 0;
+    fan_out(hub);
+    for (struct watch *w = TAILQ_FIRST(&hub->waiting), *next; w; w = next) {
+        next = TAILQ_NEXT(w, queue);
+        resume_look(w);
     }
-    if (again)
-        look_again(hub, AGAIN_MS);
+    hub->turn_bytes = 0;
+    feed_ready(hub);
 }
 
 static void on_again(struct deadline *d)
@@ -413,13 +474,62 @@ static void on_again(struct deadline *d)
     loop_touch(hub->loop, &hub->pump);
 }
 
+static void on_page(void *owner)
+{
+    struct hub *hub = owner;
+    struct watch *w;
+    while ((w = TAILQ_FIRST(&hub->for_page)))
+        watch_queue(w, w->state);
+}
+
+/* A summary is due at the end of its revision: a place inside would lose it at resume. */
+static void bookmark(struct watch *w)
+{
+    struct place upto = w->state == WATCH_LIVE ? w->hub->here : w->at;
+    if ((w->state == WATCH_LIVE || w->state == WATCH_BEHIND) && w->started && !w->batch_seen &&
+        watch_room(w) && !place_same(&upto, &w->told))
+        emit(w, upto, NULL);
+}
+
 static void on_bookmarks(struct deadline *d)
 {
     struct hub *hub = container_of(d, struct hub, bookmarks);
-    deadline_set(hub->deadlines, &hub->bookmarks, BOOKMARK_MS);
-    for (struct watch *w = hub->watches; w; w = w->next)
-        if (w->started && !w->paging && room(w))
-            send_feed(w, NULL);
+    deadline_set(hub->deadlines, &hub->bookmarks, BOOKMARK_MS / BOOKMARK_PARTS);
+    for (size_t n = (hub->n_watches + BOOKMARK_PARTS - 1) / BOOKMARK_PARTS; n; n--) {
+        struct watch *w = TAILQ_FIRST(&hub->watches);
+        TAILQ_REMOVE(&hub->watches, w, all);
+        TAILQ_INSERT_TAIL(&hub->watches, w, all);
+        bookmark(w);
+    }
+}
+
+static void end_lapsed(struct watch *w)
+{
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    error.has_rev = true;
+    error.rev = w->hub->min_rev;
+    session_fill_error(&error, "COMPACTED", w->session->lang);
+    watch_end(w, "LAPSED", &error);
+}
+
+/* The registry is asked about the one that is furthest behind; its answer is for all. */
+static void on_lapse(struct deadline *d)
+{
+    struct hub *hub = container_of(d, struct hub, lapse);
+    struct watch *oldest = NULL;
+    deadline_set(hub->deadlines, &hub->lapse, LAPSE_MS);
+    for (struct watch *w = TAILQ_FIRST(&hub->watches), *next; w; w = next) {
+        next = TAILQ_NEXT(w, all);
+        bool stands = w->started && !w->moved && w->queued == OFF &&
+                      (w->state == WATCH_BEHIND || w->state == WATCH_SNAPSHOT);
+        w->moved = false;
+        if (stands && w->told.rev < hub->min_rev - 1)
+            end_lapsed(w);
+        else if (stands && (!oldest || w->told.rev < oldest->told.rev))
+            oldest = w;
+    }
+    if (oldest)
+        resume_probe(oldest);
 }
 
 struct hub *hub_new(struct loop *loop, struct deadlines *deadlines)
@@ -429,17 +539,25 @@ struct hub *hub_new(struct loop *loop, struct deadlines *deadlines)
         return NULL;
     hub->loop = loop;
     hub->deadlines = deadlines;
+    hub->interests = interests_new();
     hub->oldest = 1;
+    TAILQ_INIT(&hub->watches);
+    TAILQ_INIT(&hub->waiting);
+    TAILQ_INIT(&hub->ready);
+    TAILQ_INIT(&hub->for_page);
     hub->pump.run = pump;
     hub->again.fire = on_again;
     hub->bookmarks.fire = on_bookmarks;
-    deadline_set(deadlines, &hub->bookmarks, BOOKMARK_MS);
+    hub->lapse.fire = on_lapse;
+    deadline_set(deadlines, &hub->bookmarks, BOOKMARK_MS / BOOKMARK_PARTS);
+    deadline_set(deadlines, &hub->lapse, LAPSE_MS);
     return hub;
 }
 
 void hub_attach(struct hub *hub, struct journal *journal)
 {
     hub->journal = journal;
+    hub->pages = pages_new(hub->loop, hub->deadlines, journal, on_page, hub);
 }
 
 void hub_free(struct hub *hub)
@@ -448,114 +566,48 @@ void hub_free(struct hub *hub)
         return;
     deadline_clear(hub->deadlines, &hub->again);
     deadline_clear(hub->deadlines, &hub->bookmarks);
+    deadline_clear(hub->deadlines, &hub->lapse);
     loop_forget(hub->loop, &hub->pump);
+    pages_free(hub->pages);
     empty_ring(hub);
+    interests_free(hub->interests);
     free(hub);
 }
 
 /* ---- begin and end of a watch */
 
-static void watch_free(struct watch *w)
+void watch_free(struct watch *w)
 {
+    watch_unlist(w);
     for (struct watch **p = (struct watch **)&w->session->watches; *p; p = &(*p)->session_next) {
         if (*p == w) {
             *p = w->session_next;
             break;
         }
     }
-    if (w->back) {
-        *w->back = w->next;
-        if (w->next)
-            w->next->back = w->back;
-    }
-    deadline_clear(w->hub->deadlines, &w->late);
-    arena_free(&w->arena);
+    TAILQ_REMOVE(&w->hub->watches, w, all);
+    w->hub->n_watches--;
+    resume_drop(w->beginning);
+    interest_put(w->hub->interests, w->interest);
     session_unref(w->session);
     free(w);
 }
 
-static void refuse_watch(struct watch *w, const char *code, const char *field, Qipan__Error *error)
+void watch_end(struct watch *w, const char *state, Qipan__Error *error)
 {
-    Qipan__Error fresh = QIPAN__ERROR__INIT;
-    if (!error) {
-        fresh.field = (char *)field;
-        error = &fresh;
-    }
-    if (field && strcmp(code, "INVALID_ARGUMENT") == 0) {
-        size_t n = 0;
-        while (view_fields[n])
-            n++;
-        error->n_allowed = n;
-        error->allowed = (char **)view_fields;
-    }
-    session_fill_error(error, code, w->session->lang);
-    session_reply(w->session, w->call, NULL, error);
-    watch_free(w);
-}
-
-static void begin(struct watch *w)
-{
-    Qipan__WatchReply reply = QIPAN__WATCH_REPLY__INIT;
+    Qipan__Feed feed = QIPAN__FEED__INIT;
+    Qipan__Frame frame = QIPAN__FRAME__INIT;
     Qipan__Cursor at;
-    w->told = w->at;
-    cursor_of(&w->at, &at);
-    reply.at = &at;
-    session_reply(w->session, w->call, &reply.base, NULL);
-    w->started = true;
-    deadline_clear(w->hub->deadlines, &w->late);
-    if (!w->at.whole || w->at.rev < w->hub->newest.rev)
-        send_feed(w, "CATCHUP");
-    loop_touch(w->hub->loop, &w->hub->pump);
-}
-
-/* Now is not simply the newest number: a lower one may still be on its way. */
-static void begin_when_known(struct watch *w)
-{
-    if (w->at.rev < 0 && w->hub->newest.rev < w->awaited && !w->overdue) {
-        journal_kick(w->hub->journal);
-        return;
-    }
-    if (w->at.rev < 0)
-        w->at = w->hub->newest;
-    begin(w);
-}
-
-static void on_seek(struct journal_seek *q, const Qipan__JournalSeekReply *reply, const char *code,
-                    Qipan__Error *error)
-{
-    struct watch *w = container_of(q, struct watch, seek);
-    FAILPOINT("watch-sought");
-    w->paging = false;
-    if (w->cancelled || !w->session->conn) {
-        watch_free(w);
-    } else if (!reply) {
-        refuse_watch(w, error && error->code ? error->code : code, NULL, error);
-    } else if (!reply->answer || strcmp(reply->answer, "OK") != 0) {
-        refuse_watch(w, reply->answer ? reply->answer : "INTERNAL", "after", NULL);
-    } else {
-        if (w->from_start)
-            w->at = (struct position){reply->epoch, reply->rev, reply->tag, 0, true};
-        else if (w->at.rev < 0)
-            w->awaited = reply->rev;
-        deadline_set(w->hub->deadlines, &w->late, AWAIT_MS);
-        begin_when_known(w);
-    }
-}
-
-/* Either the registry doesn't say where the watch stands: then the call is answered all the same. Or a number below the
- * newest hangs: then the watch begins where this daemon is. */
-static void on_late(struct deadline *d)
-{
-    struct watch *w = container_of(d, struct watch, late);
-    if (!w->paging) {
-        w->overdue = true;
-        begin_when_known(w);
-        return;
-    }
-    session_refuse(w->session, w->call, "UNAVAILABLE", NULL);
-    w->cancelled = true;
-    if (journal_seek_cancel(w->hub->journal, &w->seek))
-        watch_free(w);
+    place_cursor(&w->told, &at);
+    feed.has_call = true;
+    feed.call = w->call;
+    feed.after = feed.upto = &at;
+    feed.state = (char *)state;
+    feed.error = error;
+    frame.feed = &feed;
+    log_info(w->session->conn->name, "watch %u ends: %s", w->call, error->code);
+    session_send(w->session, &frame);
+    watch_free(w);
 }
 
 static struct watch *watch_new(struct hub *hub, struct session *s, uint32_t call)
@@ -566,15 +618,11 @@ static struct watch *watch_new(struct hub *hub, struct session *s, uint32_t call
     w->hub = hub;
     w->session = s;
     w->call = call;
-    arena_init(&w->arena, 64 * 1024);
     session_ref(s);
     w->session_next = s->watches;
     s->watches = w;
-    w->next = hub->watches;
-    w->back = &hub->watches;
-    if (w->next)
-        w->next->back = &w->next;
-    hub->watches = w;
+    TAILQ_INSERT_TAIL(&hub->watches, w, all);
+    hub->n_watches++;
     return w;
 }
 
@@ -583,38 +631,60 @@ static struct watch *find(struct session *s, uint32_t call, int *ret_n)
     struct watch *found = NULL;
     *ret_n = 0;
     for (struct watch *w = s->watches; w; w = w->session_next, ++*ret_n)
-        if (w->call == call && !w->cancelled)
+        if (w->call == call)
             found = w;
     return found;
 }
 
-static void start_watch(struct watch *w, const Qipan__WatchRequest *request)
+static bool impossible(const Qipan__Cursor *c)
 {
-    const char *field = NULL;
-    const char *code = view_compile(request->terms, request->n_terms, &w->arena, &w->view, &field);
-    if (code) {
-        refuse_watch(w, code, field, NULL);
+    return c->epoch < 0 || c->rev < 0 || (c->has_idx && c->idx < 0) ||
+           (c->object && strlen(c->object) > PACKED_OBJECT);
+}
+
+/* The field that can't be, or NULL. */
+static const char *fault_of(const Qipan__WatchRequest *r)
+{
+    if (r->after && impossible(r->after))
+        return "after";
+    if (r->n_known > LIMIT_KNOWN)
+        return "known";
+    for (size_t i = 0; i < r->n_known; i++)
+        if (impossible(r->known[i]))
+            return "known";
+    if (r->has_credit && r->credit > LIMIT_CREDIT)
+        return "credit";
+    return r->n_objects > LIMIT_OBJECTS ? "objects" : r->snapshot ? "snapshot" : NULL;
+}
+
+static void refuse_terms(struct watch *w, const char *code, const char *field)
+{
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    error.field = (char *)field;
+    if (strcmp(code, "INVALID_ARGUMENT") == 0) {
+        error.n_allowed = VIEW_FIELDS;
+        error.allowed = (char **)view_fields;
+    }
+    resume_refuse(w, code, NULL, &error);
+}
+
+static void start_watch(struct watch *w, const Qipan__WatchRequest *request, uint64_t patience_ms)
+{
+    const char *code, *field = fault_of(request);
+    if (field) {
+        resume_refuse(w, "INVALID_ARGUMENT", field, NULL);
         return;
     }
-    w->echo = request->has_echo && request->echo;
-    w->summary = request->has_summary && request->summary;
-    Qipan__Cursor start = QIPAN__CURSOR__INIT; /* rev 0: before the first that is kept */
-    w->from_start = request->has_from_start && request->from_start;
-    const Qipan__Cursor *cursor = w->from_start ? &start : request->after;
-    w->at = (struct position){.rev = -1, .whole = true};
-    if (request->after && !w->from_start)
-        w->at = (struct position){request->after->epoch, request->after->rev, request->after->tag,
-                                  request->after->idx, !request->after->has_idx};
-    if (BUG("feed-resume-late") && w->at.rev > 0)
-        w->at.rev++;
-    w->paging = true;
-    w->page_limit = JOURNAL_PAGE;
-    w->late.fire = on_late;
-    deadline_set(w->hub->deadlines, &w->late, w->patience_ms);
-    w->seek.done = on_seek;
-    if (!journal_seek(w->hub->journal, &w->seek, cursor, request, w->session->principal.account,
-                      w->session->lang))
-        refuse_watch(w, "TOO_LARGE", "terms", NULL);
+    w->interest = interest_get(w->hub->interests, request->terms, request->n_terms,
+                               request->has_summary && request->summary, &code, &field);
+    if (!w->interest) {
+        refuse_terms(w, code, field);
+        return;
+    }
+    if (!(request->has_echo && request->echo))
+        w->actor = packed_hash(w->session->principal.name);
+    w->credit = request->has_credit ? (int64_t)request->credit : CREDIT_DEFAULT;
+    resume_begin(w, request, patience_ms);
 }
 
 void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)
@@ -627,6 +697,7 @@ void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)
     enum msg_result result = msg_unpack(&qipan__watch_request__descriptor, call->payload.data,
                                         call->has_payload ? call->payload.len : 0, &arena, &message, &fault);
     bool taken = find(s, call->call, &n) != NULL;
+    bool timed = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < LIMIT_DEADLINE_MS;
     struct watch *w = NULL;
     if (result != MSG_OK)
         session_refuse(s, call->call, result == MSG_INVALID_TEXT ? "INVALID_TEXT" : "MALFORMED", fault.field);
@@ -634,20 +705,9 @@ void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)
         session_refuse(s, call->call, taken ? "PROTOCOL_ERROR" : "BUSY", "call");
     else if (!hub->journal || !(w = watch_new(hub, s, call->call)))
         session_refuse(s, call->call, "UNAVAILABLE", NULL);
-    else {
-        w->patience_ms = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < LIMIT_DEADLINE_MS
-                             ? call->deadline_ms
-                             : LIMIT_DEADLINE_MS;
-        start_watch(w, (Qipan__WatchRequest *)message);
-    }
+    else
+        start_watch(w, (Qipan__WatchRequest *)message, timed ? call->deadline_ms : LIMIT_DEADLINE_MS);
     arena_free(&arena);
-}
-
-static void end_watch(struct watch *w)
-{
-    w->cancelled = true;
-    if (!w->paging)
-        watch_free(w);
 }
 
 void hub_cancel(struct hub *hub, struct session *s, uint32_t call)
@@ -656,29 +716,50 @@ void hub_cancel(struct hub *hub, struct session *s, uint32_t call)
     struct watch *w = find(s, call, &n);
     (void)hub;
     if (w)
-        end_watch(w);
+        watch_free(w);
+}
+
+/* A number that is no watch's is let pass: its watch may just have ended here. */
+void hub_credit(struct hub *hub, struct session *s, const Qipan__Credit *credit)
+{
+    int n;
+    struct watch *w = find(s, credit->call, &n);
+    (void)hub;
+    if (!w)
+        return;
+    if (credit->bytes > LIMIT_CREDIT || w->credit + (int64_t)credit->bytes > LIMIT_CREDIT) {
+        Qipan__Error error = QIPAN__ERROR__INIT;
+        error.field = (char *)"credit";
+        session_fill_error(&error, "INVALID_ARGUMENT", s->lang);
+        if (w->started)
+            watch_end(w, NULL, &error);
+        else
+            resume_refuse(w, "INVALID_ARGUMENT", NULL, &error);
+        return;
+    }
+    w->credit += (int64_t)credit->bytes;
+    if ((w->state == WATCH_BEHIND || w->state == WATCH_SNAPSHOT) && w->queued == OFF)
+        watch_queue(w, w->state);
 }
 
 void hub_writable(struct hub *hub, struct session *s)
 {
-    if (s->watches)
-        loop_touch(hub->loop, &hub->pump);
+    (void)hub;
+    for (struct watch *w = s->watches; w; w = w->session_next)
+        if ((w->state == WATCH_BEHIND || w->state == WATCH_SNAPSHOT) && w->queued == OFF)
+            watch_queue(w, w->state);
 }
 
 void hub_farewell(struct hub *hub, struct session *s)
 {
     (void)hub;
     for (struct watch *w = s->watches; w; w = w->session_next)
-        if (w->started && !w->cancelled && room(w))
-            send_feed(w, NULL);
+        bookmark(w);
 }
 
 void hub_gone(struct hub *hub, struct session *s)
 {
     (void)hub;
-    for (struct watch *w = s->watches, *next; w; w = next) {
-        next = w->session_next;
-        if (!w->cancelled)
-            end_watch(w);
-    }
+    while (s->watches)
+        watch_free(s->watches);
 }

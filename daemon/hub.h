@@ -11,13 +11,14 @@ struct hub *hub_new(struct loop *loop, struct deadlines *deadlines);
 void hub_free(struct hub *hub);
 void hub_attach(struct hub *hub, struct journal *journal); /* once, before the first watch */
 
-/* From the journal. */
+/* From the journal. Another beginning is another history: all watches are compared with it. */
 void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag);
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision);
 
 /* From sessions. */
 void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call);
 void hub_cancel(struct hub *hub, struct session *s, uint32_t call);
+void hub_credit(struct hub *hub, struct session *s, const Qipan__Credit *credit);
 void hub_writable(struct hub *hub, struct session *s);
 void hub_farewell(struct hub *hub,
                   struct session *s); /* a last bookmark for each of its watches, before a goodbye */

@@ -395,6 +395,8 @@ bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor
     }
     request.n_terms = watch->n_terms;
     request.terms = watch->terms;
+    request.n_known = watch->n_known;
+    request.known = watch->known;
     q->op = &j->ops->seek;
     arena_init(&q->arena, SEEK_ARENA);
     q->job = (struct pool_job){.lane = POOL_READ, .statement = &q->op->statement, .done = on_seek};

@@ -271,6 +271,8 @@ static void take_frame(struct session *s, Qipan__Frame *frame)
         handler->call(s, frame->call);
     else if (frame->cancel && open)
         handler->cancel(s, frame->cancel->call);
+    else if (frame->credit && open && frame->credit->call)
+        handler->credit(s, frame->credit);
     else if (frame->ping && open)
         take_ping(s, frame->ping);
     else if (frame->goodbye)

@@ -18,6 +18,7 @@ struct session;
 struct session_handler {
     void (*call)(struct session *s, const Qipan__Call *call);
     void (*cancel)(struct session *s, uint32_t call);
+    void (*credit)(struct session *s, const Qipan__Credit *credit);
     void (*writable)(struct session *s);
     void (*gone)(struct session *s); /* forget it: no frame can be sent any more */
 };

@@ -8,25 +8,41 @@ const char *const view_fields[] = {"project",  "office", "stage", "tags",       
 
 static const char *const operators[] = {"=", "!=", ">=", "<=", ">", "<"};
 
-/* Our own copy of the name, or NULL. */
-static const char *watchable(const char *field)
+const char *const view_words[] = {"enter", "update", "leave", NULL};
+
+static const struct kind {
+    const char *name;
+    const ProtobufCMessageDescriptor *message;
+} kinds[] = {{"project", &qipan__project__descriptor},
+             {"enterprise", &qipan__enterprise__descriptor},
+             {"receipt", &qipan__receipt__descriptor},
+             {"due", &qipan__due__descriptor}};
+
+#define KINDS   (sizeof kinds / sizeof kinds[0])
+#define NUMBERS 64 /* of a message's fields */
+
+/* What a field number of a kind's message is to us: 1 + view_field, FACT_NO, or 0. */
+#define FACT_NO (VIEW_FIELDS + 1)
+static uint8_t facts_of[KINDS][NUMBERS];
+
+static int field_named(const char *name)
 {
-    for (const char *const *f = view_fields; *f; f++)
-        if (strcmp(*f, field) == 0)
-            return *f;
-    return NULL;
+    for (int f = 0; view_fields[f]; f++)
+        if (strcmp(view_fields[f], name) == 0)
+            return f;
+    return -1;
 }
 
-/* 0: objects of this kind have no such field. */
-static uint32_t number_of(const char *kind, const char *field)
+static void learn_kinds(void)
 {
-    const ProtobufCMessageDescriptor *message = strcmp(kind, "project") == 0 ? &qipan__project__descriptor
-                                                : strcmp(kind, "enterprise") == 0
-                                                    ? &qipan__enterprise__descriptor
-                                                    : NULL;
-    const ProtobufCFieldDescriptor *f =
-        message ? protobuf_c_message_descriptor_get_field_by_name(message, field) : NULL;
-    return f ? f->id : 0;
+    for (size_t k = 0; k < KINDS; k++) {
+        for (unsigned i = 0; i < kinds[k].message->n_fields; i++) {
+            const ProtobufCFieldDescriptor *f = &kinds[k].message->fields[i];
+            int field = strcmp(f->name, "no") == 0 ? FACT_NO - 1 : field_named(f->name);
+            if (field >= 0 && f->id < NUMBERS)
+                facts_of[k][f->id] = (uint8_t)(field + 1);
+        }
+    }
 }
 
 /* Yuan with up to two decimals to fen; false when it isn't a number. */
@@ -64,16 +80,10 @@ static const char *compile_op(const char *op, struct view_term *t)
 
 static const char *compile_term(const Qipan__Term *term, struct arena *arena, struct view_term *t)
 {
-    bool amount = strcmp(term->field, "amount_total") == 0;
-    if (compile_op(term->op, t) || (t->op > VIEW_NE && !amount) || term->n_values == 0)
+    bool amount = t->field == VIEW_AMOUNT;
+    if (compile_op(term->op, t) || (t->op > VIEW_NE && !amount) || term->n_values == 0 ||
+        term->n_values > VIEW_VALUES)
         return "INVALID_ARGUMENT";
-    t->field = watchable(term->field);
-    t->of = strcmp(term->field, "project") == 0 ? VIEW_OBJECT
-            : strcmp(term->field, "kind") == 0  ? VIEW_KIND
-                                                : VIEW_FIELD;
-    t->prefix = strcmp(term->field, "industry") == 0 || strcmp(term->field, "region") == 0;
-    t->list = strcmp(term->field, "tags") == 0;
-    t->amount = amount;
     t->n = term->n_values;
     t->values = arena_alloc(arena, t->n * sizeof *t->values);
     for (size_t i = 0; t->values && i < t->n; i++) {
@@ -94,12 +104,16 @@ const char *view_compile(Qipan__Term *const *terms, size_t n, struct arena *aren
     if (n > VIEW_TERMS)
         return "TOO_LARGE";
     ret_view->n = (int)n;
+    ret_view->terms = arena_alloc(arena, n * sizeof *ret_view->terms);
+    if (!ret_view->terms)
+        return "TOO_LARGE";
     for (size_t i = 0; i < n; i++) {
-        if (!terms[i]->field || !watchable(terms[i]->field)) {
-            *ret_field = terms[i]->field ? terms[i]->field : "terms";
+        int field = terms[i]->field ? field_named(terms[i]->field) : -1;
+        *ret_field = terms[i]->field ? terms[i]->field : "terms";
+        if (field < 0)
             return "INVALID_ARGUMENT";
-        }
-        *ret_field = terms[i]->field;
+        *ret_field = view_fields[field];
+        ret_view->terms[i].field = (enum view_field)field;
         const char *code = compile_term(terms[i], arena, &ret_view->terms[i]);
         if (code)
             return code;
@@ -107,21 +121,38 @@ const char *view_compile(Qipan__Term *const *terms, size_t n, struct arena *aren
     return NULL;
 }
 
-static const char *value_after(const Qipan__Event *e, uint32_t number)
+static uint32_t fact(size_t kind, uint32_t number)
 {
-    for (size_t i = 0; i < e->n_row; i++)
-        if (e->row[i]->number == number)
-            return e->row[i]->value;
-    return NULL;
+    return kind < KINDS && number < NUMBERS ? facts_of[kind][number] : 0;
 }
 
 /* Before = after overlaid with the olds. */
-static const char *value_before(const Qipan__Event *e, uint32_t number)
+void view_learn(const Qipan__Event *e, struct view_facts *ret_facts)
 {
-    for (size_t i = 0; i < e->n_changes; i++)
-        if (e->changes[i]->number == number)
-            return e->changes[i]->old;
-    return value_after(e, number);
+    static bool learnt;
+    size_t kind = 0;
+    if (!learnt)
+        learn_kinds();
+    learnt = true;
+    while (kind < KINDS && strcmp(kinds[kind].name, e->kind) != 0)
+        kind++;
+    *ret_facts = (struct view_facts){.existed = e->version > 1};
+    const char **after = ret_facts->after, **before = ret_facts->before;
+    after[VIEW_PROJECT] = before[VIEW_PROJECT] =
+        e->object; /* receipts and deadlines name theirs in a field */
+    after[VIEW_KIND] = before[VIEW_KIND] = e->kind;
+    for (size_t i = 0; i < e->n_row; i++) {
+        uint32_t f = fact(kind, e->row[i]->number);
+        if (f == FACT_NO)
+            ret_facts->no = e->row[i]->value;
+        else if (f)
+            after[f - 1] = before[f - 1] = e->row[i]->value;
+    }
+    for (size_t i = 0; i < e->n_changes; i++) {
+        uint32_t f = fact(kind, e->changes[i]->number);
+        if (f && f != FACT_NO)
+            before[f - 1] = e->changes[i]->old;
+    }
 }
 
 static bool list_has(const char *list, const char *value)
@@ -135,9 +166,10 @@ static bool list_has(const char *list, const char *value)
 
 static bool equals(const struct view_term *t, const char *value, const char *wanted)
 {
-    if (t->list)
+    if (t->field == VIEW_TAGS)
         return list_has(value, wanted);
-    return t->prefix ? strncmp(value, wanted, strlen(wanted)) == 0 : strcmp(value, wanted) == 0;
+    return view_is_prefix(t->field) ? strncmp(value, wanted, strlen(wanted)) == 0
+                                    : strcmp(value, wanted) == 0;
 }
 
 static bool compares(enum view_op op, const char *value, const char *wanted)
@@ -164,47 +196,39 @@ static bool matches(const struct view_term *t, const char *value, const char *wa
 {
     if (!*value || !*wanted)
         return !*value && !*wanted;
-    if (!t->amount)
+    if (t->field != VIEW_AMOUNT)
         return equals(t, value, wanted);
     return compares(t->op == VIEW_NE ? VIEW_EQ : t->op, value, wanted);
 }
 
-static bool term_holds(const struct view_term *t, const char *value)
+static bool term_holds(const struct view_term *t, const char *value, const char *other)
 {
     bool any = false;
     for (size_t i = 0; i < t->n && !any; i++)
-        any = matches(t, value ? value : "", t->values[i]);
+        any = matches(t, value ? value : "", t->values[i]) || (other && matches(t, other, t->values[i]));
     return t->op == VIEW_NE ? !any : any;
 }
 
-static bool id_holds(const struct view_term *t, const Qipan__Event *e)
+static bool holds(const struct view *view, const char *const *values, const char *no)
 {
-    const char *no = value_after(e, number_of("project", "no"));
-    bool any = false;
-    for (size_t i = 0; i < t->n && !any; i++)
-        any = strcmp(t->values[i], e->object) == 0 || (no && strcmp(t->values[i], no) == 0);
-    return t->op == VIEW_NE ? !any : any;
-}
-
-static bool holds(const struct view *f, const Qipan__Event *e, bool before)
-{
-    for (int i = 0; i < f->n; i++) {
-        const struct view_term *t = &f->terms[i];
-        uint32_t number = t->of == VIEW_FIELD ? number_of(e->kind, t->field) : 0;
-        bool good = t->of == VIEW_OBJECT ? id_holds(t, e)
-                    : t->of == VIEW_KIND ? term_holds(t, e->kind)
-                                         : term_holds(t, !number  ? NULL
-                                                         : before ? value_before(e, number)
-                                                                  : value_after(e, number));
-        if (!good)
+    for (int i = 0; i < view->n; i++) {
+        const struct view_term *t = &view->terms[i];
+        if (!term_holds(t, values[t->field], t->field == VIEW_PROJECT ? no : NULL))
             return false;
     }
     return true;
 }
 
+enum view_verdict view_judge_facts(const struct view *view, const struct view_facts *facts)
+{
+    bool before = facts->existed && holds(view, facts->before, facts->no);
+    bool after = holds(view, facts->after, facts->no);
+    return before ? (after ? VIEW_UPDATE : VIEW_LEAVE) : after ? VIEW_ENTER : VIEW_NOTHING;
+}
+
 const char *view_judge(const struct view *view, const Qipan__Event *event)
 {
-    bool before = event->version > 1 && holds(view, event, true);
-    bool after = holds(view, event, false);
-    return before ? (after ? "update" : "leave") : after ? "enter" : NULL;
+    struct view_facts facts;
+    view_learn(event, &facts);
+    return view_words[view_judge_facts(view, &facts)];
 }

@@ -7,31 +7,61 @@
 #include "qipan.pb-c.h"
 #include <stdbool.h>
 
-#define VIEW_TERMS 16
+#define VIEW_TERMS  16
+#define VIEW_VALUES 200 /* of one term */
+
+enum view_field {
+    VIEW_PROJECT,
+    VIEW_OFFICE,
+    VIEW_STAGE,
+    VIEW_TAGS,
+    VIEW_KIND,
+    VIEW_INDUSTRY,
+    VIEW_REGION,
+    VIEW_PARK,
+    VIEW_AMOUNT,
+    VIEW_FIELDS
+};
+
+enum view_op { VIEW_EQ, VIEW_NE, VIEW_GE, VIEW_LE, VIEW_GT, VIEW_LT };
 
 struct view_term {
-    enum view_of { VIEW_FIELD, VIEW_OBJECT, VIEW_KIND } of;
-    const char *field; /* its number differs from kind to kind */
-    enum view_op { VIEW_EQ, VIEW_NE, VIEW_GE, VIEW_LE, VIEW_GT, VIEW_LT } op;
-    bool prefix; /* codes: a value stands for everything below it */
-    bool amount;
-    bool list; /* the field is a list: any element */
+    enum view_field field;
+    enum view_op op;
     size_t n;
-    char **values;
+    char **values; /* "" = none */
 };
 
 struct view {
     int n;
-    struct view_term terms[VIEW_TERMS];
+    struct view_term *terms;
 };
 
 /* Copies into the arena. On a bad term NULL is not returned but the name of the error, and *ret_field what it is about. */
 const char *view_compile(Qipan__Term *const *terms, size_t n, struct arena *arena, struct view *ret_view,
                          const char **ret_field);
 
-extern const char *const view_fields[]; /* watchable ones, NULL at the end */
+extern const char *const view_fields[]; /* watchable ones, by view_field, NULL at the end */
 
-/* enter, update or leave; NULL: it doesn't concern the watch. */
+/* Codes: a value stands for everything below it. */
+static inline bool view_is_prefix(enum view_field field)
+{
+    return field == VIEW_INDUSTRY || field == VIEW_REGION;
+}
+
+/* What an event says about the watchable fields. Points into the event; NULL = no value. */
+struct view_facts {
+    const char *after[VIEW_FIELDS], *before[VIEW_FIELDS];
+    const char *no; /* a project's other name */
+    bool existed;   /* before the change */
+};
+
+void view_learn(const Qipan__Event *event, struct view_facts *ret_facts);
+
+enum view_verdict { VIEW_ENTER, VIEW_UPDATE, VIEW_LEAVE, VIEW_NOTHING };
+extern const char *const view_words[]; /* by verdict; NULL: it doesn't concern the watch */
+
+enum view_verdict view_judge_facts(const struct view *view, const struct view_facts *facts);
 const char *view_judge(const struct view *view, const Qipan__Event *event);
 
 #endif
