@@ -21,6 +21,7 @@ SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE]);
 struct auth_query {
     struct pool_job job;
     struct principal principal; /* identity is set by the caller */
+    void *owner;                /* of done */
     /* code: NULL = known, principal is filled; UNAUTHENTICATED, or why the registry couldn't say */
     void (*done)(struct auth_query *q, const char *code);
 };

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define FRAMES_PER_TURN 64 /* fairness: a client with a full buffer lets others have a turn */
-#define RECORD_BYTES    (16 * 1024)
 
 static void read_socket(struct conn *c);
 
@@ -17,6 +16,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = handle->data;
     loop_forget(c->loop, &c->flush);
+    loop_forget(c->loop, &c->shake);
     c->events->closed(c);
     tls_free(&c->tls);
     buf_free(&c->in);
@@ -77,7 +77,6 @@ static void on_written(uv_write_t *req, int status)
         return;
     }
     buf_free(&c->rest);
-    buf_init(&c->rest, 2 * CONN_CEILING);
     loop_touch(c->loop, &c->flush); /* what came meanwhile, and after_output() */
 }
 
@@ -119,6 +118,16 @@ static void push(struct conn *c)
     buf_consume(scratch, buf_len(scratch));
 }
 
+/* Into the scratch. */
+static bool encrypt(struct conn *c, const uint8_t *bytes, size_t n)
+{
+    if (tls_write(&c->tls, bytes, n))
+        return true;
+    buf_consume(&c->loop->scratch, buf_len(&c->loop->scratch));
+    conn_kill(c, c->tls.state == TLS_PEER_CLOSED ? "closed by the peer" : c->tls.err);
+    return false;
+}
+
 static void digest(struct conn *c, const uint8_t *bytes, size_t n);
 
 static void flush(struct task *task)
@@ -134,16 +143,10 @@ static void flush(struct task *task)
         return;
     size_t n = buf_len(&c->out);
     if (n && c->secured) {
-        bool written = true;
-        for (size_t done = 0; written && done < n; done += RECORD_BYTES)
-            written = tls_write(&c->tls, buf_head(&c->out) + done,
-                                n - done < RECORD_BYTES ? n - done : RECORD_BYTES);
+        bool written = encrypt(c, buf_head(&c->out), n);
         buf_free(&c->out); /* idle clients hold no buffer */
-        buf_init(&c->out, CONN_CEILING);
-        if (!written) {
-            conn_kill(c, c->tls.state == TLS_PEER_CLOSED ? "closed by the peer" : c->tls.err);
+        if (!written)
             return;
-        }
     }
     if (c->closing && c->secured && c->tls.state != TLS_FAILED)
         tls_close(&c->tls);
@@ -196,6 +199,14 @@ void conn_reserved(struct conn *c, size_t n)
 
 bool conn_send_bytes(struct conn *c, const void *frames, size_t n)
 {
+    if (may_send(c) && !c->writing && buf_len(&c->out) == 0) {
+        if (!encrypt(c, frames, n))
+            return false;
+        push(c);
+        if (conn_owed(c) > CONN_HIGH)
+            loop_touch(c->loop, &c->flush); /* which sees the congestion */
+        return !c->dead;
+    }
     uint8_t *room = conn_reserve(c, n);
     if (!room)
         return false;
@@ -308,10 +319,8 @@ static void digest(struct conn *c, const uint8_t *bytes, size_t n)
         if (!more)
             break;
     }
-    if (buf_len(&c->in) == 0) {
+    if (buf_len(&c->in) == 0)
         buf_free(&c->in);
-        buf_init(&c->in, LIMIT_FRAME + FRAME_HEADER);
-    }
 }
 
 static void give_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -335,7 +344,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
         conn_kill(c, uv_strerror((int)n));
         return;
     }
-    digest(c, (const uint8_t *)input->base, (size_t)n);
+    if (c->secured)
+        digest(c, (const uint8_t *)input->base, (size_t)n);
+    else if (tls_hold(&c->tls, (const uint8_t *)input->base, (size_t)n))
+        loop_later(c->loop, &c->shake);
+    else
+        conn_kill(c, "more than a handshake before it was answered");
 }
 
 /* Reads while neither paused nor congested; a closing connection reads only to notice the peer's end. */
@@ -377,6 +391,13 @@ static void out_of_patience(struct deadline *d)
         deadline_set(c->deadlines, &c->patience, c->paused ? DEAD_MS : DEAD_MS - silent);
 }
 
+static void shake(struct task *task)
+{
+    struct conn *c = container_of(task, struct conn, shake);
+    if (!c->dead)
+        digest(c, NULL, 0);
+}
+
 static void name_it(struct conn *c)
 {
     static unsigned long counter;
@@ -408,6 +429,7 @@ struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_
     c->events = events;
     c->owner = owner;
     c->flush.run = flush;
+    c->shake.run = shake;
     c->patience.fire = out_of_patience;
     c->heard_ms = loop_now_ms(loop);
     buf_init(&c->in, LIMIT_FRAME + FRAME_HEADER);

@@ -40,12 +40,14 @@ struct conn {
 
     /* private */
     uv_tcp_t tcp;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
+    union { /* shutdown comes when nothing is left to write */
+        uv_write_t write;
+        uv_shutdown_t shutdown;
+    };
     struct buf in;   /* plaintext, at most one frame and a little */
     struct buf out;  /* plaintext to be encrypted at the end of the turn */
     struct buf rest; /* ciphertext the kernel didn't take */
-    struct task flush;
+    struct task flush, shake;
     struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
     uint64_t heard_ms;
     bool paused, stalled, ended, writing, congested, secured, closing, shut, dead;
@@ -65,6 +67,7 @@ bool conn_send(struct conn *c, const Qipan__Frame *frame);
  * conn_reserved() with as many as were; NULL as above. Nothing else is sent in between. */
 uint8_t *conn_reserve(struct conn *c, size_t n);
 void conn_reserved(struct conn *c, size_t n);
+/* The feed's: goes to the kernel at once when nothing waits before it, without a copy. */
 bool conn_send_bytes(struct conn *c, const void *frames, size_t n);
 
 size_t conn_owed(const struct conn *c);

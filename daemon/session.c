@@ -13,9 +13,15 @@ static char daemon_name[] = "qipand/" QIPAN_VERSION;
 
 static void free_if_done(struct session *s)
 {
-    if (s->state != SESSION_GONE || s->refs || s->querying || s->conn)
+    if (s->state != SESSION_GONE || s->refs || s->query || s->conn)
         return;
     free(s);
+}
+
+static void end_query(struct session *s)
+{
+    free(s->query);
+    s->query = NULL;
 }
 
 static void on_closed(struct conn *c)
@@ -31,8 +37,8 @@ static void on_closed(struct conn *c)
         s->next->back = s->back;
     deadline_clear(s->shared->deadlines, &s->greeting);
     deadline_clear(s->shared->deadlines, &s->ping);
-    if (s->querying && pool_cancel(s->shared->pool, &s->query.job)) /* nobody waits for the answer any more */
-        s->querying = false;
+    if (s->query && pool_cancel(s->shared->pool, &s->query->job)) /* nobody waits for the answer any more */
+        end_query(s);
     s->conn = NULL;
     s->state = SESSION_GONE;
     s->refs++; /* what forgets it now may hold the last reference */
@@ -164,18 +170,18 @@ void session_open_doors(struct session_shared *shared)
 
 static void on_account(struct auth_query *q, const char *code)
 {
-    struct session *s = container_of(q, struct session, query);
-    s->querying = false;
+    struct session *s = q->owner;
+    s->principal = q->principal;
+    end_query(s);
     if (s->state == SESSION_GONE) {
         free_if_done(s);
         return;
     }
     if (code) {
-        log_info(s->conn->name, "not signed in: %s is %s", q->principal.identity, code);
+        log_info(s->conn->name, "not signed in: %s is %s", s->principal.identity, code);
         session_goodbye(s, code, NULL, 0);
         return;
     }
-    s->principal = q->principal;
     s->known = true;
     if (s->shared->open)
         let_in(s);
@@ -186,14 +192,20 @@ static void on_secured(struct conn *c)
     struct session *s = c->owner;
     s->state = SESSION_SIGNING_IN;
     conn_pause(c);
-    if (!tls_peer_identity(&c->tls, s->query.principal.identity, sizeof s->query.principal.identity)) {
+    struct auth_query *q = s->query = calloc(1, sizeof *q);
+    if (!q) {
+        session_goodbye(s, "UNAVAILABLE", NULL, 1000);
+        return;
+    }
+    if (!tls_peer_identity(&c->tls, q->principal.identity, sizeof q->principal.identity)) {
         log_info(c->name, "not signed in: the certificate has no usable identity");
+        end_query(s);
         session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
         return;
     }
-    s->querying = true;
-    s->query.done = on_account;
-    auth_look_up(s->shared->pool, &s->query);
+    q->owner = s;
+    q->done = on_account;
+    auth_look_up(s->shared->pool, q);
 }
 
 static void on_greeting_late(struct deadline *d)

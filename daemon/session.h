@@ -45,10 +45,10 @@ struct session {
     int in_flight; /* calls that wait for their reply */
     int refs;      /* requests that still point here */
     struct deadline greeting, ping;
-    void *watches;        /* of the hub */
-    bool ended;           /* the peer sends no more; the last reply ends the session */
-    bool querying, known; /* the account is asked for; is known */
-    struct auth_query query;
+    void *watches;            /* of the hub */
+    bool ended;               /* the peer sends no more; the last reply ends the session */
+    bool known;               /* the account is */
+    struct auth_query *query; /* while the account is asked for */
 };
 
 /* Somebody waits at the listener. Over the caps he is closed at once. */

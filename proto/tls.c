@@ -561,6 +561,11 @@ enum tls_state tls_feed(struct tls *t, const uint8_t *bytes, size_t n, struct bu
     return t->state;
 }
 
+bool tls_hold(struct tls *t, const uint8_t *bytes, size_t n)
+{
+    return buf_append(&t->rest, bytes, n);
+}
+
 bool tls_pending(const struct tls *t)
 {
     return t->state == TLS_OPEN && (buf_len(&t->rest) || SSL_pending(t->ssl) > 0);

@@ -50,6 +50,9 @@ void tls_free(struct tls *t); /* NULL-safe, works on a zeroed struct */
 enum tls_state tls_feed(struct tls *t, const uint8_t *bytes, size_t n, struct buf *plain);
 bool tls_pending(const struct tls *t); /* tls_feed with n = 0 may bring more */
 
+/* Ciphertext for a later tls_feed with n = 0. False: more than TLS_REST. */
+bool tls_hold(struct tls *t, const uint8_t *bytes, size_t n);
+
 /* Client: starts the handshake (nothing else would). */
 enum tls_state tls_start(struct tls *t);
 
