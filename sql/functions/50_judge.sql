@@ -152,7 +152,7 @@ CREATE FUNCTION registry.project_cells(p registry.project, p_set jsonb)
 RETURNS TABLE (plain boolean, clean jsonb, fields jsonb) LANGUAGE sql STABLE ROWS 1 AS $$
     SELECT bool_and(x.wrong IS NULL AND x.number <> ALL (registry.ruled())),
         jsonb_object_agg(x.key, x.v),
-        coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.old, x.new)) 
+        coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.old, x.new))
                  FILTER (WHERE x.wrong IS NULL AND x.old IS DISTINCT FROM x.new), '{}')
     FROM (SELECT y.*, registry.project_text(p, y.number) AS old,
               CASE WHEN y.wrong IS NULL THEN registry.cell_canon(y.type, y.v) END AS new
