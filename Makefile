@@ -80,9 +80,10 @@ $(B)/lib/libdaemon.a $(B)/lib/libcli.a:
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(B)/tests/%: tests/unit/%.c $(B)/lib/libdaemon.a $(B)/lib/libcli.a $(B)/lib/libqipan.a
+# The client's first: both ends have something they call a watch. The daemon's modules need what it brings of proto.
+$(B)/tests/%: tests/unit/%.c $(B)/lib/libcli.a $(B)/lib/libqipan.a $(B)/lib/libdaemon.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(call libs_of,$(PKGS_D) $(PKGS_CLI) cmocka) -lcsv -lunistring
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(B)/lib/libqipan.a $(call libs_of,$(PKGS_D) $(PKGS_CLI) cmocka) -lcsv -lunistring
 units: $(UNITS)
 
 # ---- what people call

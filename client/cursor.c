@@ -15,6 +15,9 @@ struct cursor cursor_of(const Qipan__Cursor *m)
     c.rev = m->has_rev ? m->rev : 0;
     c.idx = m->has_idx ? m->idx : CURSOR_ALL;
     c.tag = m->has_tag ? m->tag : 0;
+    c.inside = m->object != NULL;
+    if (m->object)
+        snprintf(c.object, sizeof c.object, "%s", m->object);
     return c;
 }
 
@@ -45,18 +48,24 @@ void cursor_put(const struct cursor *c, Qipan__Cursor *ret)
     ret->has_idx = c->idx != CURSOR_ALL;
     ret->idx = ret->has_idx ? c->idx : 0;
     ret->tag = c->tag;
+    ret->object = c->inside ? (char *)c->object : NULL;
 }
 
 bool cursor_same(const struct cursor *a, const struct cursor *b)
 {
-    return a->epoch == b->epoch && a->rev == b->rev && a->idx == b->idx;
+    return a->epoch == b->epoch && a->rev == b->rev && a->idx == b->idx && a->inside == b->inside &&
+           (!a->inside || strcmp(a->object, b->object) == 0);
 }
 
 bool cursor_before(const struct cursor *a, const struct cursor *b)
 {
     if (a->epoch != b->epoch)
         return a->epoch < b->epoch;
-    return a->rev != b->rev ? a->rev < b->rev : a->idx < b->idx;
+    if (a->rev != b->rev)
+        return a->rev < b->rev;
+    if (a->inside && b->inside)
+        return strcmp(a->object, b->object) < 0;
+    return a->inside != b->inside ? a->inside : a->idx < b->idx; /* the tail comes behind the snapshot */
 }
 
 void qipan_cursor_text(const Qipan__Cursor *m, char ret_text[QIPAN_CURSOR_SIZE])
@@ -67,6 +76,11 @@ void qipan_cursor_text(const Qipan__Cursor *m, char ret_text[QIPAN_CURSOR_SIZE])
         snprintf(idx, sizeof idx, "%" PRId32, m->idx);
     snprintf(ret_text, QIPAN_CURSOR_SIZE, "%" PRId64 "-%" PRId64 "-%s-%016" PRIx64,
              m->has_epoch ? m->epoch : 0, m->has_rev ? m->rev : 0, idx, m->has_tag ? m->tag : (uint64_t)0);
+    if (m->object) {
+        size_t n = strlen(ret_text);
+
+        snprintf(ret_text + n, QIPAN_CURSOR_SIZE - n, "+%s", m->object);
+    }
 }
 
 /* Decimal digits up to `stop`; at most `max`. */
@@ -89,16 +103,29 @@ static bool take_number(const char **text, char stop, int64_t max, int64_t *ret)
     return true;
 }
 
-static bool take_tag(const char *s, uint64_t *ret)
+static bool take_tag(const char **text, uint64_t *ret)
 {
     uint64_t n = 0;
 
-    if (strlen(s) != 16 || strspn(s, "0123456789abcdef") != 16)
+    if (strspn(*text, "0123456789abcdef") != 16)
         return false;
-    for (; *s; s++)
-        n = n << 4 | (uint64_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+    for (int i = 0; i < 16; i++) {
+        char c = *(*text)++;
+
+        n = n << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
     *ret = n;
     return true;
+}
+
+/* "" or "+id"; *ret points into the text. */
+static bool take_object(const char *text, char **ret)
+{
+    if (*text != '+')
+        return *text == '\0';
+    text++;
+    *ret = (char *)text;
+    return strlen(text) < CURSOR_OBJECT && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
 }
 
 bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret)
@@ -114,7 +141,7 @@ bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret)
         c.has_idx = true;
     else
         return false;
-    if (!take_tag(text, &c.tag))
+    if (!take_tag(&text, &c.tag) || !take_object(text, &c.object) || (c.object && c.has_idx))
         return false;
     c.idx = (int32_t)idx;
     c.has_epoch = c.has_rev = c.has_tag = true;

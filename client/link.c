@@ -171,7 +171,7 @@ static void on_ping(struct link *l, Qipan__Ping *ping)
     link_send(l, &pong);
 }
 
-static void on_frame(struct link *l, const Qipan__Frame *f)
+static void on_frame(struct link *l, const Qipan__Frame *f, size_t n)
 {
     if (f->goodbye)
         on_goodbye(l, f->goodbye);
@@ -182,7 +182,7 @@ static void on_frame(struct link *l, const Qipan__Frame *f)
     else if (f->pong)
         return;
     else if (l->state == LINK_UP && (f->reply || f->feed))
-        l->events->frame(l->owner, f);
+        l->events->frame(l->owner, f, n);
     else
         link_drop(l, "PROTOCOL_ERROR");
 }
@@ -199,7 +199,7 @@ static bool unpack_frame(struct link *l, const uint8_t *body, size_t n)
         msg_frame_parts((Qipan__Frame *)message) != 1)
         link_drop(l, "MALFORMED");
     else
-        on_frame(l, (Qipan__Frame *)message);
+        on_frame(l, (Qipan__Frame *)message, n);
     arena_free(&arena);
     return l->state != LINK_DOWN;
 }

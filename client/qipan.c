@@ -93,7 +93,7 @@ static void on_down(void *owner, enum link_end end, uint32_t wait_ms)
 
     calls_link_lost(&q->calls);
     for (struct qipan_watch *w = q->watches; w; w = w->next)
-        w->state = WATCH_IDLE;
+        watch_lost(w);
     if (end == LINK_END_REFUSED)
         q->refused = true;
     else
@@ -170,9 +170,11 @@ static uint32_t new_id(struct qipan *q)
 
 static void ask_watches(struct qipan *q, int64_t now)
 {
-    for (struct qipan_watch *w = q->watches; w; w = w->next)
+    for (struct qipan_watch *w = q->watches; w; w = w->next) {
+        watch_give_credit(w, &q->link);
         if (w->state == WATCH_IDLE && w->retry_ms <= now && !watch_ask(w, &q->link, new_id(q)))
             return;
+    }
 }
 
 static size_t watches_asked(const struct qipan *q)
@@ -231,22 +233,22 @@ static void on_reply(struct qipan *q, const Qipan__Reply *reply)
     }
 }
 
-static void on_feed(struct qipan *q, const Qipan__Feed *feed)
+static void on_feed(struct qipan *q, const Qipan__Feed *feed, size_t n)
 {
     struct qipan_watch *w = find_watch(q, feed->call);
 
     if (!w)
         return; /* cancelled meanwhile */
     backoff_reset(&q->backoff);
-    judge(q, w, watch_feed(w, feed, q->lang));
+    judge(q, w, watch_feed(w, feed, n, now_ms(), q->lang));
 }
 
-static void on_frame(void *owner, const Qipan__Frame *frame)
+static void on_frame(void *owner, const Qipan__Frame *frame, size_t n)
 {
     if (frame->reply)
         on_reply(owner, frame->reply);
     else if (frame->feed)
-        on_feed(owner, frame->feed);
+        on_feed(owner, frame->feed, n);
 }
 
 static const struct link_events link_events = {.up = on_up, .frame = on_frame, .down = on_down};

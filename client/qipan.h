@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define QIPAN_WHY_SIZE    256
-#define QIPAN_CURSOR_SIZE 80
+#define QIPAN_CURSOR_SIZE 160
 #define QIPAN_CALLS_MAX   1024               /* calls waiting at one time, sent or not */
 #define QIPAN_BYTES_MAX   (16 * 1024 * 1024) /* their bytes together */
 #define QIPAN_WATCHES_MAX 16
@@ -133,7 +133,8 @@ int qipan_calls_open(const struct qipan *q);
 
 /* ---------------------------------------------------------------- watches */
 
-/* A place in the feed as text, "epoch-rev-idx-tag". */
+/* A place in the feed as text, "epoch-rev-idx-tag", inside a snapshot "+object" behind it. The parsed one's `object`
+ * points into the text. */
 bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret_cursor);
 void qipan_cursor_text(const Qipan__Cursor *cursor, char ret_text[QIPAN_CURSOR_SIZE]);
 
@@ -144,14 +145,20 @@ struct qipan_watch_options {
     const char *since;         /* "now" (also NULL), "0" = the first that is kept, or a cursor */
     Qipan__Term *const *terms; /* conditions, copied; NULL = everything */
     size_t n_terms;
-    bool echo;    /* also what this instance changed itself */
-    bool summary; /* of an import only its summary */
+    bool echo;     /* also what this instance changed itself */
+    bool summary;  /* of an import only its summary */
+    bool snapshot; /* first every object that is there, as `enter`; `since` may be a cursor from inside one */
+    const char *memory; /* with a cursor: what qipan_watch_memory() said there, or NULL */
 };
 
 enum qipan_notice_kind {
     QIPAN_EVENT, /* event, cursor */
     QIPAN_BOOKMARK, /* cursor, rev: everything up to here was delivered. The first one says where the watch began */
-    QIPAN_STATE, /* state (CATCHUP, LIVE …), behind, cursor */
+    QIPAN_STATE, /* state (SNAPSHOT, CATCHUP, LIVE, LAPSED), behind, cursor. LAPSED: the place was older than the feed
+                    keeps; the objects changed since then come as `enter` (or `leave`), then the tail */
+    QIPAN_DIVERGED, /* the registry fell back to an earlier state. cursor: the last place both histories share, NULL when
+                       it isn't known. What was told behind it is put right at once: `enter` with the present state, or
+                       `leave`, of the objects concerned (without a cursor: of all), then the tail */
     QIPAN_ENDED, /* error: the watch is over and its handle is gone when the callback returns */
 };
 
@@ -170,11 +177,22 @@ typedef void qipan_watch_fn(const struct qipan_notice *notice, void *arg);
 
 struct qipan_watch;
 
-/* NULL when refused (too many, bad cursor): see qipan_refusal(). Lives over lost links until it ends with an error or
+/* While LAPSED or DIVERGED is put right, the notices' cursors stay where the watch was before: who stops then and starts
+ * there again gets the repair anew. The bookmark behind it moves on.
+ *
+ * NULL when refused (too many, bad cursor): see qipan_refusal(). Lives over lost links until it ends with an error or
  * is closed. Closing from inside a callback is allowed, of this watch too. */
 struct qipan_watch *qipan_watch(struct qipan *q, const struct qipan_watch_options *options,
                                 qipan_watch_fn *fn, void *arg);
 void qipan_watch_close(struct qipan *q, struct qipan_watch *watch);
+
+/* Paused, at most CREDIT_DEFAULT bytes still come; the registry keeps the rest. Calls and other watches go on. */
+void qipan_watch_pause(struct qipan *q, struct qipan_watch *watch, bool paused);
+
+/* What must be kept beside the cursor so that a watch begun later can put right what its host holds when the registry
+ * falls back: some lines of text, at most 130 KB, to be freed by the caller. NULL: no memory. Without it such a watch
+ * gets everything anew. */
+char *qipan_watch_memory(const struct qipan_watch *watch);
 
 /* ---------------------------------------------------------------- blocking */
 

@@ -263,6 +263,15 @@ static void on_state(struct watching *w, const struct qipan_notice *notice)
                                json_sprintf("%lld", (long long)notice->behind)));
 }
 
+static void on_diverged(struct watching *w, const struct qipan_notice *notice)
+{
+    if (!cli_json(w->cli) || w->command)
+        cli_warn("%s",
+                 _("the registry fell back to an earlier state; what was shown since is put right now"));
+    else
+        emit_json(w, json_pack("{s:s,s:s?}", "type", "diverged", "fork", notice->cursor));
+}
+
 static void on_notice(const struct qipan_notice *notice, void *arg)
 {
     struct watching *w = arg;
@@ -279,6 +288,9 @@ static void on_notice(const struct qipan_notice *notice, void *arg)
         break;
     case QIPAN_STATE:
         on_state(w, notice);
+        break;
+    case QIPAN_DIVERGED:
+        on_diverged(w, notice);
         break;
     case QIPAN_ENDED:
         w->over = true;

@@ -89,7 +89,7 @@ static enum watch_verdict feed(struct qipan_watch *w, int64_t after, int32_t aft
         events += *events == ' ';
         f.n_events++;
     }
-    return watch_feed(w, &f, "en");
+    return watch_feed(w, &f, 100, 0, "en");
 }
 
 #define ALL CURSOR_ALL
