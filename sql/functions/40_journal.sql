@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The journal. State of a transaction is kept in transaction-local settings:
 --   qipan.grp     its group, drawn once            qipan.idx    changes so far
---   qipan.ord     entries so far                   qipan.sealed "rev tag epoch" once the revision is drawn
+--   qipan.ord     the last entry's place           qipan.sealed "rev tag epoch" once the revision is drawn
 --   qipan.entry   the entry that is writing; every api function resets it (SET qipan.entry = '')
 --   qipan.actor   who that entry is of
 --   qipan.now     the registry's clock, once an entry is open
@@ -22,13 +22,14 @@ BEGIN
     RETURN g::bigint;
 END $$;
 
--- The writer gets the next place of the group; from now on changes are its own.
+-- The writer gets the next place of the group; from now on changes are its own. The place is taken when its entry is
+-- kept, so that the first entry of a group has place 0 and nothing is journalled without one.
 CREATE FUNCTION registry.entry_begin(p_actor text) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     n int := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
 BEGIN
-    PERFORM set_config('qipan.ord', n::text, true), set_config('qipan.entry', n::text, true),
-        set_config('qipan.actor', p_actor, true), set_config('qipan.now', registry.now()::text, true);
+    PERFORM set_config('qipan.entry', n::text, true), set_config('qipan.actor', p_actor, true),
+        set_config('qipan.now', registry.now()::text, true);
     RETURN n;
 END $$;
 

@@ -213,8 +213,8 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT p_name_key || '|' || p_investor_key || '|' || registry.norm(p_no) || '|' || registry.norm(p_external_id)
 $$;
 
--- Silent only inside import_apply (qipan.bulk), which journals its group itself. The condition is spelled out: a
--- function there would be parsed anew for every statement.
+-- Silent for those who journal themselves: import_apply (qipan.bulk), and edits, which move the version themselves under
+-- an entry of theirs. The conditions are spelled out: a function there would be parsed anew for every statement.
 -- Keeps what the registry alone sets, makes the keys, journals. A change of nothing is no change.
 CREATE FUNCTION registry.project_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$

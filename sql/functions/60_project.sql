@@ -63,6 +63,9 @@ BEGIN
     SELECT p_account, p_request, CASE WHEN p_ord IS NOT NULL THEN current_setting('qipan.grp')::bigint END, p_ord,
         a.code, a.office, p_op, p_status, p_object, p_version, p_reason, p_batch, registry.now(), p_digest, p_reply
     FROM registry.account a WHERE a.id = p_account;
+    IF p_ord IS NOT NULL THEN
+        PERFORM set_config('qipan.ord', p_ord::text, true);
+    END IF;
 END $$;
 
 CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
