@@ -10,6 +10,7 @@
 
 #define SCHEMA_VERSION 1 /* of the registry this daemon was written for */
 #define OPS_MAX        40
+#define ALARM_MS       10000 /* between lines about one thing that lasts */
 
 struct dispatch {
     struct loop *loop;
@@ -24,7 +25,8 @@ struct dispatch {
     struct pool_job catalog;
     struct deadline retry;
     bool bound;
-    int64_t epoch;  /* the highest any link has seen */
+    int64_t epoch; /* the highest any link has seen */
+    uint64_t alarmed_ms;
     int32_t schema; /* big-endian, the greeting's parameter */
     struct pg_params greeting;
 };
@@ -51,6 +53,9 @@ static bool on_greeted(void *owner, PGresult *row)
     memcpy(&big, PQgetvalue(row, 0, 2), sizeof big);
     int64_t epoch = (int64_t)be64toh(big);
     if (epoch < d->epoch) { /* an old primary came back by itself: what it writes would be lost */
+        if (d->alarmed_ms && loop_now_ms(d->loop) - d->alarmed_ms < ALARM_MS)
+            return false;
+        d->alarmed_ms = loop_now_ms(d->loop);
         log_error("registry",
                   "SPLIT_BRAIN: a PostgreSQL in epoch %lld accepts writes, but epoch %lld has begun",
                   (long long)epoch, (long long)d->epoch);
