@@ -12,6 +12,7 @@
 #define READ_DEPTH 8   /* reads in flight on one link */
 #define TRIES_MAX  6   /* of a job, before its error is final */
 #define STUCK_MS   500 /* a fence that waits for so long has its blockers looked for */
+#define FOLD_MIN   16  /* jobs: a twin's own cost (about 2 ms of CPU) is more than fewer save */
 #define LOSSES_MAX 3   /* of a job's links: then it goes alone, in case it is what kills them */
 
 struct lane {
@@ -419,7 +420,7 @@ static void add_run(struct flight *f, int first)
     *run = (struct run){.first = first, .n = run_from(f, first)};
     for (int i = 0; i < run->n; i++)
         calls[i] = &f->jobs[first + i]->params;
-    if (run->n > 1)
+    if (run->n >= FOLD_MIN)
         run->folded = fold_calls(f->jobs[first]->twin, calls, run->n);
     if (run->folded) {
         add_call(&f->batch, &f->jobs[first]->twin->statement, run->folded);

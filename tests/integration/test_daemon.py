@@ -640,7 +640,7 @@ def test_a_group_goes_as_one_call(new_county):
     county.kill(1, "TERM")
     county.start(1)
     with county.peer("chengguan") as peer:
-        projects = [add(peer) for _ in range(20)]
+        projects = [add(peer) for _ in range(60)]
         nowhere = peer_module.pb.Project(id="nowhere")
         for trap in (False, True):
             calls = [edit(peer, p, base=1 if i % 2 else None, request=f"fold-{trap}-{i}", summary=f"{trap}{i}" if i % 3 else None,
