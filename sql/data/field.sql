@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Fields of messages Project and Enterprise in proto/qipan.proto (test/lint.sql compares the two).
+-- Fields of messages Project, Enterprise, Receipt and Due in proto/qipan.proto (sql/test/t/01_lint.sql compares them).
 INSERT INTO registry.field
     (kind, number, name, type, code_kind, max, editable, required, masked, watched, zh, en) VALUES
     ('project',  1, 'id',                  'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
@@ -52,7 +52,23 @@ INSERT INTO registry.field
     ('enterprise', 4, 'credit_code',       'credit_code',  NULL,       NULL, true,  false, false, false, '统一社会信用代码', 'credit code'),
     ('enterprise', 5, 'region',            'code',         'region',   NULL, true,  false, false, true,  '所在地', 'region'),
     ('enterprise', 6, 'industry',          'code',         'industry', NULL, true,  false, false, true,  '行业', 'industry'),
-    ('enterprise', 7, 'class',             'code',         'firm_class', NULL, true, false, false, false, '企业类别', 'class')
+    ('enterprise', 7, 'class',             'code',         'firm_class', NULL, true, false, false, false, '企业类别', 'class'),
+    ('receipt', 1, 'id',                    'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
+    ('receipt', 2, 'version',               'version',      NULL,       NULL, false, false, false, false, '版本', 'version'),
+    ('receipt', 3, 'of_rev',                'rev',          NULL,       NULL, false, false, false, true, '修订号', 'revision'),
+    ('receipt', 4, 'project',               'text',         NULL,       NULL, false, false, false, true, '项目', 'project'),
+    ('receipt', 5, 'account',               'text',         NULL,       NULL, false, false, false, true, '签收人', 'signed by'),
+    ('receipt', 6, 'office',                'code',         'office',   NULL, false, false, false, true, '单位', 'office'),
+    ('receipt', 7, 'signed_at',             'instant',      NULL,       NULL, false, false, false, true, '签收时间', 'signed at'),
+    ('receipt', 8, 'no',                    'text',         NULL,       NULL, false, false, false, true, '项目编号', 'no'),
+    ('due', 1, 'id',                    'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
+    ('due', 2, 'version',               'version',      NULL,       NULL, false, false, false, false, '版本', 'version'),
+    ('due', 3, 'project',               'text',         NULL,        100, true,  true,  false, true, '项目', 'project'),
+    ('due', 4, 'office',                'code',         'office',   NULL, true,  true,  false, true, '责任单位', 'office'),
+    ('due', 5, 'text',                  'text',         NULL,        500, true,  true,  false, true, '事项', 'text'),
+    ('due', 6, 'due_at',                'instant',      NULL,       NULL, true,  true,  false, true, '到期时间', 'due at'),
+    ('due', 7, 'state',                 'text',         NULL,       NULL, false, false, false, true, '状态', 'state'),
+    ('due', 8, 'no',                    'text',         NULL,       NULL, false, false, false, true, '项目编号', 'no')
 ON CONFLICT (kind, name) DO UPDATE SET
     number = excluded.number, type = excluded.type, code_kind = excluded.code_kind, max = excluded.max,
     editable = excluded.editable, required = excluded.required, masked = excluded.masked,

@@ -64,6 +64,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('sort.field', '不能按“$2”排序', 'cannot sort by "$2"'),
     ('after.form', '翻页位置无效或属于另一种排序', 'the page position is invalid or of another order'),
     ('after.form.hint', '从第一页重新开始', 'start at the first page again'),
+    ('cursor.form', '位置不合规:它从未由登记库给出', 'this place was never given out'),
+    ('known.many', '最多给出 $1 个已知位置', 'at most $1 known places'),
     ('import.none', '没有找到导入批次 $1', 'there is no import $1'),
     ('import.chunk', '此时应发送第 $1 块', 'chunk $1 is expected now'),
     ('import.rows', '行数须在 1 到 $1 之间', 'the number of rows must be from 1 to $1'),

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What api functions return: a composite for each reply message and its sub-messages, attributes = fields.
--- api.project and api.enterprise are made from registry.field by 41_generate.sql.
+-- api.project, api.enterprise, api.receipt and api.due are made from registry.field by 41_generate.sql.
 CREATE TYPE api.clash AS (field text, base_value text, theirs text, yours text, by text, at timestamptz);
 
 CREATE TYPE api.cursor AS (epoch bigint, rev bigint, idx int, tag bigint, object text);
@@ -48,6 +48,7 @@ CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], n
 CREATE TYPE api.revision AS (
     rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[]
 );
+CREATE TYPE api.snapshot_page_reply AS (error api.error, rows api.event[], next text);
 CREATE TYPE api.journal_read_reply AS (error api.error, epoch bigint, rows api.revision[]);
 CREATE TYPE api.journal_page_reply AS (error api.error, rows api.event[]);
 CREATE TYPE api.journal_seek_reply AS (

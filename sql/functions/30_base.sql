@@ -138,6 +138,11 @@ END $$;
 
 -- ---------------------------------------------------------------- canonical text
 
+-- RFC 3339 in UTC, with as many digits of a second as there are.
+CREATE FUNCTION registry.rfc3339(v timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT rtrim(rtrim(to_char(v AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z'
+$$;
+
 CREATE FUNCTION registry.yuan(v bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (v / 100)::text || '.' || lpad((v % 100)::text, 2, '0')
 $$;

@@ -147,9 +147,11 @@ BEGIN
     END LOOP;
 END $$;
 
--- A new epoch, when PostgreSQL writes another history than the newest one is of. Its numbers start far ahead, so
--- that no number of the lost end comes back with other contents.
-CREATE FUNCTION registry.epoch_open() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+-- A new epoch, when PostgreSQL writes another history than the newest one is of: another timeline, another cluster, or one
+-- that doesn't hold a place of the newest epoch (or a later one) somebody has seen in it: an older state of the same
+-- cluster. Its numbers start far ahead, so that none of the lost end comes back with other contents.
+CREATE FUNCTION registry.epoch_open(p_epoch bigint DEFAULT NULL, p_rev bigint DEFAULT NULL, p_tag bigint DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     e registry.epoch;
     sys text := (SELECT system_identifier::text FROM pg_control_system());
@@ -157,21 +159,22 @@ DECLARE
     next_rev bigint := 1;
     void_from bigint := 1;
 BEGIN
-    SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
-    IF e.timeline = registry.timeline() AND e.system_identifier = sys THEN
-        RETURN e.epoch;
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('registry.epoch_open'));
-    SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
-    IF e.timeline = registry.timeline() AND e.system_identifier = sys THEN
-        RETURN e.epoch;
-    END IF;
+    FOR attempt IN 1 .. 2 LOOP
+        SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
+        IF e.timeline = registry.timeline() AND e.system_identifier = sys
+           AND (p_rev IS NULL OR p_epoch < e.epoch OR registry.place_held(p_epoch, p_rev, p_tag)) THEN
+            RETURN e.epoch;
+        END IF;
+        PERFORM pg_advisory_xact_lock(hashtext('registry.epoch_open')); -- somebody else may be doing it: look again
+    END LOOP;
     IF e.epoch IS NOT NULL THEN
         void_from := (SELECT coalesce(max(rev), e.start_rev - 1) FROM registry.txn) + 1;
-        next_rev := greatest(void_from, (SELECT last_value FROM registry.rev_seq) + 1) + gap;
-        PERFORM setval('registry.rev_seq', next_rev, false);
+        next_rev := greatest(void_from, (SELECT last_value FROM registry.rev_seq) + 1, p_rev + 1) + gap;
+        PERFORM setval('registry.rev_seq', next_rev, false),
+            setval('registry.grp_seq', greatest((SELECT max(grp) FROM registry.txn), (SELECT last_value FROM registry.grp_seq)) + gap);
     END IF;
     INSERT INTO registry.epoch (epoch, system_identifier, timeline, void_from, start_rev)
-    VALUES (coalesce(e.epoch, 0) + 1, sys, registry.timeline(), void_from, next_rev);
-    RETURN coalesce(e.epoch, 0) + 1;
+    VALUES (greatest(e.epoch, p_epoch, 0) + 1, sys, registry.timeline(), void_from, next_rev)
+    RETURNING epoch INTO p_epoch;
+    RETURN p_epoch;
 END $$;

@@ -5,6 +5,7 @@
 --   registry.<kind>_born    {number: [null, value]} of a new row
 --   registry.<kind>_image   {number: value} of the watchable fields
 --   registry.<kind>_row     a row as api.<kind>, the contact as far as the caller may see it
+--   registry.<kind>_values  the same as numbers and canonical text
 -- And for kinds that are edited, by registry.generate_edit:
 --   registry.<kind>_text    one field of a row as the journal writes it, by number
 --   registry.<kind>_write   writes one row, if it has still the version that was read, with journal and receipt
@@ -17,6 +18,8 @@ CREATE FUNCTION registry.canon(f registry.field, p_row text) RETURNS text LANGUA
         WHEN 'tags' THEN 'array_to_string(%1$s.%2$I, '','')'
         WHEN 'int' THEN '%1$s.%2$I::text'
         WHEN 'ymd' THEN '%1$s.%2$I::text'
+        WHEN 'rev' THEN '%1$s.%2$I::text'
+        WHEN 'instant' THEN 'registry.rfc3339(%1$s.%2$I)'
         ELSE '%1$s.%2$I' END, p_row, f.name)
 $$;
 
@@ -29,7 +32,7 @@ $$;
 
 CREATE FUNCTION registry.sql_type(f registry.field) RETURNS text LANGUAGE sql AS $$
     SELECT CASE f.type WHEN 'money' THEN 'bigint' WHEN 'int' THEN 'int' WHEN 'tags' THEN 'text[]'
-        WHEN 'instant' THEN 'timestamptz' WHEN 'version' THEN CASE f.name WHEN 'version' THEN 'bigint' ELSE 'text' END
+        WHEN 'rev' THEN 'bigint' WHEN 'instant' THEN 'timestamptz' WHEN 'version' THEN CASE f.name WHEN 'version' THEN 'bigint' ELSE 'text' END
         ELSE 'text' END
 $$;
 
@@ -42,12 +45,16 @@ DECLARE
     born text := '';
     image text := '';
     born_masked text := '';
+    pairs text := '';
+    secrets text := '';
 BEGIN
     FOR f IN SELECT * FROM registry.field WHERE kind = p_kind ORDER BY number LOOP
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
         outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;
+        pairs := pairs || format(', ROW(%s, (%s)::text)', f.number, CASE WHEN f.masked THEN f.name ELSE registry.canon(f, 'p') END);
         IF f.masked THEN
+            secrets := secrets || format(', %I text', f.name);
             diff := diff || format(E'    IF o.%1$s IS DISTINCT FROM n.%1$s THEN\n        r := r || ''{"%2$s": true}'';\n    END IF;\n',
                 f.name || '_mark', f.number);
             born_masked := born_masked || format(E'    IF n.%1$s > 0 THEN\n        r := r || ''{"%2$s": true}'';\n    END IF;\n',
@@ -89,9 +96,11 @@ $f$', p_kind, substr(image, 3));
     EXECUTE format('CREATE FUNCTION registry.%1$s_row(p registry.%1$I%3$s) RETURNS api.%1$I
         LANGUAGE sql STABLE AS $f$
     SELECT ROW(%2$s)::api.%1$I
-$f$', p_kind, substr(outs, 3),
-        (SELECT coalesce(string_agg(format(', %I text', name), '' ORDER BY number), '')
-         FROM registry.field WHERE kind = p_kind AND masked));
+$f$', p_kind, substr(outs, 3), secrets);
+    EXECUTE format('CREATE FUNCTION registry.%1$s_values(p registry.%1$I%3$s) RETURNS api.field_value[]
+        LANGUAGE sql STABLE AS $f$
+    SELECT ARRAY(SELECT v FROM unnest(ARRAY[%2$s]::api.field_value[]) v WHERE v.value IS NOT NULL)
+$f$', p_kind, substr(pairs, 3), secrets);
 END $$;
 
 -- Fields with rules beyond their own value: keys of the first report, owner, contacts, stage. The others are plain.
@@ -199,11 +208,19 @@ BEGIN
 END $f$', p_kind, sets, params, args, names, contacts);
 END $$;
 
-SELECT registry.generate('project'), registry.generate('enterprise');
+SELECT registry.generate('project'), registry.generate('enterprise'), registry.generate('receipt'), registry.generate('due');
 SELECT registry.generate_edit('project');
 
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
 CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[], next text);
+
+-- Kinds of objects: each has a table, a message and lines in registry.field.
+CREATE FUNCTION registry.kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{project,enterprise,receipt,due}'::text[] $$;
+
+-- What an id is of, if the object itself can't be asked.
+CREATE FUNCTION registry.kind_of(p_id text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT k FROM unnest(registry.kinds()) k WHERE left(k, 1) = left(p_id, 1)
+$$;
 
 -- ---------------------------------------------------------------- row triggers
 

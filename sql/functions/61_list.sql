@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms to SQL, keyset pages, pages that fit into a frame.
 
--- One term as a condition on p, or what is wrong with it. Values travel quoted by %L, columns come from registry.field.
-CREATE FUNCTION registry.term_sql(term jsonb, OUT sql text, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+-- One term as a condition on p, a row of that kind, or what is wrong with it. Values travel quoted by %L, columns come from registry.field.
+CREATE FUNCTION registry.term_sql(term jsonb, p_kind text, OUT sql text, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     field_name text := term ->> 'field';
     op text := coalesce(term ->> 'op', '=');
@@ -14,13 +14,13 @@ DECLARE
     one text;
     parts text[] := '{}';
 BEGIN
-    IF field_name = 'project' THEN
+    IF field_name = 'project' AND p_kind = 'project' THEN
         field_name := 'id';
     END IF;
-    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = field_name AND NOT x.masked;
+    SELECT * INTO f FROM registry.field x WHERE x.kind = p_kind AND x.name = field_name AND NOT x.masked;
     IF NOT FOUND THEN
         fault := ROW('INVALID_ARGUMENT', coalesce(field_name, ''), NULL, 'term.field', NULL, registry.nearest(coalesce(field_name, ''),
-            ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project' AND NOT x.masked ORDER BY number), 8),
+            ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = p_kind AND NOT x.masked ORDER BY number), 8),
             NULL, NULL, NULL);
         RETURN;
     END IF;
@@ -142,7 +142,7 @@ BEGIN
         RETURN r;
     END IF;
     FOR term IN SELECT * FROM jsonb_array_elements(coalesce(terms, '[]')) LOOP
-        SELECT * INTO t FROM registry.term_sql(term);
+        SELECT * INTO t FROM registry.term_sql(term, 'project');
         IF (t.fault).code IS NOT NULL THEN
             r.error := registry.error_of(p_lang, 'project', t.fault);
             RETURN r;

@@ -77,8 +77,8 @@ SELECT is_empty($$ SELECT t.typname, a.attname FROM pg_type t JOIN pg_attribute 
       AND NOT EXISTS (SELECT FROM proto q WHERE pg_temp.snake(q.message) = t.typname AND q.field = a.attname) $$,
     'no attribute is unknown to its message');
 SELECT set_eq($$ SELECT 'project', number, name FROM registry.field WHERE kind = 'project'
-                 UNION ALL SELECT 'enterprise', number, name FROM registry.field WHERE kind = 'enterprise' $$,
-              $$ SELECT lower(message), number, field FROM proto WHERE message IN ('Project', 'Enterprise') $$,
+                 UNION ALL SELECT kind, number, name FROM registry.field WHERE kind <> 'project' $$,
+              $$ SELECT lower(message), number, field FROM proto WHERE lower(message) = ANY (registry.kinds()) $$,
     'registry.field has the numbers and names of qipan.proto');
 -- security
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Journal: every writer, one group and one revision a transaction, nothing after the seal, nothing deleted.
 \i sql/test/helper.psql
-SELECT plan(34);
+SELECT plan(42);
 SELECT (pg_temp.add('chengguan', '{"name":"日志一","amount_total":35000000000,"tags":["链","新"],"land_mu":"3.10","industry":"C38"}')).project.id AS a \gset
 SELECT (pg_temp.add('chengguan', '{"name":"日志二"}')).project.id AS b \gset
 -- content
@@ -87,15 +87,34 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE;
 END $$;
+SELECT schema_version AS schema FROM registry.version \gset
 BEGIN;
 ALTER TABLE registry.epoch DISABLE TRIGGER epoch_fixed;
 UPDATE registry.epoch SET timeline = 77;
 SELECT pg_temp.state_of_write() AS state \gset
-SELECT epoch AS opened FROM api.link_open(1) \gset
+SELECT epoch AS opened FROM api.link_open(:schema) \gset
 SELECT last_value AS ahead FROM registry.rev_seq \gset
 ROLLBACK;
 SELECT setval('registry.rev_seq', (SELECT max(rev) FROM registry.txn)) \g /dev/null
 SELECT is(:'state'::text, '55000', 'no write on another timeline than the epoch''s');
 SELECT is(:opened, 2, 'the next link opens a new epoch');
 SELECT cmp_ok(:ahead, '>', 1000000, 'far ahead');
+-- a restored dump: another system, and sequences that may be behind the tables
+ALTER TABLE registry.epoch DISABLE TRIGGER epoch_fixed;
+UPDATE registry.epoch SET system_identifier = 'another';
+SELECT max(rev) AS top, max(grp) AS top_grp FROM registry.txn \gset
+SELECT setval('registry.rev_seq', 1), setval('registry.grp_seq', 1) \g /dev/null
+SELECT is((SELECT epoch FROM api.link_open(:schema)), 2::bigint, 'another system, another epoch');
+SELECT is((SELECT epoch FROM api.link_open(:schema)), 2::bigint, 'once');
+SELECT row_eq('SELECT void_from, start_rev >= void_from + 1000000 FROM registry.epoch WHERE epoch = 2', ROW(:top + 1::bigint, true), 'the void begins behind the last revision');
+SELECT cmp_ok((SELECT last_value FROM registry.grp_seq), '>=', :top_grp + 1000000::bigint, 'groups jump, too');
+SELECT pg_temp.epochs_back() \g /dev/null
+-- an older state of the same cluster: only who has seen the lost end can tell
+SELECT epoch AS e, rev AS r, tag AS t FROM registry.txn ORDER BY rev DESC LIMIT 1 \gset
+SELECT is((SELECT epoch FROM api.link_open(:schema, :e, :r, :t)), :e::bigint, 'a place that is held');
+SELECT is((SELECT epoch FROM api.link_open(:schema, :e, :r + 7, :t)), :e + 1::bigint, 'a place beyond the end: something was lost');
+SELECT cmp_ok((SELECT start_rev FROM registry.epoch WHERE epoch = :e + 1), '>', :r + 1000000::bigint, 'numbers begin behind all that was seen');
+SELECT is((SELECT array_agg(epoch) FROM (SELECT (api.link_open(:schema, :e, r, :t + 1)).epoch FROM generate_series(1, 9) r) x),
+    array_fill(:e + 1::bigint, ARRAY[9]), 'the epoch that was lost doesn''t open one more');
+SELECT pg_temp.epochs_back() \g /dev/null
 SELECT * FROM finish();

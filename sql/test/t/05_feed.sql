@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(32);
+SELECT plan(76);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
@@ -51,20 +51,86 @@ SELECT row_eq(format($$ SELECT r.changes, r.large, r.events FROM api.journal_rea
 SELECT is((SELECT cardinality(rows) FROM api.journal_page(:w + 1, NULL, 1000)), 300, 'but by pages');
 SELECT row_eq(format($$ SELECT min(e.idx), max(e.idx), bool_or(e.last) FROM api.journal_page(%s, 199, 100) p, unnest(p.rows) e $$, :w + 1),
     ROW(200, 299, true), 'from an idx');
--- seek
+-- seek: every place has an exact answer
+CREATE FUNCTION pg_temp.seek(epoch bigint, rev bigint, tag bigint, known jsonb DEFAULT NULL, idx int DEFAULT NULL, terms jsonb DEFAULT NULL)
+RETURNS api.journal_seek_reply LANGUAGE sql AS $$
+    SELECT api.journal_seek(pg_temp.acc('chengguan'), 'zh', epoch, rev, tag, terms, known, idx) $$;
+CREATE FUNCTION pg_temp.answer(epoch bigint, rev bigint, tag bigint, known jsonb DEFAULT NULL, idx int DEFAULT NULL, terms jsonb DEFAULT NULL)
+RETURNS text LANGUAGE sql AS $$ SELECT coalesce((s).error.code, (s).answer) FROM (SELECT pg_temp.seek(epoch, rev, tag, known, idx, terms) AS s OFFSET 0) x $$;
+CREATE FUNCTION pg_temp.place(p_rev bigint, p_idx int DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object('epoch', epoch, 'rev', rev, 'tag', tag, 'idx', p_idx)) FROM registry.txn WHERE rev = p_rev $$;
 SELECT epoch AS e, rev AS r, tag AS t FROM registry.txn ORDER BY rev DESC LIMIT 1 \gset
-CREATE FUNCTION pg_temp.seek(epoch bigint, rev bigint, tag bigint) RETURNS api.journal_seek_reply LANGUAGE sql AS $$
-    SELECT api.journal_seek(p_account => pg_temp.acc('chengguan'), p_lang => 'zh', epoch => epoch, rev => rev, tag => tag, terms => NULL) $$;
-SELECT is((pg_temp.seek(:e, :r, :t)).answer, 'OK', 'a position that is there');
-SELECT is((pg_temp.seek(:e, :r, :t + 1)).answer, 'DIVERGED', 'another tag');
-SELECT is((pg_temp.seek(:e, :r + 10, :t)).answer, 'FUTURE_REVISION', 'beyond the end');
-SELECT is((pg_temp.seek(:e + 1, :r, :t)).answer, 'DIVERGED', 'another epoch');
-SELECT is((pg_temp.seek(:e, 0, NULL)).answer, 'OK', 'from the start');
-SELECT row_eq($$ SELECT (x.s).answer, (x.s).rev, (x.s).tag FROM (SELECT pg_temp.seek(NULL, NULL, NULL) AS s) x $$,
+SELECT is(pg_temp.answer(:e, :r, :t), 'OK', 'W');
+SELECT is(pg_temp.answer(:e, :r, :t + 1), 'DIVERGED', 'W under a forged tag');
+SELECT is(pg_temp.answer(:e, :r, 0), 'OK', 'W, tag not known');
+SELECT is(pg_temp.answer(:e, :r + 1, :t), 'FUTURE_REVISION', 'W + 1');
+SELECT row_eq(format('SELECT (s).answer, (s).rev FROM (SELECT pg_temp.seek(%s, 9223372036854775807, 1) AS s OFFSET 0) x', :e), ROW('FUTURE_REVISION'::text, :r::bigint), '2^63 - 1, with the newest');
+SELECT is(pg_temp.answer(:e, 9223372036854775807, 1, NULL, 2147483647), 'FUTURE_REVISION', 'with an idx, too');
+SELECT is(pg_temp.answer(:e + 1, :r, :t), 'DIVERGED', 'an epoch to come');
+SELECT is(pg_temp.answer(9223372036854775807, 9223372036854775807, -1), 'DIVERGED', 'all of it at once');
+SELECT is(pg_temp.answer(:e, -1, :t), 'INVALID_ARGUMENT', 'negative');
+SELECT is(pg_temp.answer(-1, 1, :t), 'INVALID_ARGUMENT', 'negative epoch');
+SELECT is(pg_temp.answer(:e, :r, :t, NULL, 299), 'OK', 'the last idx');
+SELECT is(pg_temp.answer(:e, :r, :t, NULL, 300), 'INVALID_ARGUMENT', 'an idx beyond the revision''s changes');
+SELECT is(pg_temp.answer(:e, :r, :t, NULL, -1), 'INVALID_ARGUMENT', 'a negative one');
+SELECT is(pg_temp.answer(:e, :gap, (SELECT tag FROM registry.txn WHERE rev = :gap)), 'OK', 'a tombstone is a place');
+SELECT is(pg_temp.answer(:e, :gap, (SELECT tag FROM registry.txn WHERE rev = :gap), NULL, 0), 'INVALID_ARGUMENT', 'without changes');
+SELECT row_eq('SELECT (s).answer, (s).rev, (s).epoch, (s).tag FROM (SELECT pg_temp.seek(NULL, 0, NULL) AS s OFFSET 0) x',
+    ROW('OK'::text, 0::bigint, 1::bigint, NULL::bigint), 'from the start');
+SELECT is(pg_temp.answer(1, 0, 0), 'OK', 'the place before the first');
+SELECT row_eq($$ SELECT (s).answer, (s).rev, (s).tag FROM (SELECT pg_temp.seek(NULL, NULL, NULL) AS s OFFSET 0) x $$,
     ROW('OK'::text, :r::bigint, :t::bigint), 'the newest');
-INSERT INTO registry.setting VALUES ('journal.min_rev', '5');
-SELECT is((pg_temp.seek(:e, 2, (SELECT tag FROM registry.txn WHERE rev = 2))).answer, 'COMPACTED', 'older than what is kept');
+-- what is kept
+SELECT rev AS min FROM registry.txn WHERE rev > 5 ORDER BY rev LIMIT 1 \gset
+INSERT INTO registry.setting VALUES ('journal.min_rev', :min);
+SELECT is((SELECT min_rev FROM api.journal_watermark()), :min::bigint, 'a daemon learns what is kept');
+SELECT row_eq(format('SELECT (s).answer, (s).min_rev FROM (SELECT pg_temp.seek(%s, %s, %s) AS s OFFSET 0) x', :e, :min - 2, (SELECT tag FROM registry.txn WHERE rev = :min - 2)),
+    ROW('COMPACTED'::text, :min::bigint), 'min - 2: older than what is kept');
+SELECT is(pg_temp.answer(:e, :min - 1, (SELECT tag FROM registry.txn WHERE rev = :min - 1)), 'OK', 'min - 1: nothing is missing behind it');
+SELECT is(pg_temp.answer(:e, :min, (SELECT tag FROM registry.txn WHERE rev = :min)), 'OK', 'min');
+SELECT is(pg_temp.answer(:e, :min - 2, 77), 'DIVERGED', 'older, and of another history');
+SELECT is(pg_temp.answer(1, 0, 0), 'COMPACTED', 'the place before the first');
+SELECT row_eq('SELECT (s).answer, (s).rev, (s).tag FROM (SELECT pg_temp.seek(0, 0, 0) AS s OFFSET 0) x',
+    ROW('OK'::text, :min - 1::bigint, (SELECT tag FROM registry.txn WHERE rev = :min - 1)), 'from the start is from what is kept');
+SELECT is((SELECT min_rev FROM api.journal_retain()), :min::bigint, 'nothing is as old as that');
+UPDATE registry.setting SET value = '-100 years' WHERE key = 'journal.retention';
+SELECT is((SELECT min_rev FROM api.journal_retain()), :r + 1::bigint, 'without retention only the newest');
+SELECT is(pg_temp.answer(:e, :r, :t), 'OK', 'whoever is there goes on');
+SELECT is(pg_temp.answer(:e, :r - 1, (SELECT tag FROM registry.txn WHERE rev = :r - 1)), 'COMPACTED', 'all others are too late');
+UPDATE registry.setting SET value = '90 days' WHERE key = 'journal.retention';
+SELECT is((SELECT min_rev FROM api.journal_retain()), :r + 1::bigint, 'it never moves back');
+SELECT is((SELECT count(*) FROM registry.txn WHERE rev < :r), (SELECT count(*) FROM registry.txn) - 1, 'and nothing is deleted');
 DELETE FROM registry.setting WHERE key = 'journal.min_rev';
+-- forks
+SELECT is(pg_temp.answer(:e, :r, 0, (SELECT jsonb_agg(pg_temp.place(1)) FROM generate_series(1, 17))), 'INVALID_ARGUMENT', 'too many known places');
+SELECT is(pg_temp.answer(:e, :r, 0, '[{"epoch":1,"rev":-1}]'), 'INVALID_ARGUMENT', 'a known place that can''t be');
+ALTER TABLE registry.epoch DISABLE TRIGGER epoch_fixed;
+UPDATE registry.epoch SET timeline = 77;
+SELECT api.link_open(schema_version) FROM registry.version \g /dev/null
+SELECT start_rev AS s FROM registry.epoch ORDER BY epoch DESC LIMIT 1 \gset
+SELECT is(pg_temp.answer(:e, :r, :t), 'OK', 'the last of the old epoch goes on');
+SELECT is((pg_temp.seek(:e, :r + 3, 5)).answer, 'DIVERGED', 'a number of the lost end');
+SELECT is((pg_temp.seek(:e, :r + 3, 5)).fork, NULL, 'no fork without known places');
+SELECT is(pg_temp.answer(:e + 1, :r + 3, 5), 'DIVERGED', 'a number of the void');
+SELECT is(pg_temp.answer(:e + 1, :s - 2, 0), 'DIVERGED', 'its last but one');
+SELECT row_eq(format('SELECT epoch, rev, tag FROM api.journal_watermark()'), ROW(:e + 1::bigint, :s - 1::bigint, NULL::bigint), 'a daemon begins in front of the new one');
+SELECT is(pg_temp.answer(:e + 1, :s - 1, 0), 'OK', 'where a daemon begins is a place');
+SELECT is(pg_temp.answer(:e + 1, :s - 1, 9), 'DIVERGED', 'but not under a tag');
+SELECT is(pg_temp.answer(:e + 1, :s, 0), 'FUTURE_REVISION', 'the first of the new epoch is still to come');
+SELECT is(pg_temp.answer(:e, :s, 0), 'DIVERGED', 'and was never one of the old');
+SELECT is((pg_temp.seek(:e, :r + 3, 5, known)).fork, ROW(:e, :gap, NULL, (SELECT tag FROM registry.txn WHERE rev = :gap), NULL)::api.cursor, 'the fork: the newest shared place')
+    FROM (SELECT jsonb_build_array(jsonb_build_object('epoch', :e, 'rev', :r + 2, 'tag', 3), pg_temp.place(:r) || '{"tag":12}', pg_temp.place(2),
+                                   pg_temp.place(:gap), pg_temp.place(:gap - 1)) AS known) x;
+SELECT is((pg_temp.seek(:e, :r + 3, 5, jsonb_build_array(pg_temp.place(:r, 7), pg_temp.place(2)))).fork,
+    ROW(:e, :r, 7, :t, NULL)::api.cursor, 'inside a revision');
+SELECT is((pg_temp.seek(:e, :r + 3, 5, '[{"epoch":1,"rev":0,"tag":0}]')).fork, ROW(1, 0, NULL, 0, NULL)::api.cursor, 'the beginning is shared by all');
+SELECT is((pg_temp.seek(:e, :r + 3, 5, jsonb_build_array(pg_temp.place(3) - 'tag'))).fork, NULL, 'a number alone is no evidence');
+SELECT pg_temp.epochs_back() \g /dev/null
+-- terms
+SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]'), 'INVALID_ARGUMENT', 'a label is no code');
+SELECT is((pg_temp.seek(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]')).error.allowed, '{talks}', 'this is the code');
+SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["due","receipt"]}]'), 'OK', 'kinds');
+SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["account"]}]'), 'INVALID_ARGUMENT', 'no kind');
 -- log
 SELECT results_eq(format($$ SELECT e.version, e.view, e.row IS NULL, e.actor FROM
         api.project_log(pg_temp.acc('dongshan'), 'zh', %L, NULL, NULL) l, unnest(l.rows) e $$, :'a'),
