@@ -63,6 +63,8 @@ static bool on_greeted(void *owner, PGresult *row)
     }
     d->epoch = epoch;
     pool_set_epoch(d->pool, epoch);
+    if (d->journal)
+        journal_doubt(d->journal);
     return true;
 }
 

@@ -322,6 +322,8 @@ static bool take_revision(struct watch *w, struct packed *p)
 
 static void take_page(struct watch *w, const struct page *page)
 {
+    if (page->n == 0) /* the void between two epochs */
+        w->at = page->settled;
     for (size_t i = 0; i < page->n; i++) {
         struct packed *p = page->revisions[i];
         if (p->at.rev <= w->at.rev)
@@ -359,7 +361,7 @@ static bool take_from_pages(struct watch *w, const struct packed *in_ring)
     if (!part && in_ring)
         part = in_ring->at.rev;
     if (!part) {
-        const struct page *page = pages_behind(hub->pages, w->at.rev, hub->newest.rev);
+        const struct page *page = pages_behind(hub->pages, w->at.rev, hub->newest);
         const struct packed *large = page ? large_next(w, page) : NULL;
         if (page && !large)
             take_page(w, page);

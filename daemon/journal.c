@@ -76,7 +76,11 @@ struct journal {
     uint64_t poll_ms;
     struct sequencer sequencer;
     int64_t epoch;
+    uint64_t tag; /* of the watermark's revision, when it is known */
     bool begun, reading, again;
+    bool doubt,
+        looked_back; /* is this still the registry we knew? looked_back: the read in flight asks that */
+    bool tagged;
     int32_t limit; /* revisions of the next read; less after a page that didn't fit */
     struct journal_query query;
     struct pool_job start;
@@ -114,10 +118,12 @@ static void on_start(struct pool_job *job, const struct pool_answer *a)
         return; /* the poll tries again */
     }
     j->epoch = int8_at(a->row, 0);
+    j->tag = (uint64_t)int8_at(a->row, 2);
+    j->tagged = !PQgetisnull(a->row, 0, 2); /* an epoch's very beginning has none */
     sequencer_init(&j->sequencer, int8_at(a->row, 1));
     j->begun = true;
     log_info("journal", "epoch %lld, watermark %lld", (long long)j->epoch, (long long)j->sequencer.watermark);
-    j->events.begins(j->events.owner, j->epoch, j->sequencer.watermark, (uint64_t)int8_at(a->row, 2));
+    j->events.begins(j->events.owner, j->epoch, j->sequencer.watermark, j->tag);
     read_on(j);
 }
 
@@ -177,12 +183,16 @@ static void arm_gap(struct journal *j)
         deadline_set(j->deadlines, &j->gap, due > now ? (due - now) / 1000 + 1 : 1);
 }
 
-/* Another epoch has begun: numbers jump, so the watermark is looked up anew. */
+/* Another epoch has begun: numbers jump, so the watermark is looked up anew. Or the registry isn't the one we knew: a restored
+ * one may have the same epoch, but not our last revision. */
 static bool epoch_moved(struct journal *j, const Qipan__JournalReadReply *reply)
 {
-    bool moved = false;
+    bool moved = reply->has_epoch && reply->epoch != j->epoch;
     for (size_t i = 0; i < reply->n_rows; i++)
         moved |= reply->rows[i]->epoch != j->epoch;
+    if (j->looked_back)
+        moved |= reply->n_rows == 0 || reply->rows[0]->rev != j->sequencer.watermark ||
+                 reply->rows[0]->tag != j->tag;
     return moved;
 }
 
@@ -190,20 +200,26 @@ static void take_rows(struct journal *j, struct journal_rows *rows)
 {
     Qipan__JournalReadReply *reply = rows->reply;
     if (epoch_moved(j, reply)) {
+        j->again = false;
         start(j);
         return;
     }
     int64_t revs[READ_ROWS];
-    size_t n = reply->n_rows < READ_ROWS ? reply->n_rows : READ_ROWS;
+    Qipan__Revision **fresh = reply->rows + j->looked_back;
+    size_t n = reply->n_rows - j->looked_back;
+    n = n < READ_ROWS ? n : READ_ROWS;
     for (size_t i = 0; i < n; i++)
-        revs[i] = reply->rows[i]->rev;
+        revs[i] = fresh[i]->rev;
     if (n)
         FAILPOINT("journal-read");
     size_t good = sequencer_read(&j->sequencer, revs, n, now_us());
     for (size_t i = 0; i < good; i++)
-        j->events.revision(j->events.owner, rows, reply->rows[i]);
-    if (good)
+        j->events.revision(j->events.owner, rows, fresh[i]);
+    if (good) {
         FAILPOINT("journal-published");
+        j->tag = fresh[good - 1]->tag;
+        j->tagged = true;
+    }
     if (good && good == n)
         j->again = true; /* there may be more: the page ends by size as well as by number */
     arm_gap(j);
@@ -214,6 +230,7 @@ static void on_rows(struct journal_query *q, struct journal_rows *rows, const ch
     struct journal *j = container_of(q, struct journal, query);
     j->reading = false;
     j->limit = rows ? READ_ROWS : j->limit > 8 ? j->limit / 8 : 1;
+    j->doubt |= !rows && j->looked_back;
     if (rows)
         take_rows(j, rows);
     else
@@ -228,7 +245,15 @@ static void read_on(struct journal *j)
     j->reading = true;
     j->query.done = on_rows;
     j->query.job.lane = POOL_FEED;
-    journal_read(j, &j->query, j->sequencer.watermark, j->limit);
+    j->looked_back = j->doubt && j->tagged;
+    j->doubt = false;
+    journal_read(j, &j->query, j->sequencer.watermark - j->looked_back, j->limit + j->looked_back);
+}
+
+void journal_doubt(struct journal *j)
+{
+    j->doubt = true;
+    journal_kick(j);
 }
 
 void journal_kick(struct journal *j)

@@ -12,7 +12,6 @@ struct slot {
     struct page page;
     int64_t after_rev, upto_rev; /* covers the revisions between; of a part: upto_rev is the revision, … */
     int32_t after_idx, upto_idx; /* … and these its events; after_idx NO_PART otherwise */
-    int64_t settled;             /* when it was asked for: what came above may have had gaps */
     size_t bytes;
     bool asked, stale;
     struct journal_query query;
@@ -68,13 +67,13 @@ static bool pack_rows(struct slot *s, struct journal_rows *rows)
         return false;
     for (size_t i = 0; i < n; i++) {
         const Qipan__Revision *revision = rows->reply->rows[i];
-        if (s->after_idx == NO_PART && revision->rev > s->settled)
+        if (s->after_idx == NO_PART && revision->rev > s->page.settled.rev)
             break;
         if (!(s->page.revisions[s->page.n] = packed_new(rows, revision)))
             return false;
         s->page.n++;
     }
-    return s->page.n > 0;
+    return true;
 }
 
 static void on_pause_over(struct deadline *d)
@@ -102,15 +101,15 @@ static void on_rows(struct journal_query *q, struct journal_rows *rows, const ch
         return;
     }
     if (!rows || !pack_rows(s, rows)) {
-        failed(s, rows ? "nothing there" : code);
+        failed(s, rows ? "no memory" : code);
         return;
     }
     s->asked = false;
     pages->n_asked--;
     pages->limit = JOURNAL_PAGE;
-    const struct packed *last = s->page.revisions[s->page.n - 1];
+    const struct packed *last = s->page.n ? s->page.revisions[s->page.n - 1] : NULL;
     if (s->after_idx == NO_PART)
-        s->upto_rev = last->at.rev;
+        s->upto_rev = last ? last->at.rev : s->page.settled.rev;
     else
         s->upto_idx = last->n ? last->events[last->n - 1].event->idx : s->after_idx + 1;
     s->bytes = sizeof *s + 2 * rows->arena.used; /* as rows, and packed */
@@ -142,7 +141,7 @@ static const struct page *use(struct slot *s)
     return &s->page;
 }
 
-const struct page *pages_behind(struct pages *pages, int64_t after_rev, int64_t settled)
+const struct page *pages_behind(struct pages *pages, int64_t after_rev, struct place settled)
 {
     struct slot *s;
     for (s = TAILQ_FIRST(&pages->slots); s; s = TAILQ_NEXT(s, link)) {
@@ -154,7 +153,7 @@ const struct page *pages_behind(struct pages *pages, int64_t after_rev, int64_t 
             return NULL;
     }
     if ((s = ask(pages, after_rev, NO_PART))) {
-        s->settled = settled;
+        s->page.settled = settled;
         journal_read(pages->journal, &s->query, after_rev, pages->limit);
     }
     return NULL;

@@ -13,6 +13,7 @@ struct page {
     struct packed *
         *revisions; /* dense within an epoch, in order; of a part just the one, with the events asked for */
     size_t n;
+    struct place settled; /* when it was asked for; with n = 0 nothing stands before that */
 };
 
 struct pages;
@@ -21,9 +22,9 @@ struct pages *pages_new(struct loop *loop, struct deadlines *deadlines, struct j
 void pages_free(struct pages *pages);
 void pages_forget(struct pages *pages); /* the history changed: what was read or asked for is void */
 
-/* A page with the first revision behind after_rev in it; nothing above settled, the daemon's own watermark, is told. NULL:
+/* A page with the first revision behind after_rev in it, none above settled, the daemon's own watermark. NULL:
  * not there yet, arrived() will be called. Valid until the next call. */
-const struct page *pages_behind(struct pages *pages, int64_t after_rev, int64_t settled);
+const struct page *pages_behind(struct pages *pages, int64_t after_rev, struct place settled);
 /* Events of one large revision behind after_idx (-1: from its start); no events: that was its last. */
 const struct page *pages_part(struct pages *pages, int64_t rev, int32_t after_idx);
 
