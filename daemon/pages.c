@@ -111,7 +111,7 @@ static void on_rows(struct journal_query *q, struct journal_rows *rows, const ch
     if (s->after_idx == NO_PART)
         s->upto_rev = last ? last->at.rev : s->page.settled.rev;
     else
-        s->upto_idx = last->n ? last->events[last->n - 1].event->idx : s->after_idx + 1;
+        s->upto_idx = last && last->n ? last->events[last->n - 1].event->idx : s->after_idx + 1;
     s->bytes = sizeof *s + 2 * rows->arena.used; /* as rows, and packed */
     pages->bytes += s->bytes;
     keep_bounded(pages);

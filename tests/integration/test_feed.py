@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a watch is promised at its edges: every place a reader may name, credit, readers that stop, daemons that lag."""
+import os
+import re
+import signal
+import time
+
+import pytest
+from peer import OPS, Gone, cursor_of_event, cursor_text, pb
+from steps import add, edit, pid_of, refusal, resident_kb, wait_for
+
+MOST = 16 << 20
+
+
+@pytest.fixture
+def bureau(county):
+    return county.peer("bureau")
+
+
+@pytest.fixture
+def dongshan(county):
+    return county.peer("dongshan")
+
+
+def grant(watch, n):
+    watch.peer.link.send(pb.Frame(credit=pb.Credit(call=watch.call, bytes=n)))
+
+
+def versions(events, project):
+    return [e.version for e in events if e.object == project.id]
+
+
+def of(project):
+    return [{"field": "project", "op": "=", "values": [project.id]}]
+
+
+def edit_many(peer, project, n, size=20):
+    """n edits, each a revision or part of one; unanswered at most 50."""
+    flying = []
+    for k in range(n):
+        flying.append(edit(peer, project, summary=f"{k} " + "字" * size))
+        if len(flying) == 50:
+            peer.finish(flying.pop(0))
+    for one in flying:
+        peer.finish(one)
+
+
+def silent(watch, seconds):
+    """Nothing at all comes, bookmarks neither."""
+    with pytest.raises(TimeoutError):
+        watch.next(timeout=seconds)
+
+
+def ended(watch, timeout=10):
+    """The error that ends it."""
+    until = time.monotonic() + timeout
+    while True:
+        feed = watch.next(until - time.monotonic())
+        if feed.HasField("error"):
+            watch.peer.watches.pop(watch.call)
+            return feed
+
+
+# ---------------------------------------------------------------- where a watch begins
+
+def test_every_place_has_its_answer(new_county):
+    county = new_county("--bare")
+    writer, reader = county.peer("dongshan"), county.peer("bureau")
+    project = add(writer)
+    for n in range(20):
+        writer.finish(edit(writer, project, summary=f"第{n}次"))
+    places = {int(rev): pb.Cursor(epoch=int(epoch), rev=int(rev), tag=int(tag) & (1 << 64) - 1) for rev, epoch, tag in
+              county.psql("SELECT rev, epoch, tag FROM registry.txn ORDER BY rev")}
+    newest = max(places)
+    oldest = newest - 10
+    county.psql(f"INSERT INTO registry.setting VALUES ('journal.min_rev', '{oldest}')")
+
+    def from_(*, epoch=places[newest].epoch, rev, tag=None, idx=None):
+        cursor = pb.Cursor(epoch=epoch, rev=rev, tag=places[rev].tag if tag is None else tag)
+        if idx is not None:
+            cursor.idx = idx
+        return cursor
+
+    def revs(cursor, n):
+        watch = reader.watch(after=cursor, echo=True)
+        events = watch.until(lambda e: e.rev == newest) if n else []
+        while watch.state != "LIVE":
+            assert not watch.next().events
+        watch.cancel()
+        assert cursor_text(watch.seen) == cursor_text(places[newest])
+        return [e.rev for e in events]
+
+    # 0 begins with the first that is kept, like from_start
+    assert revs(pb.Cursor(rev=0), 1) == list(range(oldest, newest + 1))
+    assert cursor_text(reader.watch(from_start=True).at) == cursor_text(places[oldest - 1])
+    # before the first that is kept
+    too_old = refusal(lambda: reader.watch(after=places[oldest - 2]))
+    assert (too_old.code, too_old.rev) == ("COMPACTED", oldest)
+    # the first, its neighbour, and the newest
+    assert revs(places[oldest - 1], 1) == list(range(oldest, newest + 1))
+    assert revs(places[oldest], 1) == list(range(oldest + 1, newest + 1))
+    assert revs(places[newest], 0) == []
+    # an idx beyond the revision's last change is all of it
+    assert revs(from_(rev=newest, idx=10 ** 6), 0) == []
+    assert revs(from_(rev=newest - 1, idx=2 ** 31 - 1), 1) == [newest]
+    # the future
+    for rev in (newest + 1, newest + 10 ** 5, 2 ** 63 - 1):
+        future = refusal(lambda r=rev: reader.watch(after=from_(rev=r, tag=7)))
+        assert (future.code, future.rev) == ("FUTURE_REVISION", newest), rev
+    # another history
+    assert refusal(lambda: reader.watch(after=from_(rev=newest, tag=places[newest].tag ^ 1))).code == "DIVERGED"
+    assert refusal(lambda: reader.watch(after=from_(rev=newest, epoch=places[newest].epoch + 1))).code == "DIVERGED"
+    # what can't be
+    for wrong in (pb.Cursor(epoch=1, rev=-1, tag=1), pb.Cursor(epoch=-1, rev=newest, tag=1), from_(rev=newest, idx=-1),
+                  pb.Cursor(epoch=1, rev=newest, tag=places[newest].tag, object="x" * 65)):
+        error = refusal(lambda c=wrong: reader.watch(after=c))
+        assert (error.code, error.field) == ("INVALID_ARGUMENT", "after"), wrong
+    many = [places[newest]] * 17
+    error = refusal(lambda: reader.watch(after=places[newest], known=many))
+    assert (error.code, error.field) == ("INVALID_ARGUMENT", "known")
+
+
+def test_a_daemon_that_is_behind_says_so(new_county):
+    """One daemon's link to the journal hangs, another goes on: a reader who comes from there is neither answered from behind nor kept waiting."""
+    county = new_county("--bare", "--daemons", "2")
+    county.kill(2)
+    county.start(2)  # so that its links are the youngest
+    writer, reader = county.peer("dongshan"), county.peer("bureau", n=2)
+    project = add(writer)
+    reader.watch(terms=of(project))
+    (backend,) = county.psql("SELECT pid FROM pg_stat_activity WHERE query LIKE '%journal_read%' AND state = 'idle' "
+                             "ORDER BY backend_start DESC LIMIT 1")[0]
+    os.kill(int(backend), signal.SIGSTOP)
+    try:
+        there = county.peer("bureau").watch(terms=of(project))
+        writer.finish(edit(writer, project, summary="新的"))
+        place = cursor_of_event(there.until(lambda e: e.version == 2)[-1])
+        begun = time.monotonic()
+        error = refusal(lambda: reader.watch(after=place))
+        assert error.code == "RETRY_ELSEWHERE" and error.HasField("retry_after_ms")
+        assert 1.5 < time.monotonic() - begun < 6
+    finally:
+        os.kill(int(backend), signal.SIGCONT)
+    watch = reader.watch(after=place, terms=of(project))
+    writer.finish(edit(writer, project, summary="再新的"))
+    assert versions(watch.until(lambda e: e.version == 3), project) == [3]
+
+
+# ---------------------------------------------------------------- many watches, many terms
+
+def test_twins_and_numbers_in_use(county, bureau, dongshan):
+    project = add(dongshan)
+    twins = [bureau.watch(terms=of(project)) for _ in range(2)]
+    op = OPS["watch"]
+    payload = op.request(terms=of(project)).SerializeToString()
+    bureau.link.send(pb.Frame(call=pb.Call(call=twins[0].call, op=op.number, payload=payload)))
+    while twins[0].call not in bureau.replies:
+        bureau.turn()
+    assert bureau.replies.pop(twins[0].call).error.code == "PROTOCOL_ERROR"
+    dongshan.finish(edit(dongshan, project, summary="双份"))
+    for twin in twins:
+        assert versions(twin.until(lambda e: e.version == 2), project) == [2]
+    for _ in range(14):
+        bureau.watch(terms=of(project))
+    assert refusal(lambda: bureau.watch(terms=of(project))).code == "BUSY"
+
+
+def test_terms_at_their_limits(county, bureau, dongshan):
+    project = add(dongshan, amount_total=15000)
+    term = {"field": "stage", "op": "=", "values": ["lead"]}
+    assert refusal(lambda: bureau.watch(terms=[term] * 17)).code == "TOO_LARGE"
+    assert refusal(lambda: bureau.watch(terms=[term] * 2000)).code == "TOO_LARGE"
+    assert refusal(lambda: bureau.watch(terms=[{**term, "values": ["lead"] * 10000}])).code == "TOO_LARGE"
+    for bad in ({"field": "office", "op": "=", "values": []}, {"field": "stage", "op": "=", "values": ["lead"] * 201},
+                {"field": "stage", "op": "~", "values": ["lead"]}, {"field": "name", "op": "=", "values": ["x"]}):
+        error = refusal(lambda t=bad: bureau.watch(terms=[t]))
+        assert (error.code, error.field) == ("INVALID_ARGUMENT", bad["field"]), bad["field"]
+        assert list(error.allowed)
+    # a reversed range holds for nothing, one that is just closed for its ends
+    amounts = {"reversed": ("150.01", "149.99"), "closed": ("150.00", "150.00"), "open": ("0", None)}
+    watches = {name: bureau.watch(terms=of(project) + [
+        {"field": "amount_total", "op": op, "values": [end]} for op, end in zip((">=", "<="), ends) if end])
+        for name, ends in amounts.items()}
+    dongshan.finish(edit(dongshan, project, summary="范围"))
+    for name in ("closed", "open"):
+        assert versions(watches[name].until(lambda e: e.version == 2), project) == [2]
+    assert not [f for f in watches["reversed"].feeds if f.events]
+
+
+def test_views_follow_an_object_through_the_index(county, dongshan):
+    """Filed under one value, a watch still hears of an object that comes from or goes to another."""
+    bureau = county.peer("bureau")
+    project = add(dongshan, tags=["链"])
+
+    def by(field, *values):
+        return bureau.watch(terms=of(project) + [{"field": field, "op": "=", "values": list(values)}] if field == "stage" else
+                            [{"field": field, "op": "=", "values": list(values)}])
+
+    tag, other, none = by("tags", "链"), by("tags", "新", "智"), by("park", "")
+    edits = [{"summary": "一"}, {"tags": ["新", "大"]}, {"tags": ["大"]}, {"tags": ["大", "链"]}]
+    for fields in edits:
+        dongshan.finish(edit(dongshan, project, **fields))
+
+    def views(watch):
+        events = watch.until(lambda e: e.object == project.id and e.version == (4 if watch is other else 5))
+        return [(e.version, e.view) for e in events if e.object == project.id]
+
+    assert views(tag) == [(2, "update"), (3, "leave"), (5, "enter")]
+    assert views(other) == [(3, "enter"), (4, "leave")]
+    assert views(none) == [(n, "update") for n in (2, 3, 4, 5)]
+
+
+# ---------------------------------------------------------------- credit
+
+def test_a_paused_watch_gets_nothing(county, bureau, dongshan):
+    project = add(dongshan)
+    paused, other = bureau.watch(terms=of(project), credit=0), bureau.watch(terms=of(project))
+    for n in range(5):
+        dongshan.finish(edit(dongshan, project, summary=f"{n}"))
+    assert versions(other.until(lambda e: e.version == 6), project) == [2, 3, 4, 5, 6]
+    silent(paused, 6)
+    grant(paused, 1 << 16)
+    assert versions(paused.until(lambda e: e.version == 6), project) == [2, 3, 4, 5, 6]
+
+
+def test_credit_is_spent_and_granted(county, bureau, dongshan, rng):
+    """What is sent is what was granted, but for the end of the last frame; and all of it comes in the end."""
+    project = add(dongshan)
+    watch = bureau.watch(terms=of(project), credit=1000)
+    edit_many(dongshan, project, 60, size=200)
+    granted, taken, events, most = 1000, 0, [], 0
+    until = time.monotonic() + 60
+    while len(versions(events, project)) < 60:
+        try:
+            feed = watch.next(timeout=0.3)
+        except TimeoutError:
+            assert taken >= granted and time.monotonic() < until
+            n = rng.randrange(1, 5000)
+            granted += n
+            grant(watch, n)
+            continue
+        assert taken < granted, "sent without credit"
+        taken += len(feed.SerializeToString()) + 3
+        most = max(most, len(feed.SerializeToString()))
+        events += feed.events
+    assert versions(events, project) == list(range(2, 62))
+    assert taken < granted + most + 10
+
+
+def test_credit_that_cannot_be(county, bureau, dongshan):
+    project = add(dongshan)
+    for n in (MOST + 1, 1 << 32, (1 << 64) - 1):
+        error = refusal(lambda c=n: bureau.watch(terms=of(project), credit=c))
+        assert (error.code, error.field) == ("INVALID_ARGUMENT", "credit")
+    for n in (MOST + 1, 1 << 32, (1 << 64) - 1, MOST):  # the last one only together with what it has
+        watch = bureau.watch(terms=of(project), credit=MOST)
+        while watch.state != "LIVE":
+            watch.next()
+        grant(watch, n)
+        feed = ended(watch) if n != MOST else None
+        if feed is None:  # LIVE took a few bytes: fill up exactly, then one more
+            grant(watch, 1 << 20)
+            feed = ended(watch)
+        assert (feed.error.code, feed.error.field) == ("INVALID_ARGUMENT", "credit")
+    # the number is free again, and whom it doesn't concern isn't disturbed
+    grant(watch, 100)
+    op = OPS["watch"]
+    bureau.link.send(pb.Frame(call=pb.Call(call=watch.call, op=op.number, payload=op.request(terms=of(project)).SerializeToString())))
+    bureau.wait(watch.call)
+    bureau.link.send(pb.Frame(credit=pb.Credit(call=4242, bytes=1)))
+    assert bureau.do("whoami").account == "bureau"
+    nobody = county.peer("bureau")
+    nobody.link.send(pb.Frame(credit=pb.Credit(bytes=1)))
+    with pytest.raises(Gone) as gone:
+        nobody.do("whoami")
+    assert gone.value.code == "PROTOCOL_ERROR"
+
+
+# ---------------------------------------------------------------- readers that stop
+
+def test_one_who_stops_delays_nobody(new_county):
+    """He costs a place and his connection's buffers; the others and the writers don't notice; later he gets all of it."""
+    county = new_county("--bare")
+    writer, quick = county.peer("dongshan"), county.peer("bureau")
+    project = add(writer)
+    stopped = [county.peer("bureau") for _ in range(20)]
+    theirs = [peer.watch(terms=of(project), credit=MOST) for peer in stopped]
+    watch = quick.watch(terms=of(project), credit=MOST)
+    before = resident_kb(county)
+    edit_many(writer, project, 1500, size=1000)
+    events = watch.until(lambda e: e.version == 1501, timeout=60)
+    assert versions(events, project) == list(range(2, 1502))
+    # 1 500 × some 6 KB: without a bound each would owe 9 MB. The ring and the page cache are everybody's.
+    assert resident_kb(county) - before < 20 * 300 + 48 * 1024
+    for one in theirs[:3]:
+        events = one.until(lambda e: e.version == 1501, timeout=60)
+        assert versions(events, project) == list(range(2, 1502))
+
+
+def test_lapsed(new_county):
+    """He stands still until his place isn't kept any more: he is told, and which is the first that is."""
+    county = new_county("--bare")
+    writer, reader = county.peer("dongshan"), county.peer("bureau")
+    project = add(writer)
+    still, other = reader.watch(terms=of(project), credit=300), reader.watch(terms=of(project))
+    for n in range(30):
+        writer.finish(edit(writer, project, summary=f"第{n}次"))
+    assert versions(other.until(lambda e: e.version == 31), project) == list(range(2, 32))
+    (newest,) = county.psql("SELECT max(rev) FROM registry.txn")[0]
+    county.psql(f"INSERT INTO registry.setting VALUES ('journal.min_rev', '{newest}')")
+    feed = ended(still, timeout=30)
+    assert (feed.state, feed.error.code, feed.error.rev) == ("LAPSED", "COMPACTED", int(newest))
+    again = refusal(lambda: reader.watch(after=still.seen))
+    assert (again.code, again.rev) == ("COMPACTED", int(newest))
+    writer.finish(edit(writer, project, summary="后来"))
+    assert versions(other.until(lambda e: e.version == 32), project) == [32]
