@@ -115,9 +115,10 @@ lint: deps ## format, floors, operations, options, translations, static analysis
 	@$(MAKE) -s --no-print-directory all
 	@tests/lint/run-all
 
-bench: deps $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare ## measure, print ratios, write build/bench.json
-	@$(MAKE) -s --no-print-directory all
-	@tests/bench/run
+bench: deps ## side by side with the peers; ONLY=name picks rows, BENCH_RUNS=3 how often; writes build/bench.json
+	@deploy/packages --install bench
+	@$(MAKE) -s --no-print-directory all $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare
+	@tests/bench/run $(ONLY)
 
 -include tests/fuzz/fuzz.mk
 -include tests/sim/sim.mk

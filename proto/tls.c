@@ -491,6 +491,17 @@ static bool server_usage(const struct tls *t)
            (X509_get_extended_key_usage(leaf) & XKU_SSL_SERVER);
 }
 
+/* The certificates a client sent beside its own have served: the verified chain is of our own copies. They are a sixth
+ * of an idle link's memory, and OpenSSL keeps them as long as the link. */
+static void forget_issuers(const struct tls *t)
+{
+    STACK_OF(X509) *sent =
+        SSL_get_peer_cert_chain(t->ssl); /* the session's own stack, at a server without the leaf */
+
+    while (sk_X509_num(sent) > 0)
+        X509_free(sk_X509_pop(sent));
+}
+
 static void tls_shake(struct tls *t)
 {
     int ret;
@@ -506,6 +517,8 @@ static void tls_shake(struct tls *t)
         t->cert_refused = true;
     } else {
         t->state = TLS_OPEN;
+        if (SSL_is_server(t->ssl))
+            forget_issuers(t);
     }
 }
 

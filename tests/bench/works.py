@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: each group is one run of a few works, ours and theirs in turn. Returns {row: (ours, theirs)}."""
+import csv
+import json
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import peers
+from county import BUILD, SERVER_CORE, Idle, load, private_kb
+
+SUBSCRIBERS = 1000
+IMPORT_ROWS = 20_000
+GROUPS = []
+
+
+def group(**rows):
+    def mark(function):
+        function.rows = rows
+        GROUPS.append(function)
+        return function
+    return mark
+
+
+def per_second(result):
+    return result["acked"] / result["seconds"] if result else None
+
+
+def per_core(result, what):
+    """A second of the server's CPU: counts also when the load or the disk is what limits."""
+    return result[what] / result["server_s"] if result and result["server_s"] else None
+
+
+def best(values):
+    return max((v for v in values if v), default=None)
+
+
+def peer_load(peer, mode, *args, apart=True):
+    return load(mode, peer.speech, peer.address, peer.pids, *args, apart=apart)
+
+
+def person(county, prefix=""):
+    return [f"--{prefix}cert", f"{county.pki}/chengguan.pem", f"--{prefix}key", f"{county.pki}/chengguan.key"]
+
+
+# ---------------------------------------------------------------- edits
+
+EDIT = """\\set i random(1, {projects})
+SELECT e FROM bench_id b, api.project_edit(1, 'zh', gen_random_uuid()::text, '\\x00'::bytea, NULL, b.id,
+  jsonb_build_object('summary', md5(random()::text)), NULL, NULL, NULL) e WHERE b.i = :i;
+"""
+PLAIN = """\\set i random(1, {projects})
+UPDATE bench_plain SET summary = md5(random()::text), version = version + 1 WHERE i = :i;
+"""
+
+
+def prepare(county):
+    county.sql("""CREATE TABLE IF NOT EXISTS bench_id AS SELECT row_number() OVER () i, id FROM registry.project;
+                  CREATE UNIQUE INDEX IF NOT EXISTS bench_id_i ON bench_id (i); ANALYZE bench_id;
+                  CREATE TABLE IF NOT EXISTS bench_plain WITH (fillfactor = 70) AS SELECT i, id, ''::text summary, 1 AS version FROM bench_id;
+                  CREATE UNIQUE INDEX IF NOT EXISTS bench_plain_i ON bench_plain (i)""")
+
+
+def pgbench(county, script, clients, *options):
+    """(transactions per second, median in ms)"""
+    prepare(county)
+    folder = Path(tempfile.mkdtemp(prefix="pgbench-", dir=county.dir))
+    (folder / "script").write_text(script.format(projects=county.projects))
+    done = subprocess.run(["/usr/lib/postgresql/15/bin/pgbench", "-n", "-M", "prepared", "-T", "3", "-c", str(clients), "-j", "2" if clients > 1 else "1",
+                           "-f", folder / "script", "-l", "--max-tries", "3", *options], env=county.env, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        print(f"# pgbench with {clients}: {done.stderr[-300:]}", flush=True)
+        return None, None
+    tps = float(next(line for line in done.stdout.splitlines() if line.startswith("tps")).split()[2])
+    times = [int(line.split()[2]) for log in folder.glob("pgbench_log.*") for line in log.read_text().splitlines()]
+    return tps, statistics.median(times) / 1000
+
+
+@group(etcd=("durable edits, full function, over TLS", "etcd's durable puts (gRPC, TLS)", "/s", ">= 1.0, 2 sought", "high"),
+       pgbench=("the same", "pgbench, the same function, a transaction each, best of 1 8 32 64", "/s", ">= 1.5", "high"),
+       plain=("price of rights, merge, request id and journal, with all of them grouped", "pgbench, one plain UPDATE, a transaction each, best", "/s", "none", "high"))
+def edits(county, _run):
+    """durable edits a second, both cores, best client count"""
+    county.pin(apart=False)
+    ours = best(per_second(county.load("put", "--pubs", n, "--inflight", w, "--seconds", 3, apart=False)) for n, w in ((4, 16), (8, 32), (16, 64)))
+    with peers.Etcd(county.pki, cores=None) as etcd:
+        puts = best(per_second(peer_load(etcd, "put", "--pubs", n, "--inflight", w, "--seconds", 3, apart=False)) for n, w in ((4, 16), (16, 16), (32, 32)))
+    one_each = best(pgbench(county, EDIT, n)[0] for n in (1, 8, 32, 64))
+    plain = best(pgbench(county, PLAIN, n)[0] for n in (8, 32))
+    return {"etcd": (ours, puts), "pgbench": (ours, one_each), "plain": (ours, plain)}
+
+
+@group(libpq=("one lonely client's edit, p50", "the same function by libpq on a unix socket", "ms", ">= 0.77 (1.3 times as long)", "low"))
+def lonely(county, _run):
+    """one client, one edit at a time"""
+    ours = county.load("put", "--pubs", 1, "--inflight", 1, "--seconds", 3, apart=False)
+    return {"libpq": (ours["ack"]["p50"] / 1000 if ours else None, pgbench(county, EDIT, 1)[1])}
+
+
+# ---------------------------------------------------------------- fan-out
+
+def fan_peers(county, window):
+    bare = {"build": BUILD, "size": 250}
+    yield "limit", peers.Bare(county.pki, coalesce=True, **bare), ()
+    if window <= 16: # a thousand small packets in each of a thousand queues: loopback drops them
+        yield "uncoalesced", peers.Bare(county.pki, coalesce=False, **bare), ()
+    yield "nats", peers.Nats(county.pki), ()
+    yield "redis", peers.Redis(county.pki), ()
+    yield "mqtt0", peers.Mosquitto(county.pki), ()
+    yield "mqtt1", peers.Mosquitto(county.pki), ("--qos", 1)
+
+
+def fan_rows():
+    goals = {64: {"nats": ">= 1.5", "limit": ">= 0.5"}, 16: {"nats": ">= 1.5", "limit": ">= 0.6"},
+             1: {"nats": ">= 1", "redis": ">= 1", "mqtt0": ">= 1", "mqtt1": ">= 1", "limit": ">= 0.85"}}
+    names = {"limit": "bare OpenSSL broadcaster, coalescing", "uncoalesced": "bare OpenSSL broadcaster, a write each", "nats": "NATS",
+             "redis": "Redis", "mqtt0": "Mosquitto, QoS 0", "mqtt1": "Mosquitto, QoS 1"}
+    return {f"{peer}_{window}": (f"deliveries a second of server core, {SUBSCRIBERS} subscribers, {window} in flight", name, "/s",
+                                 goals[window].get(peer, "none"), "high")
+            for window in (64, 16, 1) for peer, name in names.items()}
+
+
+@group(**fan_rows())
+def fanout(county, _run):
+    """deliveries of 250 bytes per second of server core, 1 000 TLS subscribers, 64, 16 and 1 in flight"""
+    found = {}
+    for window in (64, 16, 1):
+        args = ("--subs", SUBSCRIBERS, "--inflight", window, "--seconds", 3)
+        ours = per_core(county.load("fan", *args, "--pubs", max(1, window // 16)), "deliveries")
+        for key, peer, more in fan_peers(county, window):
+            with peer:
+                found[f"{key}_{window}"] = (ours, per_core(peer_load(peer, "fan", *args, *more), "deliveries"))
+    return found
+
+
+@group(etcd=("edit sent -> event at the last of 1 000, 20/s, p50", "etcd, put -> watch, p50", "ms", ">= 2", "low"),
+       limit=("the same", "bare broadcaster + one edit by libpq", "ms", ">= 0.77 (1.3 times as long)", "low"),
+       own_p50=("own commit known -> event, 2 000 edits/s, each for 10 of 1 000, p50", "goal", "ms", ">= 1", "low"),
+       own_p99=("the same, p99", "goal", "ms", ">= 1", "low"),
+       other_p50=("the same on another daemon, p50", "no goal, 5 ms for scale", "ms", "none", "low"),
+       other_p99=("the same on another daemon, p99", "goal", "ms", ">= 1", "low"))
+def latency(county, _run):
+    """from an edit to its event: the last of 1 000, and 2 000 edits a second that concern ten each"""
+    args = ("--subs", SUBSCRIBERS, "--rate", 20, "--seconds", 5)
+    ours = county.load("rate", *args)
+    with peers.Etcd(county.pki, cores=SERVER_CORE) as etcd:
+        theirs = peer_load(etcd, "rate", *args)
+    with peers.Bare(county.pki, build=BUILD, size=250, coalesce=True) as bare:
+        limit = peer_load(bare, "rate", *args)
+    commit = pgbench(county, EDIT, 1)[1]
+    found = {}
+    if ours:
+        last = ours["last"]["p50"] / 1000
+        found["etcd"] = (last, theirs["last"]["p50"] / 1000 if theirs else None)
+        found["limit"] = (last, limit["last"]["p50"] / 1000 + commit if limit else None)
+    matching = ("--subs", SUBSCRIBERS, "--topics", 100, "--rate", 2000, "--seconds", 5, "--pubs", 4)
+    for name, daemon in (("own", 1), ("other", 2)):
+        r = county.load("rate", *matching, "--pub-address", county.address(1), daemon=daemon)
+        for quantile, goal in (("p50", 1 if name == "own" else 5), ("p99", 5 if name == "own" else 20)):
+            if r and "after_ack" in r:
+                found[f"{name}_{quantile}"] = (max(r["after_ack"][quantile], 1) / 1000, goal)
+    return found
+
+
+@group(p99=("others' p99 with a stopped and a 1 kB/s reader among 1 000, 200 edits/s", "without them", "ms", ">= 0.91 (+10 %)", "low"),
+       cost=("what the two cost the daemon, together", "goal, 256 KiB each", "KiB", ">= 1", "low"),
+       writers=("edits acknowledged meanwhile", "without them", "", ">= 0.95", "high"))
+def slow(county, _run):
+    """a stopped and a 1 kB/s reader among 1 000"""
+    args = ("--subs", SUBSCRIBERS, "--rate", 200, "--seconds", 6)
+    without = county.load("rate", *args)
+    before = private_kb(county.pid())
+    among = county.load("rate", *args, "--stopped", 1, "--trickle", 1)
+    after = private_kb(county.pid())
+    if not without or not among:
+        return {}
+    return {"p99": (among["each"]["p99"] / 1000, without["each"]["p99"] / 1000), "cost": (max(after - before, 1), 512),
+            "writers": (among["acked"], without["acked"])}
+
+
+# ---------------------------------------------------------------- connections
+
+@group(bare=("memory per idle subscriber, client certificates", "bare OpenSSL, + 4 kB", "kB", ">= 1", "low"),
+       mosquitto=("the same", "Mosquitto asked for client certificates", "kB", ">= 0.91 (1.1 times as much)", "low"))
+def memory(county, _run):
+    """private memory of 1 000 idle subscribers, by the link"""
+    first, last = map(int, county.run(BUILD / "bench/bare", "memory", county.pki, "chengguan", SUBSCRIBERS).split())
+    with peers.Mosquitto(county.pki, people=True) as mosquitto:
+        theirs = per_link("mqtt", mosquitto.address, mosquitto.pids[0], *person(county))
+    ours = per_link("qipan", county.address(), county.pid(), *person(county))
+    return {"bare": (ours, (last - first) / SUBSCRIBERS + 4), "mosquitto": (ours, theirs)}
+
+
+def per_link(speech, address, pid, *args):
+    with Idle(speech, address, 50, *args): # what the first ones pay for all
+        time.sleep(0.5)
+        before = private_kb(pid)
+        with Idle(speech, address, SUBSCRIBERS, *args):
+            time.sleep(1)
+            return (private_kb(pid) - before) / SUBSCRIBERS
+
+
+@group(haproxy=("full mutual handshakes a second of server core; ours with sign-in and welcome", "HAProxy, client certificates and list", "/s", ">= 1.1", "high"),
+       memory=("the same", "OpenSSL in memory, same chain and lists", "/s", ">= 0.7", "high"))
+def handshakes(county, _run):
+    """full mutual TLS 1.3 handshakes per second of server core"""
+    args = ("--parallel", 32, "--seconds", 3, *person(county))
+    ours = per_core(county.load("shake", *args), "handshakes")
+    with peers.Haproxy(county.pki) as haproxy:
+        theirs = per_core(peer_load(haproxy, "shake", *args), "handshakes")
+    limit = json.loads(county.run(BUILD / "bench/bare", "handshakes", county.pki, "chengguan", 3))
+    return {"haproxy": (ours, theirs), "memory": (ours, per_core(limit, "handshakes"))}
+
+
+# ---------------------------------------------------------------- as ever: the daemon alone, a hundred watchers, an import
+
+@group(idle=("idle daemon, resident memory", "goal", "MB", ">= 1", "low"),
+       acked_p50=("edit acknowledged -> event at 100 watchers, 100/s, p50", "goal", "ms", ">= 1", "low"),
+       acked_p99=("the same, p99", "goal", "ms", ">= 1", "low"),
+       sent_p50=("edit sent -> event at 100 watchers, p50", "goal", "ms", ">= 1", "low"),
+       sent_p99=("the same, p99", "goal", "ms", ">= 1", "low"))
+def watchers(county, _run):
+    """an idle daemon; 100 watchers by libqipan at 100 edits a second"""
+    status = Path(f"/proc/{county.pid()}/status").read_text()
+    found = {"idle": (int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024, 20)}
+    fan = json.loads(county.run(BUILD / "bench/fanout", county.address(), county.pki, "100", "100", "10"))
+    for key in ("acked", "sent"):
+        for quantile, goal in (("p50", 5), ("p99", 50)):
+            found[f"{key}_{quantile}"] = (fan[key][quantile] / 1000, goal)
+    return found
+
+
+def sheet(path, run):
+    """Simple rows: key, name, investor, office, stage, amount, industry, date."""
+    rng = random.Random(run)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["external_id", "name", "investor", "stage", "amount_total", "industry", "planned_start_on"])
+        for i in range(IMPORT_ROWS):
+            out.writerow([f"{run}-{i}", f"测速导入{run}号批次第{i}个项目", f"测速投资{run}-{rng.randrange(IMPORT_ROWS)}公司", "lead",
+                          f"{rng.randrange(100, 90000)}万元", rng.choice(["C38", "C39", "C13", "A01"]),
+                          f"2026-{rng.randrange(1, 13):02d}"])
+
+
+@group(goal=(f"import of {IMPORT_ROWS} rows, judged and journalled", "goal", "s", ">= 1", "low"),
+       copy=("the same", "psql COPY into a bare table: no rules, no rights, no journal", "s", "none: a lower bound", "low"))
+def imports(county, run):
+    """an import, beside psql's \\\\copy of the same file"""
+    path = Path(county.dir) / f"bench-{run}.csv"
+    sheet(path, run)
+    begun = time.monotonic()
+    county.run("qipan", "--context", "robot", "import", path, "--commit", "-o", "json")
+    ours = time.monotonic() - begun
+    table, columns = f"bench_staging_{run}", "external_id text, name text, investor text, stage text, amount_total text, industry text, planned text"
+    begun = time.monotonic()
+    county.run("psql", "-qXc", f"CREATE TABLE {table} ({columns})", "-c", f"\\copy {table} FROM '{path}' CSV HEADER")
+    return {"goal": (ours, 10), "copy": (ours, time.monotonic() - begun)}
