@@ -34,23 +34,24 @@ struct conn {
     struct loop *loop;
     struct deadlines *deadlines;
     const struct conn_events *events;
-    void *owner;    /* of the events' receiver */
-    char name[128]; /* for the log: number, peer's address, then the account */
-    struct tls tls;
+    void *owner; /* of the events' receiver */
 
-    /* private */
+    /* private; what each delivery looks at stands together */
+    bool paused, stalled, ended, writing, congested, secured, closing, shut, dead;
+    struct buf out;  /* plaintext to be encrypted at the end of the turn */
+    struct buf rest; /* ciphertext the kernel didn't take */
+    struct tls tls;
     uv_tcp_t tcp;
     union { /* shutdown comes when nothing is left to write */
         uv_write_t write;
         uv_shutdown_t shutdown;
     };
-    struct buf in;   /* plaintext, at most one frame and a little */
-    struct buf out;  /* plaintext to be encrypted at the end of the turn */
-    struct buf rest; /* ciphertext the kernel didn't take */
+    struct buf in; /* plaintext, at most one frame and a little */
     struct task flush, shake;
     struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
     uint64_t heard_ms;
-    bool paused, stalled, ended, writing, congested, secured, closing, shut, dead;
+
+    char name[128]; /* for the log: number, peer's address, then the account */
 };
 
 /* Accepts from the listener; NULL when memory or descriptors are out. Starts paused: frames wait for conn_resume. */

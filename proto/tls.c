@@ -590,7 +590,8 @@ bool tls_write(struct tls *t, const uint8_t *bytes, size_t n)
         size_t piece = n < RECORD_MOST ? n : RECORD_MOST, done;
         int ret;
 
-        ERR_clear_error();
+        if (ERR_peek_error()) /* clearing costs, and here it counts: once for each delivery */
+            ERR_clear_error();
         ret = SSL_write_ex(t->ssl, bytes, piece, &done);
         if (ret != 1) {
             tls_settle(t, ret);

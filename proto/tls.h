@@ -32,8 +32,8 @@ struct tls {
     size_t in_left;
     struct buf rest;        /* ciphertext of earlier calls that `plain` had no room for */
     bool out_full;          /* `out` refused bytes: the connection can't go on */
-    char err[TLS_ERR_SIZE]; /* why state is TLS_FAILED */
     bool cert_refused;      /* it failed because of a certificate (ours or the peer's), by alert or check */
+    char err[TLS_ERR_SIZE]; /* why state is TLS_FAILED */
 };
 
 /* host: the name or address the server's certificate must carry; NULL for the server's end. False: no memory.

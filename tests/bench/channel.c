@@ -258,10 +258,14 @@ void channel_slow(struct channel *l, bool stopped, int trickle)
 const char *message_text(uint32_t seq)
 {
     static char text[65536];
-    if (!text[0])
+    if (!text[0]) { /* differs from run to run: an edit that changes nothing is no event */
         memset(text, 'x', (size_t)options.size);
+        snprintf(text + 10, 10, "%09llx", (unsigned long long)now_us() & 0xfffffffff);
+        text[19] = 'x';
+    }
+    char end = text[10];
     snprintf(text, 11, "#@%08u", seq % 100000000);
-    text[10] = 'x';
+    text[10] = end;
     return text;
 }
 
