@@ -104,7 +104,7 @@ check: deps ## all tests; SAN=1 runs them on the sanitised build
 check-faults: deps ## the long fault cases; ONLY=name picks some, SAN=1 takes the sanitised build
 	@$(MAKE) -s --no-print-directory all
 	@$(MAKE) -s --no-print-directory FAIL=1 all
-	@/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/faults -m "not soak" $(if $(ONLY),-k "$(ONLY)")
+	@QIPAN_BUILD=$(CURDIR)/$(B) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/faults -m "not soak" $(if $(ONLY),-k "$(ONLY)")
 
 soak: deps ## the longest cases: 30 minutes of churn and faults
 	@$(MAKE) -s --no-print-directory all

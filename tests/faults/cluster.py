@@ -6,7 +6,7 @@ import pathlib
 import signal
 import subprocess
 
-from steps import here
+from steps import here, wait_for
 
 
 def postmaster(county, cluster="pg"):
@@ -48,16 +48,29 @@ def backends(county, where="true"):
                                              f" AND ({where})")]
 
 
-def begin_start(county, cluster="pg"):
-    """Starts PostgreSQL without waiting for it."""
-    bin_, data = "/usr/lib/postgresql/15/bin/pg_ctl", here(county) / cluster
-    as_runner([bin_, "-s", "-W", "-D", str(data), "-l", f"{data}.log", "start"])
+def begin_start(county, cluster="pg", wait=False, **environment):
+    """Starts PostgreSQL, by default without waiting for it."""
+    data = here(county) / cluster
+    subprocess.run(as_runner(["/usr/lib/postgresql/15/bin/pg_ctl", "-s", "-w" if wait else "-W", "-D", str(data), "-l", f"{data}.log",
+                              "start"], environment),
+                   cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
 
 
-def as_runner(command):
-    """As the user of the county's programs; PostgreSQL refuses root."""
+def as_runner(command, environment):
+    """As the user of the county's programs, for root is refused; the environment begins only there."""
     drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if os.getuid() == 0 else []
-    subprocess.run([*drop, *command], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    return [*drop, "env", *(f"{key}={value}" for key, value in environment.items()), *command]
+
+
+def start_own(county, **environment):
+    """Daemon 1 as this process's own child, so that its exit code is seen."""
+    with (county.dir / "qipand-1.log").open("ab") as log:
+        before = log.tell()
+        child = subprocess.Popen(as_runner([str(here(county) / "bin/qipand"), "--config", str(here(county) / "qipand-1.ini")],
+                                           environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    (county.dir / "run/qipand-1.pid").write_text(str(child.pid))
+    wait_for(lambda: b"ready" in (county.dir / "qipand-1.log").read_bytes()[before:], 30)
+    return child
 
 
 def command_line(pid):

@@ -4,58 +4,20 @@ import contextlib
 import os
 import re
 import signal
-import threading
 import time
 
-import peer as peer_module
 import psycopg2
 import pytest
-from cluster import as_runner, backends, begin_start, children, command_line, frozen, postmaster, send
+from cluster import backends, begin_start, children, command_line, frozen, postmaster, send
 from counties import SLOW
 from load import Load
 from peer import Refused
+from probe import Prober, percentile
 from proxy import pg_proxy
 from steps import add, connect, edit, here, refusal, wait_for
 
 
-def percentile(values, part):
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
-
-
 FULL = re.compile("connection slots|too many clients")  # SQLSTATE 53300
-
-
-class Prober(threading.Thread):
-    """A client of its own that pings the daemon all the time: how long its loop takes to come round."""
-
-    def __init__(self, county, every=0.05):
-        super().__init__(daemon=True)
-        self.peer, self.every = county.peer("ziran"), every
-        self.took, self.over, self.failure = [], threading.Event(), None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def run(self):
-        try:
-            while not self.over.wait(self.every):
-                begun = time.monotonic()
-                self.peer.link.send(peer_module.pb.Frame(ping=peer_module.pb.Ping(token=1)))
-                while not self.peer.link.receive(20).HasField("pong"):
-                    pass
-                self.took.append(time.monotonic() - begun)
-        except Exception as e:
-            self.failure = e
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join(25)
-
-    @property
-    def p99(self):
-        assert not self.failure and self.took, self.failure
-        return percentile(self.took, 0.99)
 
 
 def works_again(peer, project, seconds):
@@ -246,7 +208,6 @@ def test_failover(new_county, rng, say):
         (old / "standby.signal").touch()
         with (old / "postgresql.auto.conf").open("a") as conf:
             conf.write(f"primary_conninfo = 'host={here(county)}/s port=5433 user=postgres'\nsynchronous_standby_names = ''\n")
-        as_runner(["test", "-r", str(old / "standby.signal")])
         county.pg("start")
         time.sleep(3)
     figures = load.judge(acked=200)

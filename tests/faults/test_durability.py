@@ -4,18 +4,20 @@ import collections
 import contextlib
 import json
 import os
+import re
 import signal
-import threading
 import time
 
 import peer as peer_module
 import pytest
-from cluster import backends, frozen, send
-from counties import SLOW
+from cluster import backends, command_line, frozen, send
+from counties import SLOW, TOP
 from load import ANSWER_SECONDS, LATER, Load
-from peer import Gone, Refused
+from peer import Refused
 from proxy import CommitCutter, pg_proxy
-from steps import add, edit
+from steps import add, edit, pid_of
+
+FAIL_BUILD = TOP / "build/fail/san" if SLOW > 1 else TOP / "build/fail"
 
 
 def test_daemon_killed(new_county, rng, say):
@@ -182,3 +184,46 @@ def test_import_killed(new_county, rng, say, tmp_path, victim):
 def staged(county):
     """Rows of the chunks that have come."""
     return int(county.psql("SELECT count(*) FROM registry.import_row")[0][0])
+
+
+# ---------------------------------------------------------------- marks
+
+MARKS = re.findall(r'^MARK\("([^"]+)"', (TOP / "daemon/failpoint.def").read_text(), re.M)
+
+
+def provoke(county, mark):
+    """What the load doesn't do by itself."""
+    if mark.startswith("fence"):
+        county.psql("SELECT nextval('registry.rev_seq')")  # a number that nobody will ever bring
+    elif mark == "reload":
+        county.kill(1, "HUP")
+
+
+@pytest.mark.parametrize("act", ["panic", "sleep=1500"])
+@pytest.mark.parametrize("mark", MARKS)
+def test_daemon_falls_at_a_mark(new_county, rng, say, mark, act):
+    """Case 2: one of two daemons dies, or stands still, exactly there; five times under load."""
+    county = new_county("--bare", "--daemons", "2", build=FAIL_BUILD)
+    rounds = 5 if act == "panic" else 2
+    hits = 0
+    with Load(county, rng, clients=8, subscribers=8, projects=60) as load:
+        for _ in range(rounds):
+            county.kill(1, "KILL")
+            county.around = {"QIPAN_FAILPOINT": f"{mark}:{act}:{rng.randrange(1, 6)}"}
+            with contextlib.suppress(AssertionError):  # it may fall before it is ready
+                county.start(1)
+            pid, begun = pid_of(county), time.monotonic()
+            while act == "panic" and command_line(pid) and time.monotonic() - begun < 15 * SLOW:
+                with contextlib.suppress(AssertionError):
+                    provoke(county, mark)
+                time.sleep(0.05)
+            if act != "panic":
+                provoke(county, mark)
+                time.sleep(2.5)
+            hits += act != "panic" or not command_line(pid)
+            county.around = {}
+            county.start(1)
+            time.sleep(0.3)
+    figures = load.judge(acked=50)
+    say(hits=hits, **figures)
+    assert hits == rounds

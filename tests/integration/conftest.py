@@ -131,9 +131,9 @@ class County:
         assert not SANITIZER.search(done.stderr), done.stderr
         return done
 
-    def popen(self, context, *args, **how):
+    def popen(self, context, *args, within=(), **how):
         """A client that runs beside the test, a watch for instance; stopped with the county at the latest."""
-        child = subprocess.Popen(self._command(context, args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        child = subprocess.Popen([*within, *self._command(context, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, encoding="utf-8", env=self._environment(), **how)
         self.children.append(child)
         return child
