@@ -702,11 +702,7 @@ void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call)
     bool timed = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < LIMIT_DEADLINE_MS;
     struct watch *w = NULL;
     if (result != MSG_OK)
-        session_refuse(s, call->call,
-                       result == MSG_INVALID_TEXT ? "INVALID_TEXT"
-                       : result == MSG_NO_MEMORY  ? "TOO_LARGE"
-                                                  : "MALFORMED",
-                       fault.field);
+        session_refuse(s, call->call, msg_code(result), fault.field);
     else if (taken || n >= LIMIT_WATCHES)
         session_refuse(s, call->call, taken ? "PROTOCOL_ERROR" : "BUSY", "call");
     else if (!hub->journal || !(w = watch_new(hub, s, call->call)))

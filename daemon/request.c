@@ -119,18 +119,10 @@ static const char *check_unpack(struct request *r, const Qipan__Call *call, Prot
 {
     const uint8_t *bytes = call->has_payload ? call->payload.data : (const uint8_t *)"";
     size_t n = call->has_payload ? call->payload.len : 0;
-    switch (msg_unpack(r->op->request, bytes, n, &r->arena, ret, fault)) {
-    case MSG_OK:
-        break;
-    case MSG_INVALID_TEXT:
-        return "INVALID_TEXT";
-    case MSG_MALFORMED:
-        return "MALFORMED";
-    case MSG_NO_MEMORY:
-        return "TOO_LARGE";
-    }
-    SHA256(bytes, n, r->digest);
-    return NULL;
+    enum msg_result result = msg_unpack(r->op->request, bytes, n, &r->arena, ret, fault);
+    if (result == MSG_OK)
+        SHA256(bytes, n, r->digest);
+    return msg_code(result);
 }
 
 static const char *check_id(struct request *r, const Qipan__Call *call, struct msg_fault *fault)

@@ -300,20 +300,11 @@ static void on_frame(struct conn *c, const uint8_t *body, size_t n)
     struct msg_fault fault;
     ProtobufCMessage *frame;
     arena_init(&arena, LIMIT_ARENA);
-    switch (msg_unpack(&qipan__frame__descriptor, body, n, &arena, &frame, &fault)) {
-    case MSG_OK:
+    enum msg_result result = msg_unpack(&qipan__frame__descriptor, body, n, &arena, &frame, &fault);
+    if (result == MSG_OK)
         take_frame(s, (Qipan__Frame *)frame);
-        break;
-    case MSG_INVALID_TEXT:
-        session_goodbye(s, "INVALID_TEXT", fault.field, 0);
-        break;
-    case MSG_NO_MEMORY:
-        session_goodbye(s, "TOO_LARGE", NULL, 0);
-        break;
-    case MSG_MALFORMED:
-        session_goodbye(s, "MALFORMED", NULL, 0);
-        break;
-    }
+    else
+        session_goodbye(s, msg_code(result), result == MSG_INVALID_TEXT ? fault.field : NULL, 0);
     arena_free(&arena);
 }
 

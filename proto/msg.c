@@ -175,6 +175,13 @@ static bool scan_message(struct scan *s, const ProtobufCMessageDescriptor *desc,
     return true;
 }
 
+const char *msg_code(enum msg_result result)
+{
+    static const char *const codes[] = {
+        [MSG_MALFORMED] = "MALFORMED", [MSG_INVALID_TEXT] = "INVALID_TEXT", [MSG_NO_MEMORY] = "TOO_LARGE"};
+    return codes[result];
+}
+
 enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
                          struct msg_fault *ret_fault)
 {

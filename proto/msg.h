@@ -17,6 +17,9 @@ enum msg_result {
     MSG_NO_MEMORY,    /* the arena's ceiling */
 };
 
+/* Name in errors.def; NULL for MSG_OK. */
+const char *msg_code(enum msg_result result);
+
 struct msg_fault {
     char field[64]; /* dotted path of the field, from a descriptor, never from the peer */
 };

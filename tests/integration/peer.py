@@ -23,6 +23,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PROTO = TOP / "proto"
 MOST = 64 * 1024
+CREDIT = 256 * 1024  # of a watch that names none
 
 
 def _messages():
@@ -148,8 +149,10 @@ class Link:
 class Watch:
     """Feeds of one watch; checks that their intervals join. `seen` is where the next one must begin."""
 
-    def __init__(self, peer, call, at):
+    def __init__(self, peer, call, at, grants=True):
+        """grants: gives back half of the default credit whenever it is used; False leaves credit to the caller."""
         self.peer, self.call, self.at, self.seen = peer, call, at, at
+        self.grants, self.used = grants, 0
         self.feeds = collections.deque()
         self.state = None
 
@@ -159,6 +162,10 @@ class Watch:
         self.seen = feed.upto
         self.state = feed.state or self.state
         self.feeds.append(feed)
+        self.used += pb.Frame(feed=feed).ByteSize()
+        if self.grants and self.used > CREDIT // 2 and not feed.HasField("error"):
+            self.peer.link.send(pb.Frame(credit=pb.Credit(call=self.call, bytes=self.used)))
+            self.used = 0
 
     def next(self, timeout=10):
         """The next feed, bookmarks too."""
@@ -266,7 +273,7 @@ class Peer:
     def watch(self, **fields):
         op, call = self.start("watch", **fields)
         at = op.reply.FromString(self.wait(call)).at
-        self.watches[call] = Watch(self, call, at)
+        self.watches[call] = Watch(self, call, at, "credit" not in fields)
         return self.watches[call]
 
     def close(self):
