@@ -33,12 +33,15 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.load, self.context, self.rng = load, context, random.Random(seed)
         self.at = self.rng.randrange(len(load.addresses))
-        self.peer = None
+        self.peer, self.leaves = None, 0.0
         self.losses = 0
         self.failure = None
 
     def connected(self):
+        if self.peer and time.monotonic() > self.leaves:
+            self.lose()
         if not self.peer:
+            self.leaves = time.monotonic() + self.rng.uniform(0.5, 1.5) * self.load.stay
             self.at = (self.at + 1) % len(self.load.addresses)
             self.peer = peer_module.Peer(self.load.addresses[self.at], **self.load.county.files(self.context))
         return self.peer
@@ -145,7 +148,7 @@ class Subscriber(Client):
         watch = None
         while not self.done():
             try:
-                if not self.peer:
+                if not self.peer or time.monotonic() > self.leaves:
                     watch = self.begin_watch()
                 feed = watch.next(timeout=0.5)
                 self.cursor = feed.upto
@@ -178,9 +181,10 @@ class Subscriber(Client):
 
 
 class Load:
-    def __init__(self, county, rng, clients=16, projects=200, subscribers=20, rate=200, addresses=None):
-        self.county, self.rng, self.rate, self.clients = county, rng, rate, clients
-        self.addresses = addresses or county.addresses
+    def __init__(self, county, rng, clients=16, projects=200, subscribers=20, rate=200, stay=1e6):
+        """stay: seconds after which a client goes to the next daemon of its own accord."""
+        self.county, self.rng, self.rate, self.clients, self.stay = county, rng, rate, clients, stay
+        self.addresses = county.addresses
         self.run = f"{next(_runs)}.{rng.randrange(1 << 32):08x}"
         self.stopping, self.gone = threading.Event(), False
         self.acked, self.refused = [], []

@@ -2,7 +2,7 @@
 """C: subscribers that are slow, dead, cut off or many, and revisions that are large. What one of them suffers costs the others nothing."""
 import json
 import pathlib
-import socket
+import random
 import threading
 import time
 
@@ -10,10 +10,10 @@ import peer as peer_module
 import pytest
 from counties import SLOW
 from netns import Namespace
-from peer import Gone, Refused, cursor_of_event, pb
+from peer import Gone, Refused, pb
 from probe import Prober, percentile
 from proxy import Proxy
-from steps import add, edit, pid_of, resident_kb, wait_for
+from steps import add, edit, resident_kb, wait_for
 
 
 def bulk(county, transactions, each, chars=20):
@@ -263,7 +263,7 @@ def test_compaction_race(new_county, rng, say):
     over, failures, counts, lock = threading.Event(), [], {"exact": 0, "COMPACTED": 0}, threading.Lock()
 
     def resume(seed):
-        mine = __import__("random").Random(seed)
+        mine = random.Random(seed)
         try:
             while not over.is_set():
                 with county.peer("leader", n=mine.randrange(1, 3)) as peer:
