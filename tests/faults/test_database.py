@@ -8,7 +8,7 @@ import time
 
 import psycopg2
 import pytest
-from cluster import backends, begin_start, children, command_line, frozen, postmaster, send
+from cluster import backends, begin_start, children, command_line, frozen, postmaster
 from counties import SLOW
 from load import Load
 from peer import Refused
@@ -216,6 +216,34 @@ def test_failover(new_county, rng, say):
     say(writes_again=back, **figures)
     assert back <= 4.5 * SLOW and replicas == [["1"]]
     assert "INTERNAL" not in figures and logs.count("25006") <= 20
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_old_primary_comes_back_writable(new_county, rng, say, restarted):
+    """Case 27: after a failover the old primary is started alone, writable, and stands first in the daemons' list. Nobody writes there,
+    the log gives the alarm."""
+    county = new_county("--bare", "--standby", "async", "--daemons", "2")
+    county.pg("kill")
+    county.pg("promote")
+    county.env["PGPORT"] = "5433"
+    old = ("-p", "5432")
+    wait_for(lambda: county.psql("SELECT max(epoch) FROM registry.epoch") == [["2"]], 20 * SLOW)
+    with Load(county, rng, clients=8, subscribers=8, rate=100) as load:
+        county.pg("start")
+        before = county.psql("SELECT count(*), max(rev) FROM registry.txn", *old)
+        if restarted:
+            county.kill(2, "KILL")
+            county.start(2)
+        for _ in range(10):
+            county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'qipand%'")
+            time.sleep(0.5)
+        time.sleep(2)
+    figures = load.judge(acked=100)
+    after = county.psql("SELECT count(*), max(rev) FROM registry.txn", *old)
+    alarms = sum(county.log(n).count("SPLIT_BRAIN") for n in (1, 2))
+    say(alarms=alarms, **figures)
+    assert after == before and (alarms >= 1 or restarted)
 
 
 def test_graceful_restarts(new_county, rng, say):

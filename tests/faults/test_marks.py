@@ -4,8 +4,8 @@ import re
 import time
 
 import pytest
-from counties import BUILD, SLOW, TOP, County
-from peer import Gone, Refused
+from counties import BUILD, SLOW, TOP
+from peer import Gone
 from steps import add, connect, edit, wait_for
 
 FAIL = TOP / ("build/fail/san" if "san" in str(BUILD) else "build/fail")
