@@ -63,7 +63,8 @@ const struct speech speak_none = {"none", NULL, false, none_greet, none_take, NU
 static void mqtt_greet(struct channel *l)
 {
     uint8_t hello[64] = {0x10, 0, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0};
-    int n = snprintf((char *)hello + 14, 40, "%d%c%d", (int)getpid(), l->role == SUBSCRIBER ? 's' : 'p', l->number);
+    int n = snprintf((char *)hello + 14, 40, "%d%c%d", (int)getpid(), l->role == SUBSCRIBER ? 's' : 'p',
+                     l->number);
     hello[13] = (uint8_t)n;
     hello[1] = (uint8_t)(12 + n);
     channel_put(l, hello, (size_t)(14 + n));
