@@ -27,16 +27,17 @@ struct dispatch {
     bool bound;
     int64_t epoch; /* the highest any link has seen */
     uint64_t alarmed_ms;
-    int32_t schema; /* big-endian, the greeting's parameter */
+    int32_t schema;    /* big-endian, the greeting's parameters: … */
+    uint64_t place[3]; /* … epoch, rev and tag of the newest revision we know, so that its loss is noticed */
     struct pg_params greeting;
 };
 
 static struct dispatch
     *the_dispatch; /* sessions carry no pointer to their floor above; there is one per process */
 
-static const Oid greeting_types[] = {23};
+static const Oid greeting_types[] = {23, 20, 20, 20};
 static const struct pg_statement greeting_sql = {
-    PG_STATEMENTS - 7, "SELECT ok, message, epoch FROM api.link_open($1)", 1, greeting_types};
+    PG_STATEMENTS - 7, "SELECT ok, message, epoch FROM api.link_open($1, $2, $3, $4)", 4, greeting_types};
 
 /* ---- the registry's answers */
 
@@ -82,13 +83,26 @@ static bool bind_all(struct dispatch *d, const PGresult *rows, char err[BIND_ERR
     return ok;
 }
 
+static void know_place(struct dispatch *d, int64_t epoch, int64_t rev, uint64_t tag)
+{
+    d->place[0] = htobe64((uint64_t)epoch);
+    d->place[1] = htobe64((uint64_t)rev);
+    d->place[2] = htobe64(tag);
+    for (int i = 0; i < 3; i++) {
+        d->greeting.values[1 + i] = tag ? (char *)&d->place[i] : NULL;
+        d->greeting.lengths[1 + i] = sizeof d->place[i];
+    }
+}
+
 static void on_revision(void *owner, struct journal_rows *rows, const Qipan__Revision *revision)
 {
+    know_place(owner, revision->epoch, revision->rev, revision->tag);
     hub_publish(((struct dispatch *)owner)->hub, rows, revision);
 }
 
 static void on_begins(void *owner, int64_t epoch, int64_t rev, uint64_t tag)
 {
+    know_place(owner, epoch, rev, tag);
     hub_begin(((struct dispatch *)owner)->hub, epoch, rev, tag);
 }
 

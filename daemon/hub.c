@@ -18,6 +18,7 @@
 #include "limits.h"
 #include "log.h"
 #include "resume.h"
+#include "snapshot.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,15 +107,16 @@ bool watch_room(const struct watch *w)
     return w->credit > 0 && conn_owed(w->session->conn) < CONN_HIGH;
 }
 
-/* Sends what was gathered, up to that place; a bookmark when nothing was. */
-static void emit(struct watch *w, struct place upto, const char *state)
+void watch_emit(struct watch *w, struct place upto, const char *upto_object, const char *state)
 {
     struct hub *hub = w->hub;
     struct feed_head head = {.call = w->call, .after = w->told, .upto = upto, .state = state};
+    head.after_object = w->told_object;
+    head.upto_object = upto_object;
     size_t n, n_pieces = hub->n;
     if (n_pieces && BUG("feed-bookmark-early")) {
         hub->n = 0;
-        emit(w, upto, NULL);
+        watch_emit(w, upto, upto_object, NULL);
         hub->n = n_pieces;
         head.after = upto;
     }
@@ -128,9 +130,15 @@ static void emit(struct watch *w, struct place upto, const char *state)
     conn_send_bytes(w->session->conn, frame, n);
     w->credit -= (int64_t)(n - FRAME_HEADER);
     w->told = upto;
+    w->told_object = upto_object;
     w->moved = true;
     hub->turn_bytes += n;
     hub->n = hub->bytes = 0;
+}
+
+static void emit(struct watch *w, struct place upto, const char *state)
+{
+    watch_emit(w, upto, NULL, state);
 }
 
 /* Known by the account and by the request id. */
@@ -391,14 +399,14 @@ static bool go_live(struct watch *w)
     return true;
 }
 
-static void wait_for_page(struct watch *w)
+void watch_wait_for_page(struct watch *w)
 {
     w->queued = FOR_PAGE;
     TAILQ_INSERT_TAIL(&w->hub->for_page, w, queue);
 }
 
 /* Without credit or with a congested connection it is woken; else the connection may have room again in a moment. */
-static void wait_for_room(struct watch *w)
+void watch_wait_for_room(struct watch *w)
 {
     if (watch_room(w) || (w->credit > 0 && !w->session->conn->congested)) {
         watch_queue(w, w->state);
@@ -427,20 +435,20 @@ static void feed_behind(struct watch *w)
             break;
         say(w, CATCHUP, w->batch_seen ? w->told : w->at);
         if (!take_from_pages(w, p)) {
-            wait_for_page(w);
+            watch_wait_for_page(w);
             return;
         }
     }
     flush(w);
-    wait_for_room(w);
+    watch_wait_for_room(w);
 }
 
 void watch_start(struct watch *w, bool fresh)
 {
     struct hub *hub = w->hub;
     w->started = true;
-    watch_queue(w, WATCH_BEHIND);
-    if (fresh && (!w->at.whole || w->at.rev < hub->newest.rev) && watch_room(w))
+    watch_queue(w, w->snapshot ? WATCH_SNAPSHOT : WATCH_BEHIND);
+    if (fresh && !w->snapshot && (!w->at.whole || w->at.rev < hub->newest.rev) && watch_room(w))
         say(w, CATCHUP, w->at);
 }
 
@@ -452,7 +460,10 @@ static void feed_ready(struct hub *hub)
     while (last && w != last) {
         w = TAILQ_FIRST(&hub->ready);
         watch_unlist(w);
-        feed_behind(w);
+        if (w->state == WATCH_SNAPSHOT)
+            snapshot_feed(w);
+        else
+            feed_behind(w);
     }
 }
 
@@ -478,7 +489,11 @@ static void on_again(struct deadline *d)
 
 static void on_page(void *owner)
 {
-    struct hub *hub = owner;
+    hub_pages_arrived(owner);
+}
+
+void hub_pages_arrived(struct hub *hub)
+{
     struct watch *w;
     while ((w = TAILQ_FIRST(&hub->for_page)))
         watch_queue(w, w->state);
@@ -590,6 +605,7 @@ void watch_free(struct watch *w)
     TAILQ_REMOVE(&w->hub->watches, w, all);
     w->hub->n_watches--;
     resume_drop(w->beginning);
+    snapshot_drop(w->snapshot);
     interest_put(w->hub->interests, w->interest);
     session_unref(w->session);
     free(w);
@@ -601,6 +617,7 @@ void watch_end(struct watch *w, const char *state, Qipan__Error *error)
     Qipan__Frame frame = QIPAN__FRAME__INIT;
     Qipan__Cursor at;
     place_cursor(&w->told, &at);
+    at.object = (char *)w->told_object;
     feed.has_call = true;
     feed.call = w->call;
     feed.after = feed.upto = &at;
@@ -656,7 +673,11 @@ static const char *fault_of(const Qipan__WatchRequest *r)
             return "known";
     if (r->has_credit && r->credit > LIMIT_CREDIT)
         return "credit";
-    return r->n_objects > LIMIT_OBJECTS ? "objects" : r->snapshot ? "snapshot" : NULL;
+    if (r->n_objects > LIMIT_OBJECTS)
+        return "objects";
+    if (!r->snapshot || (strcmp(r->snapshot, "all") == 0 && !r->from_start))
+        return r->snapshot || !r->n_objects ? NULL : "objects";
+    return strcmp(r->snapshot, "changed") != 0 || r->from_start ? "snapshot" : r->after ? NULL : "after";
 }
 
 static void refuse_terms(struct watch *w, const char *code, const char *field)
@@ -685,6 +706,10 @@ static void start_watch(struct watch *w, const Qipan__WatchRequest *request, uin
     }
     if (!(request->has_echo && request->echo))
         w->actor = packed_hash(w->session->principal.name);
+    if (request->snapshot && !snapshot_new(w, request)) {
+        resume_refuse(w, "UNAVAILABLE", NULL, NULL);
+        return;
+    }
     w->credit = request->has_credit ? (int64_t)request->credit : CREDIT_DEFAULT;
     resume_begin(w, request, patience_ms);
 }

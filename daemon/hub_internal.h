@@ -33,9 +33,10 @@ struct watch {
     const char *said;                /* the state told last */
     bool started, batch_seen, moved; /* moved: since it was last looked for stalled ones */
     int64_t credit;
-    struct place at;   /* judged up to here; LIVE ones stand where the hub stands */
-    struct place told; /* end of the last frame */
-    int64_t seen_rev;  /* newest revision of an object told in a snapshot */
+    struct place at;         /* judged up to here; LIVE ones stand where the hub stands */
+    struct place told;       /* end of the last frame */
+    int64_t seen_rev;        /* newest revision of an object told in a snapshot */
+    const char *told_object; /* inside a snapshot: the last one told, as the frames say it; NULL outside */
     struct beginning *beginning;
     struct snapshot *snapshot;
 };
@@ -60,6 +61,7 @@ struct hub {
     int n_known; /* places of the history before the change, newest first */
     struct task pump;
     struct deadline again, bookmarks, lapse;
+    int snapshots_asked;
     struct beginning *probe; /* asks whether a stalled watch's place is kept */
     /* the frame being gathered */
     struct piece pieces[PACKED_PIECES];
@@ -75,6 +77,11 @@ void watch_end(struct watch *w, const char *state,
                Qipan__Error *error);                       /* the last frame, then it is freed */
 void watch_queue(struct watch *w, enum watch_state state); /* to be looked at in the next pump */
 bool watch_room(const struct watch *w);
+/* Sends what was gathered, up to that place; a bookmark when nothing was. */
+void watch_emit(struct watch *w, struct place upto, const char *upto_object, const char *state);
+void watch_wait_for_page(struct watch *w); /* one that is off all lists … */
+void watch_wait_for_room(struct watch *w); /* … and has no room, or has had its share of this turn */
+void hub_pages_arrived(struct hub *hub);
 void watch_unlist(struct watch *w); /* out of all queues and of its interest */
 void hub_look_again(struct hub *hub, uint64_t in_ms);
 

@@ -39,7 +39,7 @@ static struct journal_rows *rows_new(void)
 
 /* ---- binding */
 
-enum { READ_ID = PG_STATEMENTS - 10, PAGE_ID, SEEK_ID };
+enum { SNAPSHOT_ID = PG_STATEMENTS - 14, READ_ID = PG_STATEMENTS - 10, PAGE_ID, SEEK_ID };
 
 bool journal_bind(const struct bind_catalog *catalog, struct journal_ops *ops, char err[BIND_ERR_SIZE])
 {
@@ -48,7 +48,9 @@ bool journal_bind(const struct bind_catalog *catalog, struct journal_ops *ops, c
            bind_op(catalog, "journal_page", PAGE_ID, &qipan__journal_page_request__descriptor,
                    &qipan__journal_page_reply__descriptor, &ops->page, err) &&
            bind_op(catalog, "journal_seek", SEEK_ID, &qipan__journal_seek_request__descriptor,
-                   &qipan__journal_seek_reply__descriptor, &ops->seek, err);
+                   &qipan__journal_seek_reply__descriptor, &ops->seek, err) &&
+           bind_op(catalog, "snapshot_page", SNAPSHOT_ID, &qipan__snapshot_page_request__descriptor,
+                   &qipan__snapshot_page_reply__descriptor, &ops->snapshot, err);
 }
 
 void journal_unbind(struct journal_ops *ops)
@@ -56,6 +58,7 @@ void journal_unbind(struct journal_ops *ops)
     bind_op_free(&ops->read);
     bind_op_free(&ops->page);
     bind_op_free(&ops->seek);
+    bind_op_free(&ops->snapshot);
 }
 
 /* ---- following */
@@ -311,8 +314,8 @@ int64_t journal_watermark(const struct journal *j)
 
 /* ---- queries */
 
-/* A page of one revision comes as events; it is handed on as that one revision. */
-static bool wrap_page(struct journal_rows *rows, Qipan__JournalPageReply *page)
+/* Some pages come as events; they are handed on as those of one revision. */
+static bool wrap_page(struct journal_rows *rows, Qipan__Event **events, size_t n)
 {
     Qipan__Revision *revision = arena_alloc(&rows->arena, sizeof *revision);
     Qipan__Revision **list = arena_alloc(&rows->arena, sizeof *list);
@@ -321,8 +324,8 @@ static bool wrap_page(struct journal_rows *rows, Qipan__JournalPageReply *page)
         return false;
     qipan__journal_read_reply__init(rows->reply);
     qipan__revision__init(revision);
-    revision->n_events = page->n_rows;
-    revision->events = page->rows;
+    revision->n_events = n;
+    revision->events = events;
     list[0] = revision;
     rows->reply->n_rows = 1;
     rows->reply->rows = list;
@@ -337,25 +340,33 @@ static void on_query(struct pool_job *job, const struct pool_answer *a)
     Qipan__Error *error = NULL;
     const char *code = a->code;
     bool ok = rows && bind_reply(q->op, a->row, 0, &rows->arena, &reply, &error) && !error;
-    if (ok && reply->descriptor == &qipan__journal_page_reply__descriptor)
-        ok = wrap_page(rows, (Qipan__JournalPageReply *)reply);
-    else if (ok)
+    if (ok && reply->descriptor == &qipan__journal_page_reply__descriptor) {
+        Qipan__JournalPageReply *page = (Qipan__JournalPageReply *)reply;
+        ok = wrap_page(rows, page->rows, page->n_rows);
+    } else if (ok && reply->descriptor == &qipan__snapshot_page_reply__descriptor) {
+        Qipan__SnapshotPageReply *page = (Qipan__SnapshotPageReply *)reply;
+        rows->next = page->next;
+        ok = wrap_page(rows, page->rows, page->n_rows);
+    } else if (ok)
         rows->reply = (Qipan__JournalReadReply *)reply;
     arena_free(&q->arena);
     q->done(q, ok ? rows : NULL, ok ? NULL : code ? code : "INTERNAL", error);
     journal_drop(rows);
 }
 
-static void submit_query(struct journal *j, struct journal_query *q, const ProtobufCMessage *request)
+static bool submit_query(struct journal *j, struct journal_query *q, const ProtobufCMessage *request)
 {
     struct bind_server server = {.account = q->account, .lang = q->lang ? q->lang : "zh"};
-    arena_init(&q->arena, 4096);
+    arena_init(&q->arena, SEEK_ARENA);
     q->job.statement = &q->op->statement;
     q->job.done = on_query;
     q->job.abandoned = false;
-    if (!bind_params(q->op, request, &server, &q->arena, &q->job.params))
-        abort(); /* a handful of integers in 4 KiB */
+    if (!bind_params(q->op, request, &server, &q->arena, &q->job.params)) {
+        arena_free(&q->arena);
+        return false;
+    }
     pool_submit(j->pool, &q->job);
+    return true;
 }
 
 void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev, int32_t limit)
@@ -365,7 +376,8 @@ void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev,
     request.after_rev = after_rev;
     request.limit = limit;
     q->op = &j->ops->read;
-    submit_query(j, q, &request.base);
+    if (!submit_query(j, q, &request.base))
+        abort(); /* a handful of integers */
 }
 
 void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx, int32_t limit)
@@ -377,7 +389,14 @@ void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32
     request.after_idx = after_idx;
     request.limit = limit;
     q->op = &j->ops->page;
-    submit_query(j, q, &request.base);
+    if (!submit_query(j, q, &request.base))
+        abort(); /* a handful of integers */
+}
+
+bool journal_snapshot(struct journal *j, struct journal_query *q, const Qipan__SnapshotPageRequest *request)
+{
+    q->op = &j->ops->snapshot;
+    return submit_query(j, q, &request->base);
 }
 
 static void on_seek(struct pool_job *job, const struct pool_answer *a)
@@ -417,6 +436,8 @@ bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor
         request.rev = cursor->rev;
         request.has_tag = cursor->has_tag;
         request.tag = cursor->tag;
+        request.has_idx = cursor->has_idx;
+        request.idx = cursor->idx;
     }
     request.n_terms = watch->n_terms;
     request.terms = watch->terms;

@@ -14,13 +14,14 @@ struct journal_rows {
     int refs;
     struct arena arena;
     Qipan__JournalReadReply *reply;
+    const char *next; /* of a page of a snapshot: there is more behind this id */
 };
 
 void journal_hold(struct journal_rows *rows);
 void journal_drop(struct journal_rows *rows);
 
 struct journal_ops {
-    struct bind_op read, page, seek;
+    struct bind_op read, page, seek, snapshot;
 };
 
 bool journal_bind(const struct bind_catalog *catalog, struct journal_ops *ops, char err[BIND_ERR_SIZE]);
@@ -61,6 +62,9 @@ struct journal_query {
 void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev, int32_t limit);
 /* The events of one revision after after_idx (-1 = from its start), as one Revision in the reply. */
 void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx, int32_t limit);
+
+/* Objects as they are, as the events of one Revision. False: the words are too many. */
+bool journal_snapshot(struct journal *j, struct journal_query *q, const Qipan__SnapshotPageRequest *request);
 
 /* Where a cursor stands; NULL = the newest position. */
 struct journal_seek {

@@ -3,6 +3,7 @@
 
 #include "failpoint.h"
 #include "log.h"
+#include "snapshot.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct beginning {
     bool again;           /* the watch has begun before */
     bool probe;           /* only min_rev is of interest */
     bool overdue, from_now, from_start;
+    bool changed; /* the place only says what the snapshot brings: the tail begins now */
     struct place from;
     int64_t
         awaited; /* from now: begins when the hub knows this revision, so that nothing older than the call comes */
@@ -93,7 +95,7 @@ static void end_told_beyond(struct beginning *b)
     Qipan__Error error = QIPAN__ERROR__INIT;
     Qipan__Cursor fork;
     place_cursor(&b->w->told, &fork);
-    error.fork = b->w->state == WATCH_SNAPSHOT || b->w->snapshot ? NULL : &fork;
+    error.fork = &fork;
     refuse(b, "DIVERGED", NULL, &error);
 }
 
@@ -102,6 +104,7 @@ static void reply_begins(struct watch *w)
     Qipan__WatchReply reply = QIPAN__WATCH_REPLY__INIT;
     Qipan__Cursor at;
     place_cursor(&w->at, &at);
+    at.object = (char *)w->told_object;
     reply.at = &at;
     session_reply(w->session, w->call, &reply.base, NULL);
 }
@@ -170,7 +173,8 @@ static void wait_for_hub(struct beginning *b)
 
 static void take_answer(struct beginning *b, const Qipan__JournalSeekReply *reply)
 {
-    bool good = reply->answer && strcmp(reply->answer, "OK") == 0;
+    bool good = reply->answer &&
+                (strcmp(reply->answer, "OK") == 0 || (b->changed && strcmp(reply->answer, "COMPACTED") == 0));
     if (!good) {
         refuse_place(b, reply);
     } else if (b->again && (b->w->seen_rev > b->w->told.rev)) {
@@ -178,7 +182,8 @@ static void take_answer(struct beginning *b, const Qipan__JournalSeekReply *repl
     } else {
         if (b->from_start)
             b->from = (struct place){reply->epoch, reply->rev, reply->tag, 0, true};
-        b->awaited = reply->rev;
+        b->awaited = b->w->snapshot ? 0 : reply->rev; /* what is told is as of now or later */
+        b->from_now |= b->changed;
         wait_for_hub(b);
     }
 }
@@ -223,11 +228,13 @@ static void ask(struct beginning *b, const Qipan__WatchRequest *fresh)
     place_cursor(&b->from, &from);
     if (!from.tag)
         from.has_tag = false;
+    if (!from.epoch)
+        from.has_epoch = false;
     if (b->from_start)
-        from.has_epoch = from.has_tag = false;
+        from.has_idx = false;
     b->asked = true;
     b->stale = false;
-    if (!journal_seek(w->hub->journal, &b->seek, b->from_now ? NULL : &from, &request,
+    if (!journal_seek(w->hub->journal, &b->seek, b->from_now && !b->changed ? NULL : &from, &request,
                       w->session->principal.account, w->session->lang)) {
         b->asked = false;
         refuse(b, "TOO_LARGE", "terms", NULL);

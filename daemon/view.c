@@ -134,7 +134,7 @@ void view_learn(const Qipan__Event *e, struct view_facts *ret_facts)
     if (!learnt)
         learn_kinds();
     learnt = true;
-    while (kind < KINDS && strcmp(kinds[kind].name, e->kind) != 0)
+    while (kind < KINDS && strcmp(kinds[kind].name, e->kind ? e->kind : "") != 0)
         kind++;
     *ret_facts = (struct view_facts){.existed = e->version > 1};
     const char **after = ret_facts->after, **before = ret_facts->before;

@@ -100,9 +100,11 @@ def test_every_place_has_its_answer(new_county):
     assert revs(places[oldest - 1], 1) == list(range(oldest, newest + 1))
     assert revs(places[oldest], 1) == list(range(oldest + 1, newest + 1))
     assert revs(places[newest], 0) == []
-    # an idx beyond the revision's last change is all of it
-    assert revs(from_(rev=newest, idx=10 ** 6), 0) == []
-    assert revs(from_(rev=newest - 1, idx=2 ** 31 - 1), 1) == [newest]
+    # its last change named, the revision is done; one it doesn't have can't be
+    assert revs(from_(rev=newest - 1, idx=0), 1) == [newest]
+    for idx in (1, 2 ** 31 - 1):
+        error = refusal(lambda i=idx: reader.watch(after=from_(rev=newest, idx=i)))
+        assert (error.code, error.field) == ("INVALID_ARGUMENT", "after"), idx
     # the future
     for rev in (newest + 1, newest + 10 ** 5, 2 ** 63 - 1):
         future = refusal(lambda r=rev: reader.watch(after=from_(rev=r, tag=7)))
@@ -314,3 +316,106 @@ def test_lapsed(new_county):
     assert (again.code, again.rev) == ("COMPACTED", int(newest))
     writer.finish(edit(writer, project, summary="后来"))
     assert versions(other.until(lambda e: e.version == 32), project) == [32]
+
+
+# ---------------------------------------------------------------- objects as they are, then the tail
+
+class Mirror:
+    """What a reader holds who does as proto/README.md says: the snapshot, then the tail, but for what isn't newer."""
+
+    def __init__(self, watch):
+        self.watch, self.rows = watch, {}
+
+    def take(self, feed, inside):
+        for e in feed.events:
+            if inside and e.view == "leave":
+                self.rows.pop(e.object, None)
+            elif inside:
+                assert not e.changes and e.object not in self.rows
+                self.rows[e.object] = (e.version, e.rev, {v.number: v.value for v in e.row})
+            elif e.object not in self.rows or e.version > self.rows[e.object][0]:
+                fields = dict(self.rows.get(e.object, (0, 0, {}))[2])
+                fields.update({v.number: v.value for v in e.row})
+                for c in e.changes:
+                    fields.pop(c.number, None)
+                    if c.HasField("new"):
+                        fields[c.number] = c.new
+                self.rows[e.object] = (e.version, e.rev, fields)
+
+    def follow(self, until, timeout=60):
+        """Takes frames until until() holds; True for each of the snapshot."""
+        end = time.monotonic() + timeout
+        while not until():
+            feed = self.watch.next(end - time.monotonic())
+            self.take(feed, feed.upto.HasField("object"))
+
+
+SUMMARY = pb.Project.DESCRIPTOR.fields_by_name["summary"].number
+
+
+def table(county):
+    return {row[0]: (int(row[1]), row[2]) for row in county.psql("SELECT id, version, coalesce(summary, '') FROM registry.project")}
+
+
+def held(mirror):
+    return {k: (v, f.get(SUMMARY, "")) for k, (v, _, f) in mirror.rows.items() if k in mirror.projects}
+
+
+def test_snapshot_then_tail_while_edits_run(new_county, rng):
+    """Readers come while a hundred objects change; cut short inside the snapshot they go on there. In the end all hold the table."""
+    county = new_county("--bare", "--daemons", "2")
+    writer = county.peer("dongshan")
+    projects = [add(writer, summary="初始" * 200) for _ in range(150)]
+    mirrors, flying = [], []
+    for n in range(600):
+        flying.append(edit(writer, rng.choice(projects), summary=f"第{n}次" + "字" * rng.randrange(300)))
+        if len(flying) == 20:
+            writer.finish(flying.pop(0))
+        if n % 100 == 50:
+            peer = county.peer("bureau", n=1 + len(mirrors) % 2)
+            watch = peer.watch(snapshot="all", credit=rng.choice((1, 60000, 1 << 20)))
+            assert watch.at.HasField("object") and watch.at.object == ""
+            mirrors.append(Mirror(watch))
+    for one in flying:
+        writer.finish(one)
+    wanted = table(county)
+    for mirror in mirrors:
+        mirror.projects = wanted
+        watch = mirror.watch
+        feed = watch.next()
+        mirror.take(feed, True)
+        assert feed.state == "SNAPSHOT" and feed.upto.object == max(e.object for e in feed.events)
+        if rng.random() < 0.5:  # the connection is lost here: another daemon goes on inside
+            again = county.peer("bureau", n=1 + rng.randrange(2)).watch(snapshot="all", after=watch.seen)
+            assert cursor_text(again.at) == cursor_text(watch.seen) and again.at.object == watch.seen.object
+            mirror.watch = again
+        grant(mirror.watch, 8 << 20)
+        mirror.follow(lambda: held(mirror) == wanted)
+    writer.finish(edit(writer, projects[0], summary="最后"))
+    for mirror in mirrors:
+        mirror.follow(lambda: mirror.rows[projects[0].id][2].get(SUMMARY) == "最后")
+
+
+def test_only_what_changed(new_county):
+    """A reader who is too late is brought up to date by the objects changed since, and by those he names."""
+    county = new_county("--bare")
+    writer, reader = county.peer("dongshan"), county.peer("bureau")
+    projects = [add(writer) for _ in range(10)]
+    place = reader.watch().at
+    writer.finish(edit(writer, projects[3], summary="变了"))
+    writer.finish(edit(writer, projects[5], summary="变了"))
+    county.psql(f"INSERT INTO registry.setting VALUES ('journal.min_rev', '{place.rev + 2}')")
+    assert refusal(lambda: reader.watch(after=place)).code == "COMPACTED"
+    watch = reader.watch(after=place, snapshot="changed", objects=[projects[7].id, "p0000000000000000"])
+    seen = {}
+    while watch.state in (None, "SNAPSHOT"):
+        feed = watch.next()
+        seen.update({e.object: e.view for e in feed.events})
+    assert seen == {projects[3].id: "enter", projects[5].id: "enter", projects[7].id: "enter", "p0000000000000000": "leave"}
+    writer.finish(edit(writer, projects[7], summary="也变了"))
+    assert versions(watch.until(lambda e: e.object == projects[7].id), projects[7]) == [2]
+    for wrong, field in (({"snapshot": "some"}, "snapshot"), ({"snapshot": "changed"}, "after"),
+                         ({"snapshot": "all", "from_start": True}, "snapshot"), ({"objects": ["p1"]}, "objects"),
+                         ({"snapshot": "changed", "after": place, "objects": ["p"] * 2049}, "objects")):
+        error = refusal(lambda w=wrong: reader.watch(**w))
+        assert (error.code, error.field) == ("INVALID_ARGUMENT", field), wrong
