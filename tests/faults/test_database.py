@@ -219,7 +219,9 @@ def test_failover(new_county, rng, say):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("restarted", [False, pytest.param(True, marks=pytest.mark.xfail(
+    strict=True, reason="a daemon that starts between two primaries takes the first one it meets, whatever its epoch"))],
+    ids=["running", "restarted"])
 def test_old_primary_comes_back_writable(new_county, rng, say, restarted):
     """Case 27: after a failover the old primary is started alone, writable, and stands first in the daemons' list. Nobody writes there,
     the log gives the alarm."""
@@ -235,15 +237,17 @@ def test_old_primary_comes_back_writable(new_county, rng, say, restarted):
         if restarted:
             county.kill(2, "KILL")
             county.start(2)
-        for _ in range(10):
+        for _ in range(6):
             county.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'qipand%'")
             time.sleep(0.5)
+        with frozen(county, "pg2"):  # only the old one answers
+            wait_for(lambda: all("SPLIT_BRAIN" in county.log(n) for n in (1, 2)), 20 * SLOW)
         time.sleep(2)
     figures = load.judge(acked=100)
     after = county.psql("SELECT count(*), max(rev) FROM registry.txn", *old)
     alarms = sum(county.log(n).count("SPLIT_BRAIN") for n in (1, 2))
     say(alarms=alarms, **figures)
-    assert after == before and (alarms >= 1 or restarted)
+    assert after == before
 
 
 def test_graceful_restarts(new_county, rng, say):
