@@ -26,6 +26,11 @@ CREATE TYPE api.receipt_show_reply AS (
     error api.error, op text, status text, object text, version bigint, rev bigint, done_at timestamptz
 );
 
+CREATE TYPE api.signature AS (account text, person text, office text, signed_at timestamptz);
+CREATE TYPE api.receipt_list_reply AS (error api.error, rows api.signature[], next text, signed_count int, missing_count int);
+
+CREATE TYPE api.due_fire_reply AS (error api.error, fired int, rev bigint, next_ms bigint);
+
 CREATE TYPE api.field_change AS (number int, old text, new text, masked boolean);
 CREATE TYPE api.field_value AS (number int, value text);
 CREATE TYPE api.event AS (

@@ -213,6 +213,7 @@ SELECT registry.generate_edit('project');
 
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
 CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[], next text);
+CREATE TYPE api.due_list_reply AS (error api.error, rows api.due[], next text);
 
 -- Kinds of objects: each has a table, a message and lines in registry.field.
 CREATE FUNCTION registry.kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{project,enterprise,receipt,due}'::text[] $$;

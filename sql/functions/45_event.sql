@@ -14,11 +14,19 @@ BEGIN
             FROM jsonb_each_text(p_image) w);
 END $$;
 
+-- What a change is called.
+CREATE FUNCTION registry.event_type(p_kind text, p_version bigint, p_fields jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_kind WHEN 'receipt' THEN 'receipt.signed'
+        WHEN 'due' THEN 'deadline.' || CASE WHEN p_version = 1 THEN 'set'
+            WHEN p_fields #>> '{7,1}' IN ('fired', 'cleared') THEN p_fields #>> '{7,1}' ELSE 'changed' END
+        ELSE p_kind || '.changed' END
+$$;
+
 -- The events of a group after an idx, at most 300 000 bytes but always one; view is left to whoever knows the reader.
 CREATE FUNCTION registry.events_of(p_grp bigint, p_rev bigint, p_tag bigint, p_epoch bigint, p_changes int,
     p_after_idx int, p_limit int) RETURNS api.event[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT array_agg(ROW(c.kind || '.changed', p_rev, p_tag, c.ord, c.idx, c.idx = p_changes - 1, c.kind,
+    RETURN (SELECT array_agg(ROW(registry.event_type(c.kind, c.version, c.fields), p_rev, p_tag, c.ord, c.idx, c.idx = p_changes - 1, c.kind,
                 c.object, c.version, NULL, e.actor, e.office, e.reason, e.request, e.batch, e.at,
                 registry.field_changes(c.fields), registry.field_values(c.image), p_epoch)::api.event ORDER BY c.idx)
             FROM (SELECT y.*, sum(registry.change_bytes(y)) OVER (ORDER BY y.idx) AS upto

@@ -20,6 +20,8 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_type = 'int' THEN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
             OR p_value::numeric NOT BETWEEN 0 AND p_max THEN 'int.form' END
         WHEN p_type = 'tags' THEN CASE WHEN NOT registry.tags_valid(p_value, p_max) THEN 'tags.form' END
+        WHEN p_type = 'instant' THEN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
+            OR p_value::numeric NOT BETWEEN 0 AND 7258118400000000 THEN 'instant.form' END -- microseconds, up to 2200
         WHEN p_text IS NULL THEN 'value.type'
         WHEN p_type = 'text' THEN CASE WHEN length(p_text) > p_max THEN 'text.long'
             WHEN p_text ~ '[\x01-\x1f\x7f]' THEN 'text.control' END

@@ -477,7 +477,7 @@ BEGIN
         END IF;
         n := n + 1;
         x.kind := coalesce(x.kind, registry.kind_of(x.id));
-        found_rows[n] := ROW(x.kind || '.changed', x.rev, x.tag, NULL, NULL, NULL, x.kind, x.id, x.version,
+        found_rows[n] := ROW(registry.event_type(x.kind, x.version, '{}'), x.rev, x.tag, NULL, NULL, NULL, x.kind, x.id, x.version,
             CASE WHEN x.vals IS NULL THEN 'leave' ELSE 'enter' END, x.actor, x.office, NULL, NULL, NULL, x.at, NULL, x.vals,
             x.epoch)::api.event;
     END LOOP;
