@@ -46,7 +46,7 @@ static bool parse_one(const char *text, size_t n, struct address *ret)
 
 bool addresses_parse(struct addresses *a, const char *text, char *ret_bad, size_t bad_size)
 {
-    a->n = a->at = 0;
+    a->n = a->at = a->given = 0;
     for (;;) {
         size_t n;
 
@@ -66,22 +66,37 @@ bool addresses_parse(struct addresses *a, const char *text, char *ret_bad, size_
     return a->n > 0;
 }
 
-static void shuffle(struct addresses *a, struct backoff *random)
+static void swap(struct addresses *a, size_t i, size_t k)
 {
-    for (size_t i = a->n; i > 1; i--) {
-        size_t k = backoff_random(random, (uint32_t)i);
-        struct address swap = a->list[i - 1];
+    struct address kept = a->list[i];
 
-        a->list[i - 1] = a->list[k];
-        a->list[k] = swap;
-    }
+    a->list[i] = a->list[k];
+    a->list[k] = kept;
+}
+
+static void shuffle(struct addresses *a, size_t n, struct backoff *random)
+{
+    for (size_t i = n; i > 1; i--)
+        swap(a, i - 1, backoff_random(random, (uint32_t)i));
 }
 
 const struct address *addresses_next(struct addresses *a, struct backoff *random)
 {
-    if (a->at < a->n)
+    if (a->at < a->n) {
+        a->given = a->at;
         return &a->list[a->at++];
-    shuffle(a, random);
+    }
+    shuffle(a, a->n, random);
     a->at = 0;
     return NULL;
+}
+
+bool addresses_elsewhere(struct addresses *a, struct backoff *random)
+{
+    if (a->n < 2)
+        return false;
+    swap(a, a->given, a->n - 1);
+    shuffle(a, a->n - 1, random);
+    a->at = 0;
+    return true;
 }

@@ -18,6 +18,7 @@ struct address {
 struct addresses {
     struct address list[ADDRESS_MAX];
     size_t n, at; /* at: the one to try next; n = round finished */
+    size_t given; /* the last one given */
 };
 
 /* False when a part can't be read; `ret_bad` (32 bytes at least) names it. */
@@ -25,5 +26,8 @@ bool addresses_parse(struct addresses *a, const char *text, char *ret_bad, size_
 
 /* The next one of a round in random order; NULL when each had its turn (then a new round begins). */
 const struct address *addresses_next(struct addresses *a, struct backoff *random);
+
+/* Begins a round in which the one given last comes last; false when there is no other. */
+bool addresses_elsewhere(struct addresses *a, struct backoff *random);
 
 #endif

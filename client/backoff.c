@@ -21,14 +21,18 @@ uint32_t backoff_random(struct backoff *b, uint32_t limit)
     return (uint32_t)(((b->seed * 2685821657736338717ULL >> 32) * (uint64_t)limit) >> 32);
 }
 
+unsigned backoff_pause(struct backoff *random, unsigned failures, unsigned first_ms, unsigned last_ms)
+{
+    unsigned span = first_ms;
+
+    for (unsigned i = 0; i < failures && span < last_ms; i++)
+        span *= 2;
+    if (span > last_ms)
+        span = last_ms;
+    return span / 2 + backoff_random(random, span / 2 + 1);
+}
+
 unsigned backoff_next(struct backoff *b)
 {
-    unsigned span = BACKOFF_FIRST_MS;
-
-    for (unsigned i = 0; i < b->failures && span < BACKOFF_LAST_MS; i++)
-        span *= 2;
-    if (span > BACKOFF_LAST_MS)
-        span = BACKOFF_LAST_MS;
-    b->failures++;
-    return span / 2 + backoff_random(b, span / 2 + 1);
+    return backoff_pause(b, b->failures++, BACKOFF_FIRST_MS, BACKOFF_LAST_MS);
 }

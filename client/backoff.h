@@ -13,10 +13,13 @@ struct backoff {
     uint64_t seed;     /* state of the generator, never 0 */
 };
 
+/* Milliseconds, between half and the whole of a span that doubles with each failure, from first to last. */
+unsigned backoff_pause(struct backoff *random, unsigned failures, unsigned first_ms, unsigned last_ms);
+
 void backoff_init(struct backoff *b, uint64_t seed);
 void backoff_reset(struct backoff *b);
 
-/* Milliseconds until the next attempt, between half and the whole of a span that doubles with each failure. */
+/* Milliseconds until the next attempt. */
 unsigned backoff_next(struct backoff *b);
 
 /* Evenly distributed in 0 … limit-1; 0 for a limit of 0. Not for secrets. */

@@ -115,22 +115,32 @@ void calls_take(struct calls *c, struct call *call)
     call->next = NULL;
 }
 
-void calls_send(struct calls *c, struct link *l, size_t others_in_flight)
+void calls_send(struct calls *c, struct link *l, size_t others_in_flight, int64_t now_ms)
 {
     for (struct call *call = c->first; call; call = call->next) {
-        if (call->in_flight)
+        if (call->in_flight || call->pause_ms > now_ms)
             continue;
         if (c->in_flight + others_in_flight >= LIMIT_IN_FLIGHT || !link_send_bytes(l, call->frame, call->n))
             return;
-        call->in_flight = call->ever_sent = true;
+        call->in_flight = true;
         c->in_flight++;
     }
 }
 
+void calls_pause(struct calls *c, struct call *call, int64_t until_ms)
+{
+    c->in_flight -= call->in_flight;
+    call->in_flight = false;
+    call->pause_ms = until_ms;
+    call->pauses++;
+}
+
 void calls_link_lost(struct calls *c)
 {
-    for (struct call *call = c->first; call; call = call->next)
+    for (struct call *call = c->first; call; call = call->next) {
+        call->unsure = call->unsure || (call->in_flight && call_changes(call->op));
         call->in_flight = false;
+    }
     c->in_flight = 0;
 }
 
@@ -150,6 +160,16 @@ int64_t calls_due(const struct calls *c)
         if (call->due_ms < due)
             due = call->due_ms;
     return due;
+}
+
+int64_t calls_next(const struct calls *c)
+{
+    int64_t next = INT64_MAX;
+
+    for (const struct call *call = c->first; call; call = call->next)
+        if (!call->in_flight && call->pause_ms < next)
+            next = call->pause_ms;
+    return next;
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -236,7 +256,8 @@ void call_refuse(struct call *call, const char *code, const char *detail, const 
     finish(call, &r);
 }
 
-void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang)
+void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang, call_done_fn *done,
+                 void *owner)
 {
     struct call_reply r = {.memory = new_memory()};
     struct msg_fault fault = {""};
@@ -249,5 +270,7 @@ void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang)
         r.reply.message = message;
     else if (r.memory)
         r.reply.error = call_error(&r.memory->arena, "MALFORMED", fault.field, lang);
+    if (message && done)
+        done(owner, message);
     finish(call, &r);
 }

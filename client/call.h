@@ -12,8 +12,10 @@ struct call {
     uint32_t id;
     const struct op_info *op;
     bool in_flight; /* sent on the present link */
-    bool ever_sent; /* on any link: a change may have happened */
-    int64_t due_ms; /* monotonic */
+    bool
+        unsure; /* a link was lost before the answer, or the answer was UNKNOWN: a change may have happened */
+    int64_t due_ms, pause_ms; /* monotonic: the end; not sent before */
+    unsigned pauses;
     qipan_reply_fn *done;
     void *arg;
     char request[LIMIT_REQUEST_ID + 1]; /* "" for reads */
@@ -49,13 +51,17 @@ void calls_take(struct calls *c,
                 struct call *call); /* out of the list; the caller frees it with call_free() */
 void call_free(struct call *call);
 
-void calls_send(struct calls *c, struct link *l, size_t others_in_flight);
+void calls_send(struct calls *c, struct link *l, size_t others_in_flight, int64_t now_ms);
+void calls_pause(struct calls *c, struct call *call, int64_t until_ms); /* to be sent again */
 void calls_link_lost(struct calls *c);
 struct call *calls_expired(struct calls *c, int64_t now_ms); /* the first that is due, or NULL */
 int64_t calls_due(const struct calls *c);                    /* INT64_MAX = none */
+int64_t calls_next(const struct calls *c); /* when one may be sent; INT64_MAX = none waits for that */
 
 /* The end of a call: calls its callback. The call must be taken out before; it is freed. */
-void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang);
+typedef void call_done_fn(void *owner, const ProtobufCMessage *message);
+void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang, call_done_fn *done,
+                 void *owner); /* done: hears of a good reply before the callback */
 void call_refuse(struct call *call, const char *code, const char *detail, const char *lang);
 
 /* An error made here: the default sentence of the code, then `detail` in brackets (may be NULL). In the arena. */

@@ -16,8 +16,7 @@ struct cursor cursor_of(const Qipan__Cursor *m)
     c.idx = m->has_idx ? m->idx : CURSOR_ALL;
     c.tag = m->has_tag ? m->tag : 0;
     c.inside = m->object != NULL;
-    if (m->object)
-        snprintf(c.object, sizeof c.object, "%s", m->object);
+    snprintf(c.object, sizeof c.object, "%s", m->object ? m->object : "");
     return c;
 }
 
@@ -33,9 +32,15 @@ struct cursor cursor_of_event(const Qipan__Event *e, int64_t epoch)
 void qipan_event_cursor(const Qipan__Event *event, char ret_text[QIPAN_CURSOR_SIZE])
 {
     struct cursor c = cursor_of_event(event, 0);
+
+    cursor_text(&c, ret_text);
+}
+
+void cursor_text(const struct cursor *c, char ret_text[QIPAN_CURSOR_SIZE])
+{
     Qipan__Cursor m;
 
-    cursor_put(&c, &m);
+    cursor_put(c, &m);
     qipan_cursor_text(&m, ret_text);
 }
 
@@ -54,18 +59,14 @@ void cursor_put(const struct cursor *c, Qipan__Cursor *ret)
 bool cursor_same(const struct cursor *a, const struct cursor *b)
 {
     return a->epoch == b->epoch && a->rev == b->rev && a->idx == b->idx && a->inside == b->inside &&
-           (!a->inside || strcmp(a->object, b->object) == 0);
+           strcmp(a->object, b->object) == 0;
 }
 
 bool cursor_before(const struct cursor *a, const struct cursor *b)
 {
     if (a->epoch != b->epoch)
         return a->epoch < b->epoch;
-    if (a->rev != b->rev)
-        return a->rev < b->rev;
-    if (a->inside && b->inside)
-        return strcmp(a->object, b->object) < 0;
-    return a->inside != b->inside ? a->inside : a->idx < b->idx; /* the tail comes behind the snapshot */
+    return a->rev != b->rev ? a->rev < b->rev : a->idx < b->idx;
 }
 
 void qipan_cursor_text(const Qipan__Cursor *m, char ret_text[QIPAN_CURSOR_SIZE])
@@ -74,13 +75,9 @@ void qipan_cursor_text(const Qipan__Cursor *m, char ret_text[QIPAN_CURSOR_SIZE])
 
     if (m->has_idx)
         snprintf(idx, sizeof idx, "%" PRId32, m->idx);
-    snprintf(ret_text, QIPAN_CURSOR_SIZE, "%" PRId64 "-%" PRId64 "-%s-%016" PRIx64,
-             m->has_epoch ? m->epoch : 0, m->has_rev ? m->rev : 0, idx, m->has_tag ? m->tag : (uint64_t)0);
-    if (m->object) {
-        size_t n = strlen(ret_text);
-
-        snprintf(ret_text + n, QIPAN_CURSOR_SIZE - n, "+%s", m->object);
-    }
+    snprintf(ret_text, QIPAN_CURSOR_SIZE, "%" PRId64 "-%" PRId64 "-%s-%016" PRIx64 "%s%s",
+             m->has_epoch ? m->epoch : 0, m->has_rev ? m->rev : 0, idx, m->has_tag ? m->tag : (uint64_t)0,
+             m->object ? "+" : "", m->object ? m->object : "");
 }
 
 /* Decimal digits up to `stop`; at most `max`. */
@@ -103,29 +100,28 @@ static bool take_number(const char **text, char stop, int64_t max, int64_t *ret)
     return true;
 }
 
-static bool take_tag(const char **text, uint64_t *ret)
+static bool take_tag(const char *s, uint64_t *ret)
 {
     uint64_t n = 0;
 
-    if (strspn(*text, "0123456789abcdef") != 16)
+    if (strspn(s, "0123456789abcdef") != 16)
         return false;
-    for (int i = 0; i < 16; i++) {
-        char c = *(*text)++;
-
-        n = n << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
+    for (int i = 0; i < 16; i++)
+        n = n << 4 | (uint64_t)(s[i] <= '9' ? s[i] - '0' : s[i] - 'a' + 10);
     *ret = n;
     return true;
 }
 
-/* "" or "+id"; *ret points into the text. */
-static bool take_object(const char *text, char **ret)
+bool cursor_object_fits(const char *id)
 {
-    if (*text != '+')
-        return *text == '\0';
-    text++;
-    *ret = (char *)text;
-    return strlen(text) < CURSOR_OBJECT && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789")] == '\0';
+    return strlen(id) < QIPAN_OBJECT_SIZE && !strpbrk(id, " \t\r\n");
+}
+
+/* What may follow the tag: nothing, or an object of a snapshot. */
+static bool take_object(const char *s, char **ret)
+{
+    *ret = *s == '+' ? (char *)s + 1 : NULL;
+    return *s == '\0' || (*s == '+' && cursor_object_fits(s + 1));
 }
 
 bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret)
@@ -141,7 +137,7 @@ bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret)
         c.has_idx = true;
     else
         return false;
-    if (!take_tag(&text, &c.tag) || !take_object(text, &c.object) || (c.object && c.has_idx))
+    if (!take_tag(text, &c.tag) || !take_object(text + 16, &c.object) || (c.object && c.has_idx))
         return false;
     c.idx = (int32_t)idx;
     c.has_epoch = c.has_rev = c.has_tag = true;

@@ -23,7 +23,7 @@ enum link_end {
 struct link;
 struct link_events {
     void (*up)(void *owner, const Qipan__Welcome *welcome);
-    void (*frame)(void *owner, const Qipan__Frame *frame, size_t n); /* reply or feed; n: bytes of its body */
+    void (*frame)(void *owner, const Qipan__Frame *frame, size_t n); /* reply or feed, and its body's bytes */
     /* `wait_ms`: the daemon asks to come back at a random time within it, 0 = nothing said */
     void (*down)(void *owner, enum link_end end, uint32_t wait_ms);
 };

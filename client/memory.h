@@ -1,44 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a host was told lately: enough to put right what it holds when the registry falls back to an earlier state.
- * Places at growing distance find the fork; the objects told of behind it are those that need another look. */
+/* What a watch remembers so that a fork costs little: places of its history at growing distance, and which objects it was
+ * told of behind them. Bounded: what doesn't fit raises `floor`, and a fork before that is repaired by a whole snapshot.
+ *
+ * As text: a line "PLACE ID ID …" for each place, newest first, with the ids told behind it (and not behind a newer one);
+ * then lines "+REV ID" for objects that a snapshot told as of a revision the tail has not reached yet. */
 #ifndef QIPAN_MEMORY_H
 #define QIPAN_MEMORY_H
 
 #include "cursor.h"
 #include "limits.h"
+#include "told.h"
 
-#define MEMORY_ID 40 /* of an object, its final NUL counted */
-
-struct told {
-    int64_t rev;
-    char id[MEMORY_ID];
-};
+#define MEMORY_SHOWN_MAX 65536 /* objects that change while a snapshot is told */
 
 struct memory {
-    int n_places;
-    struct cursor places[LIMIT_KNOWN]; /* newest first */
-    struct told *objects;              /* ring of LIMIT_OBJECTS, made with the first one */
-    size_t first, n;
-    int64_t forgotten; /* not every object told of up to this revision is kept; -1: all are */
+    struct cursor places[LIMIT_KNOWN]; /* newest first, none below `floor` */
+    size_t n_places;
+    int64_t floor; /* all ids told behind this revision are known */
+    struct told
+        told; /* at most LIMIT_OBJECTS; their revisions never fall: rather too many ids behind a place */
+    struct told shown; /* by a snapshot, newer than its place */
+    int64_t shown_upto;
 };
 
 void memory_init(struct memory *m);
-void memory_free(struct memory *m);
+void memory_clear(struct memory *m, int64_t floor); /* begins anew */
 
-void memory_place(struct memory *m, const struct cursor *c); /* ends of revisions only */
-void memory_object(struct memory *m, int64_t rev, const char *id);
+void memory_told(struct memory *m, const char *id, int64_t rev);
+void memory_place(struct memory *m, const struct cursor *c); /* inside a revision, or not newer: ignored */
 
-/* The ids told of behind rev, each once; at most LIMIT_OBJECTS. They stay the memory's. */
+void memory_forget_behind(struct memory *m, int64_t rev); /* the places; ids stay until they are told again */
+bool memory_told_behind(const struct memory *m, int64_t rev);
 size_t memory_behind(const struct memory *m, int64_t rev, char *ret_ids[LIMIT_OBJECTS]);
-static inline bool memory_covers(const struct memory *m, int64_t rev)
-{
-    return rev >= m->forgotten;
-}
+size_t memory_known(const struct memory *m, const struct cursor *before,
+                    const struct cursor *ret_places[LIMIT_KNOWN]); /* newest first */
 
-void memory_cut(struct memory *m, int64_t rev); /* what was told behind rev is put right */
+/* A snapshot told an object in a later state than its own place. False: too many. */
+bool memory_show(struct memory *m, const char *id, int64_t rev);
+/* The tail tells of a change that this state contained already. */
+bool memory_was_shown(const struct memory *m, const char *id, int64_t rev);
+void memory_reached(struct memory *m, int64_t rev); /* the tail did, wholly */
 
-/* Lines "known CURSOR", "told REV ID", "forgotten REV", to be freed by the caller; NULL when memory is out. */
-char *memory_text(const struct memory *m);
-bool memory_parse(struct memory *m, const char *text); /* false: not such lines; m is empty then */
+char *memory_text(const struct memory *m);            /* to be freed; NULL: memory is out */
+bool memory_read(struct memory *m, const char *text); /* false: not such a text */
 
 #endif

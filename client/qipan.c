@@ -18,6 +18,10 @@
 #define QIPAN_VERSION "0"
 #endif
 
+#define AGAIN_FIRST_MS 50 /* a call that was answered "later" or UNKNOWN is asked again within its deadline */
+#define AGAIN_LAST_MS  1000
+#define ELSEWHERE_MS   250 /* not all to the same daemon at once */
+
 struct qipan {
     SSL_CTX *ctx;
     struct addresses addresses;
@@ -93,7 +97,7 @@ static void on_down(void *owner, enum link_end end, uint32_t wait_ms)
 
     calls_link_lost(&q->calls);
     for (struct qipan_watch *w = q->watches; w; w = w->next)
-        watch_lost(w);
+        w->state = WATCH_IDLE;
     if (end == LINK_END_REFUSED)
         q->refused = true;
     else
@@ -149,14 +153,27 @@ static void cancel_watch(struct qipan *q, const struct qipan_watch *w)
     link_send(&q->link, &frame);
 }
 
+static void go_elsewhere(struct qipan *q)
+{
+    bool other = addresses_elsewhere(&q->addresses, &q->backoff);
+
+    link_drop(&q->link, "RETRY_ELSEWHERE");
+    if (other)
+        q->retry_ms = now_ms() + backoff_random(&q->backoff, ELSEWHERE_MS);
+}
+
 static void judge(struct qipan *q, struct qipan_watch *w, enum watch_verdict v)
 {
+    if (v == WATCH_AGAIN) {
+        cancel_watch(q, w);
+        w->state = WATCH_IDLE;
+    }
     if (v == WATCH_OVER || w->closed)
         drop_watch(q, w);
     if (v == WATCH_GAP)
         link_drop(&q->link, "the feed did not join");
     else if (v == WATCH_ELSEWHERE)
-        link_drop(&q->link, "RETRY_ELSEWHERE");
+        go_elsewhere(q);
 }
 
 static uint32_t new_id(struct qipan *q)
@@ -170,11 +187,16 @@ static uint32_t new_id(struct qipan *q)
 
 static void ask_watches(struct qipan *q, int64_t now)
 {
-    for (struct qipan_watch *w = q->watches; w; w = w->next) {
-        watch_give_credit(w, &q->link);
+    for (struct qipan_watch *w = q->watches; w; w = w->next)
         if (w->state == WATCH_IDLE && w->retry_ms <= now && !watch_ask(w, &q->link, new_id(q)))
             return;
-    }
+}
+
+static void grant_credit(struct qipan *q)
+{
+    for (struct qipan_watch *w = q->watches; w; w = w->next)
+        if (watch_wants_credit(w) && !watch_grant(w, &q->link))
+            return;
 }
 
 static size_t watches_asked(const struct qipan *q)
@@ -189,13 +211,13 @@ static size_t watches_asked(const struct qipan *q)
 struct qipan_watch *qipan_watch(struct qipan *q, const struct qipan_watch_options *options,
                                 qipan_watch_fn *fn, void *arg)
 {
-    const char *code = "BUSY";
+    const char *code = "BUSY", *field = NULL;
     struct qipan_watch *w = NULL, **at = &q->watches;
 
     if (q->n_watches < QIPAN_WATCHES_MAX)
-        w = watch_new(options, fn, arg, &code);
+        w = watch_new(options, fn, arg, &code, &field);
     if (!w) {
-        refuse(q, code, NULL);
+        refuse(q, code, field);
         return NULL;
     }
     while (*at)
@@ -218,6 +240,75 @@ void qipan_watch_close(struct qipan *q, struct qipan_watch *w)
 
 /* ---------------------------------------------------------------- frames */
 
+/* True when it goes out once more. */
+static bool ask_again(struct qipan *q, struct call *call, const Qipan__Error *error, int64_t now)
+{
+    int retry = error_info(error->code ? error->code : "INTERNAL")->retry;
+    unsigned pause;
+
+    if (retry == ERROR_NEVER)
+        return false;
+    if (retry == ERROR_ASK && call_changes(call->op))
+        call->unsure = true;
+    pause = backoff_pause(&q->backoff, call->pauses, AGAIN_FIRST_MS, AGAIN_LAST_MS);
+    if (error->has_retry_after_ms)
+        pause += error->retry_after_ms;
+    if (now + pause >= call->due_ms)
+        return false;
+    calls_pause(&q->calls, call, now + pause);
+    return true;
+}
+
+static const ProtobufCFieldDescriptor *object_of(const ProtobufCMessageDescriptor *reply)
+{
+    for (unsigned i = 0; i < reply->n_fields; i++)
+        if (reply->fields[i].type == PROTOBUF_C_TYPE_MESSAGE &&
+            reply->fields[i].label != PROTOBUF_C_LABEL_REPEATED)
+            return &reply->fields[i];
+    return NULL;
+}
+
+/* Text of a field, NULL when there is none. */
+static const char *text_field(const ProtobufCMessage *m, const char *name)
+{
+    const ProtobufCFieldDescriptor *f =
+        m ? protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name) : NULL;
+
+    return f ? *(char *const *)((const char *)m + f->offset) : NULL;
+}
+
+/* A reply with `rev` is a change that the watches won't tell of: they must know it should the registry fall back. */
+static void on_done(void *owner, const ProtobufCMessage *m)
+{
+    const struct qipan *q = owner;
+    const ProtobufCFieldDescriptor *rev =
+        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "rev");
+    const ProtobufCFieldDescriptor *object = object_of(m->descriptor);
+    const char *base = (const char *)m;
+
+    if (!rev || !*(const protobuf_c_boolean *)(base + rev->quantifier_offset))
+        return;
+    for (struct qipan_watch *w = q->watches; w; w = w->next)
+        watch_own_change(
+            w, object ? text_field(*(ProtobufCMessage *const *)(base + object->offset), "id") : NULL,
+            *(const int64_t *)(base + rev->offset));
+}
+
+static void answer(struct qipan *q, struct call *call, const Qipan__Reply *reply)
+{
+    bool change = call_changes(call->op);
+
+    if (reply->error && ask_again(q, call, reply->error, now_ms()))
+        return;
+    calls_take(&q->calls, call);
+    /* what was refused now may have been done by an attempt before */
+    if (reply->error && call->unsure &&
+        error_info(reply->error->code ? reply->error->code : "INTERNAL")->retry == ERROR_LATER)
+        call_refuse(call, "UNKNOWN", reply->error->code, q->lang);
+    else
+        call_answer(call, reply, q->lang, change ? on_done : NULL, q);
+}
+
 static void on_reply(struct qipan *q, const Qipan__Reply *reply)
 {
     struct call *call = calls_find(&q->calls, reply->call);
@@ -226,8 +317,7 @@ static void on_reply(struct qipan *q, const Qipan__Reply *reply)
     if (!reply->error)
         backoff_reset(&q->backoff);
     if (call && call->in_flight) {
-        calls_take(&q->calls, call);
-        call_answer(call, reply, q->lang);
+        answer(q, call, reply);
     } else if (w) {
         judge(q, w, watch_reply(w, reply, now_ms(), q->lang));
     }
@@ -354,7 +444,7 @@ static void expire(struct qipan *q, struct call *call)
 {
     const char *code = "DEADLINE_EXCEEDED", *why = NULL;
 
-    if (call->ever_sent && call_changes(call->op))
+    if (call_changes(call->op) && (call->unsure || call->in_flight))
         code = "UNKNOWN";
     else if (q->link.state != LINK_UP || !call->in_flight)
         code = "UNAVAILABLE";
@@ -371,10 +461,9 @@ static void fail_all(struct qipan *q)
     /* counted first: callbacks may add new ones, which have their turn next time */
     for (size_t n = q->calls.n; n > 0 && q->calls.first; n--) {
         struct call *call = q->calls.first;
-        bool unknown = call->ever_sent && call_changes(call->op);
 
         calls_take(&q->calls, call);
-        call_refuse(call, unknown ? "UNKNOWN" : code, q->link.why, q->lang);
+        call_refuse(call, call->unsure ? "UNKNOWN" : code, q->link.why, q->lang);
     }
     for (size_t n = q->n_watches; n > 0 && q->watches; n--) {
         watch_end(q->watches, code, q->link.why, q->lang);
@@ -400,7 +489,8 @@ void qipan_process(struct qipan *q, short revents)
         fail_all(q);
     if (q->link.state == LINK_UP) {
         ask_watches(q, now);
-        calls_send(&q->calls, &q->link, watches_asked(q));
+        grant_credit(q);
+        calls_send(&q->calls, &q->link, watches_asked(q), now);
         link_flush(&q->link);
     }
     q->inside = false;
@@ -418,10 +508,10 @@ int qipan_fd(const struct qipan *q)
 
 static bool has_unsent(const struct qipan *q, int64_t now)
 {
-    if (q->calls.n > q->calls.in_flight && q->calls.in_flight + watches_asked(q) < LIMIT_IN_FLIGHT)
+    if (q->calls.in_flight + watches_asked(q) < LIMIT_IN_FLIGHT && calls_next(&q->calls) <= now)
         return true;
     for (const struct qipan_watch *w = q->watches; w; w = w->next)
-        if (w->state == WATCH_IDLE && w->retry_ms <= now)
+        if ((w->state == WATCH_IDLE && w->retry_ms <= now) || watch_wants_credit(w))
             return true;
     return false;
 }
@@ -446,6 +536,8 @@ static int64_t due(const struct qipan *q, int64_t now)
         for (const struct qipan_watch *w = q->watches; w; w = w->next)
             if (w->state == WATCH_IDLE && w->retry_ms < t)
                 t = w->retry_ms;
+        if (calls_next(&q->calls) > now && calls_next(&q->calls) < t)
+            t = calls_next(&q->calls);
     }
     return calls < t ? calls : t;
 }

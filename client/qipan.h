@@ -8,7 +8,7 @@
  * It keeps one link to one of several addresses (random order, jittered back-off) and makes losing that link invisible:
  * unanswered calls are sent again, byte for byte, under the same request id, so that a change happens once; watches go
  * on from the last place that was delivered, and every frame of a watch must join the one before it, so that nothing is
- * skipped unseen.
+ * skipped unseen. Should the registry itself fall back to an earlier state, a watch says so and repairs what it told.
  *
  *     struct qipan_settings s = {.addresses = "10.0.0.1:7465,10.0.0.2", .ca = "ca.pem", .cert = "me.pem", .key = "me.key"};
  *     char why[QIPAN_WHY_SIZE];
@@ -38,7 +38,8 @@ extern "C" {
 #endif
 
 #define QIPAN_WHY_SIZE    256
-#define QIPAN_CURSOR_SIZE 160
+#define QIPAN_CURSOR_SIZE 144
+#define QIPAN_OBJECT_SIZE 65                 /* of an object's id in a cursor */
 #define QIPAN_CALLS_MAX   1024               /* calls waiting at one time, sent or not */
 #define QIPAN_BYTES_MAX   (16 * 1024 * 1024) /* their bytes together */
 #define QIPAN_WATCHES_MAX 16
@@ -115,7 +116,9 @@ typedef void qipan_reply_fn(const struct qipan_reply *reply, void *arg);
 
 /* Queues a call and returns its number, or 0 when it is refused: queue full, too large, bad request id; then
  * qipan_refusal() says why. The message is packed at once and may be freed. The callback is called exactly once, from
- * qipan_process(), at the latest when the deadline passes:
+ * qipan_process(), at the latest when the deadline passes. Within it, answers that say "later" (BUSY, LOCKED,
+ * UNAVAILABLE …) or UNKNOWN make the library ask again under the same request id, after 50 ms to 1 s, at random; the
+ * last of them is what the callback gets:
  *   UNAVAILABLE        never reached a daemon (or, for a read, the link was lost and did not come back in time)
  *   DEADLINE_EXCEEDED  a read was sent and not answered
  *   UNKNOWN            a change was or may have been sent and not answered: ask again with the same request id
@@ -133,8 +136,7 @@ int qipan_calls_open(const struct qipan *q);
 
 /* ---------------------------------------------------------------- watches */
 
-/* A place in the feed as text, "epoch-rev-idx-tag", inside a snapshot "+object" behind it. The parsed one's `object`
- * points into the text. */
+/* A place in the feed as text, "epoch-rev-idx-tag", inside a snapshot with "+id" behind it: `object` points into the text. */
 bool qipan_cursor_parse(const char *text, Qipan__Cursor *ret_cursor);
 void qipan_cursor_text(const Qipan__Cursor *cursor, char ret_text[QIPAN_CURSOR_SIZE]);
 
@@ -145,20 +147,22 @@ struct qipan_watch_options {
     const char *since;         /* "now" (also NULL), "0" = the first that is kept, or a cursor */
     Qipan__Term *const *terms; /* conditions, copied; NULL = everything */
     size_t n_terms;
-    bool echo;     /* also what this instance changed itself */
-    bool summary;  /* of an import only its summary */
-    bool snapshot; /* first every object that is there, as `enter`; `since` may be a cursor from inside one */
-    const char *memory; /* with a cursor: what qipan_watch_memory() said there, or NULL */
+    bool echo;    /* also what this instance changed itself */
+    bool summary; /* of an import only its summary */
+    bool
+        snapshot; /* first every object as it is now, as `enter` in the order of their ids; not with "0"; with a
+                    * cursor: only what was left of it */
+    const char *memory; /* qipan_watch_memory() as it was at that cursor, or NULL */
+    size_t credit;      /* bytes of frames that may be on their way at one time; 0 = 256 KiB, at most 8 MiB */
 };
 
 enum qipan_notice_kind {
-    QIPAN_EVENT, /* event, cursor */
+    QIPAN_EVENT, /* event, cursor. An object told in a snapshot or repair has no changes: enter with its row, or leave */
     QIPAN_BOOKMARK, /* cursor, rev: everything up to here was delivered. The first one says where the watch began */
-    QIPAN_STATE, /* state (SNAPSHOT, CATCHUP, LIVE, LAPSED), behind, cursor. LAPSED: the place was older than the feed
-                    keeps; the objects changed since then come as `enter` (or `leave`), then the tail */
-    QIPAN_DIVERGED, /* the registry fell back to an earlier state. cursor: the last place both histories share, NULL when
-                       it isn't known. What was told behind it is put right at once: `enter` with the present state, or
-                       `leave`, of the objects concerned (without a cursor: of all), then the tail */
+    QIPAN_STATE, /* state, behind, cursor. SNAPSHOT, CATCHUP, LIVE, or LAPSED: the place is older than the feed keeps, so
+                  * what changed since is told as a repair, as it is now, instead of every change */
+    QIPAN_DIVERGED, /* fork, cursor: the registry fell back to an earlier state. What was told up to the fork stands; the
+                     * rest is told anew as a repair. No fork: drop everything, all there is is told as `enter` */
     QIPAN_ENDED, /* error: the watch is over and its handle is gone when the callback returns */
 };
 
@@ -166,32 +170,31 @@ enum qipan_notice_kind {
 struct qipan_notice {
     enum qipan_notice_kind kind;
     const Qipan__Event *event;
-    const char
-        *cursor; /* start here again and nothing is missed and nothing comes twice; NULL with an error */
+    const char *
+        cursor; /* start here again and nothing is missed and nothing comes twice; NULL with an error. During a repair
+                 * still that from before it: who stops then gets the repair again. The bookmark behind it moves on */
     int64_t rev;
     const char *state;
     int64_t behind; /* revisions still to come */
+    const char *fork;
     const Qipan__Error *error;
 };
 typedef void qipan_watch_fn(const struct qipan_notice *notice, void *arg);
 
 struct qipan_watch;
 
-/* While LAPSED or DIVERGED is put right, the notices' cursors stay where the watch was before: who stops then and starts
- * there again gets the repair anew. The bookmark behind it moves on.
- *
- * NULL when refused (too many, bad cursor): see qipan_refusal(). Lives over lost links until it ends with an error or
- * is closed. Closing from inside a callback is allowed, of this watch too. */
+/* NULL when refused (too many, bad cursor or memory): see qipan_refusal(). Lives over lost links until it ends with an
+ * error or is closed. Closing from inside a callback is allowed, of this watch too. */
 struct qipan_watch *qipan_watch(struct qipan *q, const struct qipan_watch_options *options,
                                 qipan_watch_fn *fn, void *arg);
 void qipan_watch_close(struct qipan *q, struct qipan_watch *watch);
 
-/* Paused, at most CREDIT_DEFAULT bytes still come; the registry keeps the rest. Calls and other watches go on. */
-void qipan_watch_pause(struct qipan *q, struct qipan_watch *watch, bool paused);
+/* The daemon sends no more than it may already, `credit` bytes at most, until the watch goes on. Other watches and calls
+ * are not held up. */
+void qipan_watch_pause(struct qipan_watch *watch, bool pause);
 
-/* What must be kept beside the cursor so that a watch begun later can put right what its host holds when the registry
- * falls back: some lines of text, at most 130 KB, to be freed by the caller. NULL: no memory. Without it such a watch
- * gets everything anew. */
+/* What a watch that starts at the present cursor must remember to be repaired with little, should the registry fall back:
+ * lines of text, 64 KiB at most but for the moments behind a snapshot. To be freed by the caller; NULL when memory is out. */
 char *qipan_watch_memory(const struct qipan_watch *watch);
 
 /* ---------------------------------------------------------------- blocking */

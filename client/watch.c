@@ -17,25 +17,28 @@ static bool place(struct qipan_watch *w, const char *since)
         return true;
     if (strcmp(since, "0") == 0) {
         w->from_start = true;
-        return true;
+        return w->part == WATCH_TAIL;
     }
-    if (!qipan_cursor_parse(since, &c) || (c.object && !w->snapshot))
+    if (!qipan_cursor_parse(since, &c))
         return false;
-    w->at = w->safe = cursor_of(&c);
+    w->at = cursor_of(&c);
     w->placed = true;
-    w->phase = c.object ? WATCH_SNAPSHOT : WATCH_TAIL;
-    w->memory.forgotten = c.rev;
+    w->part = w->at.inside ? WATCH_SNAPSHOT : WATCH_TAIL;
     return true;
 }
 
-/* The place itself counts as known, with or without what was kept beside it. */
-static bool remember(struct qipan_watch *w, const char *memory)
+/* A cursor alone says nothing of what was told before it. */
+static bool recall(struct qipan_watch *w, const char *memory)
 {
-    if (!w->placed)
+    if (!w->placed || !memory || !*memory) {
+        memory_clear(&w->memory, w->at.rev);
+        memory_place(&w->memory, &w->at);
         return true;
-    if (memory && *memory && !memory_parse(&w->memory, memory))
+    }
+    if (!memory_read(&w->memory, memory))
         return false;
-    memory_place(&w->memory, &w->at);
+    if (w->memory.n_places == 0)
+        w->memory.floor = w->at.rev;
     return true;
 }
 
@@ -60,38 +63,69 @@ static bool copy_terms(struct qipan_watch *w, Qipan__Term *const *terms, size_t 
     return true;
 }
 
+static const char *fault(struct qipan_watch *w, const struct qipan_watch_options *o)
+{
+    if (!place(w, o->since))
+        return "since";
+    if (!recall(w, o->memory))
+        return "memory";
+    if (o->credit > WATCH_CREDIT_MAX)
+        return "credit";
+    return copy_terms(w, o->terms, o->n_terms) ? NULL : "terms";
+}
+
 struct qipan_watch *watch_new(const struct qipan_watch_options *options, qipan_watch_fn *fn, void *arg,
-                              const char **ret_code)
+                              const char **ret_code, const char **ret_field)
 {
     struct qipan_watch *w = calloc(1, sizeof *w);
 
     *ret_code = "BUSY";
+    *ret_field = NULL;
     if (!w)
         return NULL;
     arena_init(&w->arena, LIMIT_ARENA);
+    memory_init(&w->memory);
     w->fn = fn;
     w->arg = arg;
     w->echo = options->echo;
     w->summary = options->summary;
-    w->snapshot = options->snapshot;
-    memory_init(&w->memory);
+    w->part = options->snapshot ? WATCH_SNAPSHOT : WATCH_TAIL;
+    w->credit = options->credit ? (int64_t)options->credit : CREDIT_DEFAULT;
     *ret_code = "INVALID_ARGUMENT";
-    if (!place(w, options->since) || !remember(w, options->memory) ||
-        !copy_terms(w, options->terms, options->n_terms)) {
-        watch_free(w);
-        return NULL;
-    }
-    return w;
+    *ret_field = fault(w, options);
+    if (!*ret_field)
+        return w;
+    watch_free(w);
+    return NULL;
 }
 
 void watch_free(struct qipan_watch *w)
 {
     if (!w)
         return;
+    memory_clear(&w->memory, 0);
     arena_free(&w->arena);
-    memory_free(&w->memory);
-    free(w->fresh);
     free(w);
+}
+
+void qipan_watch_pause(struct qipan_watch *w, bool pause)
+{
+    w->paused = pause;
+}
+
+char *qipan_watch_memory(const struct qipan_watch *w)
+{
+    return memory_text(&w->memory);
+}
+
+void watch_own_change(struct qipan_watch *w, const char *id, int64_t rev)
+{
+    if (w->echo || !w->placed)
+        return;
+    if (id)
+        memory_told(&w->memory, id, rev);
+    else
+        memory_clear(&w->memory, rev);
 }
 
 /* ---------------------------------------------------------------- asking */
@@ -118,44 +152,38 @@ static bool send_request(struct link *l, uint32_t id, const Qipan__WatchRequest 
     return sent;
 }
 
-/* What a resumed tail is known by, should the registry have fallen back meanwhile. */
+/* The places a request points to: they live as long as it. */
 struct places {
     Qipan__Cursor after, known[LIMIT_KNOWN], *list[LIMIT_KNOWN];
     char *objects[LIMIT_OBJECTS];
 };
 
-static void ask_for_tail(const struct qipan_watch *w, Qipan__WatchRequest *request, struct places *p)
+static void name_known(const struct qipan_watch *w, Qipan__WatchRequest *r, struct places *p)
 {
-    if (!w->placed) {
-        request->has_from_start = request->from_start = w->from_start;
-        return;
-    }
-    cursor_put(&w->at, &p->after);
-    request->after = &p->after;
-    for (int i = 0; i < w->memory.n_places; i++) {
-        cursor_put(&w->memory.places[i], &p->known[i]);
+    const struct cursor *known[LIMIT_KNOWN];
+
+    r->n_known = memory_known(&w->memory, w->part == WATCH_TAIL ? &w->at : &w->from, known);
+    r->known = p->list;
+    for (size_t i = 0; i < r->n_known; i++) {
+        cursor_put(known[i], &p->known[i]);
         p->list[i] = &p->known[i];
     }
-    request->n_known = (size_t)w->memory.n_places;
-    request->known = p->list;
 }
 
-static void ask_for_changed(const struct qipan_watch *w, Qipan__WatchRequest *request, struct places *p)
+static void name_places(const struct qipan_watch *w, Qipan__WatchRequest *r, struct places *p)
 {
-    request->snapshot = (char *)"changed";
-    cursor_put(&w->since, &p->after);
-    request->after = &p->after;
-    request->n_objects = memory_behind(&w->memory, w->since.rev, p->objects);
-    request->objects = p->objects;
-}
+    bool repair = w->part == WATCH_CHANGED || w->part == WATCH_FORKED;
 
-static void ask_for_all(const struct qipan_watch *w, Qipan__WatchRequest *request, struct places *p)
-{
-    request->snapshot = (char *)"all";
-    if (w->phase == WATCH_SNAPSHOT && w->placed) {
-        cursor_put(&w->at, &p->after);
-        request->after = &p->after;
-    }
+    if (w->part != WATCH_TAIL)
+        r->snapshot = (char *)(repair ? "changed" : "all");
+    if (!w->placed || (w->part == WATCH_SNAPSHOT && !w->at.inside))
+        return;
+    cursor_put(repair ? &w->from : &w->at, &p->after);
+    r->after = &p->after;
+    if (w->part != WATCH_SNAPSHOT)
+        name_known(w, r, p);
+    if (w->part == WATCH_FORKED)
+        r->n_objects = memory_behind(&w->memory, w->from.rev, r->objects = p->objects);
 }
 
 bool watch_ask(struct qipan_watch *w, struct link *l, uint32_t id)
@@ -163,39 +191,40 @@ bool watch_ask(struct qipan_watch *w, struct link *l, uint32_t id)
     Qipan__WatchRequest request = QIPAN__WATCH_REQUEST__INIT;
     struct places places;
 
-    if (w->phase == WATCH_MENDING)
-        ask_for_changed(w, &request, &places);
-    else if (w->phase == WATCH_MENDING_ALL || w->phase == WATCH_SNAPSHOT || (w->snapshot && !w->placed))
-        ask_for_all(w, &request, &places);
-    else
-        ask_for_tail(w, &request, &places);
+    name_places(w, &request, &places);
+    request.has_from_start = request.from_start = w->from_start && !w->placed;
     request.has_echo = request.echo = w->echo;
     request.has_summary = request.summary = w->summary;
-    request.has_credit = true;
-    request.credit = w->paused ? 0 : CREDIT_DEFAULT;
-    w->taken = w->paused ? CREDIT_DEFAULT : 0; /* given when the pause ends */
     request.terms = w->terms;
     request.n_terms = w->n_terms;
+    request.has_credit = true;
+    request.credit = w->paused ? 0 : (uint64_t)w->credit;
     if (!send_request(l, id, &request))
         return false;
     w->id = id;
     w->state = WATCH_ASKED;
+    w->credit_left = (int64_t)request.credit;
     return true;
 }
 
-void watch_give_credit(struct qipan_watch *w, struct link *l)
+bool watch_wants_credit(const struct qipan_watch *w)
+{
+    return w->state == WATCH_ON && !w->paused && w->credit_left <= w->credit / 2;
+}
+
+bool watch_grant(struct qipan_watch *w, struct link *l)
 {
     Qipan__Frame frame = QIPAN__FRAME__INIT;
     Qipan__Credit credit = QIPAN__CREDIT__INIT;
 
-    if (w->state != WATCH_ON || w->paused || w->taken < CREDIT_DEFAULT / 2)
-        return;
     credit.has_call = credit.has_bytes = true;
     credit.call = w->id;
-    credit.bytes = w->taken;
+    credit.bytes = (uint64_t)(w->credit - w->credit_left);
     frame.credit = &credit;
-    if (link_send(l, &frame))
-        w->taken = 0;
+    if (!link_send(l, &frame))
+        return false;
+    w->credit_left = w->credit;
+    return true;
 }
 
 /* ---------------------------------------------------------------- telling */
@@ -203,14 +232,13 @@ void watch_give_credit(struct qipan_watch *w, struct link *l)
 /* False when the host closed the watch meanwhile. */
 static bool tell(struct qipan_watch *w, struct qipan_notice *notice)
 {
-    Qipan__Cursor c;
+    const struct cursor *c = w->holding ? &w->held : &w->at;
     char text[QIPAN_CURSOR_SIZE];
 
-    if (notice->kind != QIPAN_ENDED && notice->kind != QIPAN_DIVERGED) {
-        cursor_put(&w->safe, &c);
-        qipan_cursor_text(&c, text);
+    if (notice->kind != QIPAN_ENDED) {
+        cursor_text(c, text);
         notice->cursor = text;
-        notice->rev = w->safe.rev;
+        notice->rev = c->rev;
     }
     w->busy = true;
     w->fn(notice, w->arg);
@@ -226,19 +254,26 @@ static bool tell_bookmark(struct qipan_watch *w)
     return tell(w, &notice);
 }
 
-static void end_with(struct qipan_watch *w, const Qipan__Error *error)
+static enum watch_verdict end_with(struct qipan_watch *w, const Qipan__Error *error, const char *lang)
 {
-    struct qipan_notice notice = {.kind = QIPAN_ENDED, .error = error};
+    struct qipan_notice notice = {.kind = QIPAN_ENDED};
+    struct arena arena;
 
+    arena_init(&arena, 2 * LIMIT_ARENA);
+    notice.error = call_error_copy(&arena, error, lang);
     tell(w, &notice);
+    arena_free(&arena);
+    return WATCH_OVER;
 }
 
 void watch_end(struct qipan_watch *w, const char *code, const char *detail, const char *lang)
 {
+    struct qipan_notice notice = {.kind = QIPAN_ENDED};
     struct arena arena;
 
     arena_init(&arena, LIMIT_ARENA);
-    end_with(w, call_error(&arena, code, detail, lang));
+    notice.error = call_error(&arena, code, detail, lang);
+    tell(w, &notice);
     arena_free(&arena);
 }
 
@@ -250,149 +285,164 @@ static enum watch_verdict gap(struct qipan_watch *w, const char *lang)
     return WATCH_OVER;
 }
 
-/* ---------------------------------------------------------------- putting right */
+/* ---------------------------------------------------------------- repairs */
 
-/* What was told behind `fork` belongs to a history that is gone. */
-static enum watch_verdict diverged(struct qipan_watch *w, const Qipan__Error *error)
+static void hold(struct qipan_watch *w)
+{
+    if (!w->holding)
+        w->held = w->at;
+    w->holding = true;
+}
+
+static bool tell_diverged(struct qipan_watch *w, const struct cursor *fork)
 {
     struct qipan_notice notice = {.kind = QIPAN_DIVERGED};
     char text[QIPAN_CURSOR_SIZE];
-    bool covered = error->fork && error->fork->has_rev && memory_covers(&w->memory, error->fork->rev);
 
-    w->phase = covered ? WATCH_MENDING : WATCH_MENDING_ALL;
-    w->since = cursor_of(error->fork);
-    if (covered) {
-        qipan_cursor_text(error->fork, text);
-        notice.cursor = text;
-        notice.rev = w->since.rev;
+    if (fork) {
+        cursor_text(fork, text);
+        notice.fork = text;
     }
-    return tell(w, &notice) ? WATCH_FINE : WATCH_OVER;
+    return tell(w, &notice);
 }
 
-/* The feed doesn't reach back that far any more; the objects changed since are known. */
-static enum watch_verdict lapsed(struct qipan_watch *w)
+/* All that was told is void. */
+static enum watch_verdict start_over(struct qipan_watch *w)
 {
-    struct qipan_notice notice = {.kind = QIPAN_STATE, .state = "LAPSED"};
-
-    w->phase = WATCH_MENDING;
-    w->since = w->at;
-    return tell(w, &notice) ? WATCH_FINE : WATCH_OVER;
+    hold(w);
+    memory_clear(&w->memory, 0);
+    w->part = WATCH_SNAPSHOT;
+    w->at.inside = false;
+    return tell_diverged(w, NULL) ? WATCH_FINE : WATCH_OVER;
 }
 
-/* The first frame behind a snapshot: from now on the host's place is ours again. */
-static bool all_told(struct qipan_watch *w)
+/* When nothing was told behind the fork, there is nothing to repair and nothing to say. */
+static enum watch_verdict go_back(struct qipan_watch *w, const struct cursor *fork)
 {
-    bool mended = w->phase == WATCH_MENDING || w->phase == WATCH_MENDING_ALL;
+    memory_forget_behind(&w->memory, fork->rev);
+    if (!w->holding && !memory_told_behind(&w->memory, fork->rev)) {
+        w->at = *fork;
+        w->part = WATCH_TAIL;
+        return WATCH_FINE;
+    }
+    hold(w);
+    w->from = *fork;
+    w->part = WATCH_FORKED;
+    return tell_diverged(w, fork) ? WATCH_FINE : WATCH_OVER;
+}
 
-    if (w->phase == WATCH_MENDING)
-        memory_cut(&w->memory, w->since.rev);
-    else if (w->phase == WATCH_MENDING_ALL)
-        memory_free(&w->memory);
-    w->phase = WATCH_TAIL;
-    w->safe = w->at;
-    return !mended || tell_bookmark(w);
+/* A running watch may be told so by a daemon that knows fewer places than we: then our own decide. */
+static enum watch_verdict diverged(struct qipan_watch *w, const Qipan__Error *error, bool running)
+{
+    struct cursor fork = cursor_of(error->fork);
+
+    if (running && !error->fork)
+        return WATCH_FINE;
+    if (!error->fork || fork.inside || w->part == WATCH_SNAPSHOT || fork.rev < w->memory.floor)
+        return start_over(w);
+    return go_back(w, &fork);
+}
+
+static enum watch_verdict compacted(struct qipan_watch *w)
+{
+    struct qipan_notice lapsed = {.kind = QIPAN_STATE, .state = "LAPSED"};
+
+    if (w->part != WATCH_TAIL)
+        return start_over(w);
+    hold(w);
+    w->from = w->at;
+    w->part = WATCH_CHANGED;
+    return tell(w, &lapsed) ? WATCH_FINE : WATCH_OVER;
 }
 
 /* ---------------------------------------------------------------- hearing */
-
-void watch_lost(struct qipan_watch *w)
-{
-    w->state = WATCH_IDLE;
-}
-
-static enum watch_verdict ended(struct qipan_watch *w, const Qipan__Error *error, const char *lang)
-{
-    struct arena arena;
-
-    arena_init(&arena, 2 * LIMIT_ARENA);
-    end_with(w, call_error_copy(&arena, error, lang));
-    arena_free(&arena);
-    return WATCH_OVER;
-}
 
 static enum watch_verdict refused(struct qipan_watch *w, const Qipan__Error *error, int64_t now_ms,
                                   const char *lang)
 {
     const char *code = error->code ? error->code : "INTERNAL";
-    bool tail = w->phase == WATCH_TAIL && w->placed;
+    bool fell_back = strcmp(code, "DIVERGED") == 0, lapsed = strcmp(code, "COMPACTED") == 0;
+    bool running = w->state == WATCH_ON;
 
     w->state = WATCH_IDLE;
     if (strcmp(code, "RETRY_ELSEWHERE") == 0)
         return WATCH_ELSEWHERE;
     if (error_info(code)->retry == ERROR_LATER) {
-        w->retry_ms = now_ms + WATCH_RETRY_MS;
+        w->retry_ms = now_ms + (error->has_retry_after_ms ? error->retry_after_ms : WATCH_RETRY_MS);
         return WATCH_FINE;
     }
-    if (strcmp(code, "DIVERGED") == 0 && w->phase != WATCH_MENDING_ALL && ++w->mended <= WATCH_MENDS_MAX)
-        return diverged(w, error);
-    if (strcmp(code, "COMPACTED") == 0 && tail && ++w->mended <= WATCH_MENDS_MAX)
-        return lapsed(w);
-    return ended(w, error, lang);
+    if (!(fell_back || lapsed) || !w->placed || ++w->repairs > WATCH_REPAIRS_MAX)
+        return end_with(w, error, lang);
+    return fell_back ? diverged(w, error, running) : compacted(w);
 }
 
-static void begin_snapshot(struct qipan_watch *w)
-{
-    w->n_fresh = 0;
-    if (w->phase == WATCH_TAIL)
-        w->phase = WATCH_SNAPSHOT;
-}
-
-enum watch_verdict watch_reply(struct qipan_watch *w, const Qipan__Reply *reply, int64_t now_ms,
-                               const char *lang)
+static bool unpack_begin(const Qipan__Reply *reply, struct cursor *ret)
 {
     struct arena arena;
     ProtobufCMessage *message = NULL;
     struct msg_fault fault;
-    struct cursor begin = {0};
-    bool good, mending = w->phase == WATCH_MENDING || w->phase == WATCH_MENDING_ALL;
+    bool good;
 
-    if (reply->error)
-        return refused(w, reply->error, now_ms, lang);
     arena_init(&arena, LIMIT_ARENA);
     good = msg_unpack(&qipan__watch_reply__descriptor, reply->payload.data, reply->payload.len, &arena,
                       &message, &fault) == MSG_OK &&
            ((Qipan__WatchReply *)message)->at;
     if (good)
-        begin = cursor_of(((Qipan__WatchReply *)message)->at);
+        *ret = cursor_of(((Qipan__WatchReply *)message)->at);
     arena_free(&arena);
-    if (!good || w->state != WATCH_ASKED || (w->placed && !mending && !cursor_same(&begin, &w->at)))
+    return good;
+}
+
+/* Is this where what was asked for begins? */
+static bool begins_right(const struct qipan_watch *w, const struct cursor *begin)
+{
+    if (w->part == WATCH_TAIL ? w->placed : w->part == WATCH_SNAPSHOT && w->at.inside)
+        return cursor_same(begin, &w->at);
+    return w->part == WATCH_TAIL ? !begin->inside : begin->inside && !*begin->object;
+}
+
+/* The first place of all, or of a snapshot: nothing told before it matters but what a repair needs. */
+static void begin_at(struct qipan_watch *w, const struct cursor *begin)
+{
+    bool repair = w->part == WATCH_CHANGED || w->part == WATCH_FORKED;
+
+    if (!w->placed || (w->part == WATCH_SNAPSHOT && !*begin->object))
+        memory_clear(&w->memory, begin->rev);
+    else if (repair)
+        memory_reached(&w->memory, INT64_MAX);
+    w->at = *begin;
+    w->placed = true;
+    if (!w->holding)
+        memory_place(&w->memory, begin);
+}
+
+enum watch_verdict watch_reply(struct qipan_watch *w, const Qipan__Reply *reply, int64_t now_ms,
+                               const char *lang)
+{
+    struct cursor begin;
+
+    if (reply->error)
+        return refused(w, reply->error, now_ms, lang);
+    if (!unpack_begin(reply, &begin) || w->state != WATCH_ASKED || !begins_right(w, &begin))
         return gap(w, lang);
     w->state = WATCH_ON;
-    w->at = begin;
-    if (!mending)
-        w->safe = begin;
-    w->placed = true;
-    if (begin.inside && begin.object[0] == '\0')
-        begin_snapshot(w);
-    if (!w->announced && !mending && !tell_bookmark(w))
+    begin_at(w, &begin);
+    if (!w->announced && !tell_bookmark(w))
         return WATCH_OVER;
     return WATCH_FINE;
 }
 
-/* Where an event of this frame stands. Objects of a snapshot stand by their ids, whatever their revisions are. */
-static struct cursor place_of(const Qipan__Event *e, const struct cursor *after, const struct cursor *upto)
-{
-    struct cursor c;
-
-    if (!after->inside)
-        return cursor_of_event(e, upto->epoch);
-    c = *after;
-    snprintf(c.object, sizeof c.object, "%s", e->object ? e->object : "");
-    return c;
-}
-
 /* Each event behind the one before, none behind `upto`. A frame may end with the last change of a revision and call that
  * place by its index: so the ends are compared by index, the order by what the event's own cursor says. */
-static bool in_order(const Qipan__Feed *feed, const struct cursor *after, const struct cursor *upto)
+static bool in_order(const Qipan__Feed *feed, struct cursor at, const struct cursor *upto)
 {
-    struct cursor at = *after, end = at;
+    struct cursor end = at;
 
     for (size_t i = 0; i < feed->n_events; i++) {
-        struct cursor c = place_of(feed->events[i], after, upto);
+        struct cursor c = cursor_of_event(feed->events[i], upto->epoch);
 
         end = c;
-        if (!after->inside)
-            end.idx = feed->events[i]->idx;
+        end.idx = feed->events[i]->idx;
         if (!feed->events[i]->has_rev || !cursor_before(&at, &end) || cursor_before(upto, &end))
             return false;
         at = c;
@@ -400,98 +450,133 @@ static bool in_order(const Qipan__Feed *feed, const struct cursor *after, const 
     return !cursor_before(upto, &end);
 }
 
-/* An object that a snapshot told as of a revision behind its place: the tail will bring that change again. */
-static bool keep_fresh(struct qipan_watch *w, const Qipan__Event *e)
+/* Objects of a snapshot come in the order of their ids; its last frame ends outside, at the snapshot's revision. */
+static bool objects_in_order(const Qipan__Feed *feed, const struct cursor *at, const struct cursor *upto)
 {
-    struct told *t;
-
-    if (e->rev <= w->at.rev || !e->object || strlen(e->object) >= MEMORY_ID)
-        return true;
-    if (w->n_fresh == WATCH_FRESH_MAX)
-        return false;
-    if ((w->n_fresh & (w->n_fresh - 1)) == 0) { /* full: a power of two */
-        t = realloc(w->fresh, (w->n_fresh ? 2 * w->n_fresh : 1) * sizeof *t);
-        if (!t)
-            return false;
-        w->fresh = t;
-    }
-    t = &w->fresh[w->n_fresh++];
-    t->rev = e->rev;
-    strcpy(t->id, e->object);
-    return true;
-}
-
-static bool told_already(struct qipan_watch *w, const Qipan__Event *e)
-{
-    bool ahead = false;
-
-    for (size_t i = 0; i < w->n_fresh; i++) {
-        if (e->rev <= w->fresh[i].rev && e->object && strcmp(w->fresh[i].id, e->object) == 0)
-            return true;
-        ahead |= w->fresh[i].rev > e->rev;
-    }
-    if (!ahead)
-        w->n_fresh = 0;
-    return false;
-}
-
-/* The host gets it, unless it has it already. False: the watch is over. */
-static bool deliver_one(struct qipan_watch *w, const Qipan__Event *e, const struct cursor *place)
-{
-    struct qipan_notice notice = {.kind = QIPAN_EVENT, .event = e};
-    bool known = !place->inside && told_already(w, e);
-
-    w->at = *place;
-    if (w->phase == WATCH_TAIL || w->phase == WATCH_SNAPSHOT)
-        w->safe = w->at;
-    if (e->object)
-        memory_object(&w->memory, e->rev, e->object);
-    return known || tell(w, &notice);
-}
-
-static bool deliver(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
-{
-    struct cursor after = w->at;
+    const char *last = at->object;
 
     for (size_t i = 0; i < feed->n_events; i++) {
-        struct cursor place = place_of(feed->events[i], &after, upto);
+        const char *id = feed->events[i]->object;
 
-        if (!deliver_one(w, feed->events[i], &place))
+        if (!id || strlen(id) >= QIPAN_OBJECT_SIZE || strcmp(last, id) >= 0)
+            return false;
+        last = id;
+    }
+    return upto->epoch == at->epoch && (!upto->inside || strcmp(last, upto->object) <= 0);
+}
+
+static bool deliver(struct qipan_watch *w, const Qipan__Event *event)
+{
+    struct qipan_notice notice = {.kind = QIPAN_EVENT, .event = event};
+
+    if (event->object && !w->at.inside && memory_was_shown(&w->memory, event->object, event->rev))
+        return true;
+    if (event->object)
+        memory_told(&w->memory, event->object, event->rev > w->at.rev ? event->rev : w->at.rev);
+    if (!w->at.inside)
+        memory_place(&w->memory, &w->at);
+    return tell(w, &notice);
+}
+
+/* Too much changes meanwhile: from the beginning. */
+static enum watch_verdict again(struct qipan_watch *w, const char *lang)
+{
+    if (++w->repairs <= WATCH_REPAIRS_MAX)
+        return start_over(w) == WATCH_FINE ? WATCH_AGAIN : WATCH_OVER;
+    watch_end(w, "INTERNAL", "the snapshot is overtaken", lang);
+    return WATCH_OVER;
+}
+
+static enum watch_verdict take_objects(struct qipan_watch *w, const Qipan__Feed *feed, const char *lang)
+{
+    for (size_t i = 0; i < feed->n_events; i++) {
+        const Qipan__Event *e = feed->events[i];
+
+        if (e->has_rev && e->rev > w->at.rev && !memory_show(&w->memory, e->object, e->rev))
+            return again(w, lang);
+        snprintf(w->at.object, sizeof w->at.object, "%s", e->object);
+        if (!deliver(w, e))
+            return WATCH_OVER;
+    }
+    return WATCH_FINE;
+}
+
+static bool take_changes(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
+{
+    for (size_t i = 0; i < feed->n_events; i++) {
+        w->at = cursor_of_event(feed->events[i], upto->epoch);
+        if (!deliver(w, feed->events[i]))
             return false;
     }
     w->at = *upto;
-    if (w->phase == WATCH_TAIL || w->phase == WATCH_SNAPSHOT)
-        w->safe = w->at;
     memory_place(&w->memory, upto);
-    return !after.inside || upto->inside || all_told(w);
-}
-
-static bool fresh_fits(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *after)
-{
-    for (size_t i = 0; after->inside && i < feed->n_events; i++)
-        if (!keep_fresh(w, feed->events[i]))
-            return false;
+    memory_reached(&w->memory, upto->idx == CURSOR_ALL ? upto->rev : upto->rev - 1);
     return true;
 }
 
-enum watch_verdict watch_feed(struct qipan_watch *w, const Qipan__Feed *feed, size_t n, int64_t now_ms,
-                              const char *lang)
+/* The snapshot or repair is complete. */
+static bool settle(struct qipan_watch *w)
 {
-    struct cursor after = cursor_of(feed->after), upto = cursor_of(feed->upto);
-    struct qipan_notice state = {.kind = QIPAN_STATE, .state = feed->state, .behind = feed->behind};
+    w->at.inside = w->holding = false;
+    w->at.object[0] = '\0';
+    w->part = WATCH_TAIL;
+    memory_place(&w->memory, &w->at);
+    return tell_bookmark(w);
+}
 
-    w->taken += n;
-    if (feed->error)
-        return refused(w, feed->error, now_ms, lang);
-    if (w->state != WATCH_ON || !feed->after || !feed->upto || !cursor_same(&after, &w->at) ||
-        !in_order(feed, &after, &upto) || !fresh_fits(w, feed, &after))
-        return gap(w, lang);
-    w->gaps = w->mended = 0;
-    if (!deliver(w, feed, &upto))
+static enum watch_verdict take_snapshot(struct qipan_watch *w, const Qipan__Feed *feed,
+                                        const struct cursor *upto, const char *lang)
+{
+    enum watch_verdict v = take_objects(w, feed, lang);
+
+    if (v != WATCH_FINE)
+        return v;
+    if (upto->inside)
+        w->at = *upto;
+    else if (!settle(w))
         return WATCH_OVER;
-    if (feed->state && !tell(w, &state))
+    return WATCH_FINE;
+}
+
+static enum watch_verdict take_tail(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
+{
+    w->repairs = 0;
+    if (!take_changes(w, feed, upto))
         return WATCH_OVER;
     if (feed->n_events == 0 && !feed->state && !tell_bookmark(w))
         return WATCH_OVER;
     return WATCH_FINE;
+}
+
+static bool joins(const struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
+{
+    struct cursor after = cursor_of(feed->after);
+
+    if (!feed->after || !feed->upto || !cursor_same(&after, &w->at))
+        return false;
+    if (w->at.inside)
+        return upto->rev == w->at.rev && objects_in_order(feed, &w->at, upto);
+    return !upto->inside && in_order(feed, after, upto);
+}
+
+enum watch_verdict watch_feed(struct qipan_watch *w, const Qipan__Feed *feed, size_t frame_bytes,
+                              int64_t now_ms, const char *lang)
+{
+    struct cursor upto = cursor_of(feed->upto);
+    struct qipan_notice state = {.kind = QIPAN_STATE, .state = feed->state, .behind = feed->behind};
+    bool inside = w->at.inside;
+    enum watch_verdict v;
+
+    w->credit_left -= (int64_t)frame_bytes;
+    if (feed->error && w->state == WATCH_ON)
+        return refused(w, feed->error, now_ms, lang);
+    if (w->state != WATCH_ON || !joins(w, feed, &upto))
+        return gap(w, lang);
+    w->gaps = 0;
+    if (inside && feed->state && !tell(w, &state))
+        return WATCH_OVER;
+    v = inside ? take_snapshot(w, feed, &upto, lang) : take_tail(w, feed, &upto);
+    if (v == WATCH_FINE && !inside && feed->state && !tell(w, &state))
+        return WATCH_OVER;
+    return v;
 }

@@ -13,48 +13,89 @@
 
 #define _(text) gettext(text)
 
-enum cursor_file_read cursor_file_read(const char *path, char ret[QIPAN_CURSOR_SIZE], char *err,
-                                       size_t err_size)
+#define FILE_MAX (8 * 1024 * 1024) /* more than a watch remembers */
+
+/* The whole file with a NUL behind it; NULL with errno. */
+static char *read_whole(const char *path)
 {
-    char text[QIPAN_CURSOR_SIZE + 2];
-    struct stat st;
-    bool other = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-    FILE *f = other ? NULL : fopen(path, "re");
+    FILE *f = fopen(path, "re");
+    char *text = f ? malloc(FILE_MAX + 1) : NULL;
+    size_t n = text ? fread(text, 1, FILE_MAX, f) : 0;
+    int failed = errno;
+
+    if (f)
+        fclose(f);
+    if (text)
+        text[n] = '\0';
+    errno = failed;
+    return text;
+}
+
+/* Its first line, cut off, is a cursor. */
+static bool take_cursor(char *text, char ret[QIPAN_CURSOR_SIZE], char **ret_memory)
+{
+    size_t n = strcspn(text, "\n");
+    const char *rest = text[n] ? text + n + 1 : "";
     Qipan__Cursor c;
-    size_t n;
+
+    text[n] = '\0';
+    text[strcspn(text, "\r")] = '\0';
+    if (!qipan_cursor_parse(text, &c))
+        return false;
+    qipan_cursor_text(&c, ret);
+    *ret_memory = strdup(rest);
+    return *ret_memory != NULL;
+}
+
+enum cursor_file_read cursor_file_read(const char *path, char ret[QIPAN_CURSOR_SIZE], char **ret_memory,
+                                       char *err, size_t err_size)
+{
+    struct stat st;
+    bool other = stat(path, &st) == 0 && !S_ISREG(st.st_mode), good;
+    char *text = other ? NULL : read_whole(path);
 
     if (other) {
         snprintf(err, err_size, _("%s: not a regular file"), path);
         return CURSOR_FILE_BAD;
     }
-    if (!f && errno == ENOENT)
+    if (!text && errno == ENOENT)
         return CURSOR_FILE_MISSING;
-    if (!f) {
+    if (!text) {
         snprintf(err, err_size, "%s: %s", path, strerror(errno));
         return CURSOR_FILE_BAD;
     }
-    n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    text[strcspn(text, "\r\n")] = '\0';
-    if (!qipan_cursor_parse(text, &c)) {
+    good = take_cursor(text, ret, ret_memory);
+    free(text);
+    if (!good)
         snprintf(err, err_size, _("%s: holds no cursor"), path);
-        return CURSOR_FILE_BAD;
-    }
-    qipan_cursor_text(&c, ret);
-    return CURSOR_FILE_READ;
+    return good ? CURSOR_FILE_READ : CURSOR_FILE_BAD;
 }
 
-static bool write_new(const char *path, const char *cursor, bool sync)
+static bool write_all(int fd, const char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0) {
+        ssize_t k = write(fd, text, n);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return false;
+        text += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static bool write_new(const char *path, const char *cursor, const char *memory, bool sync)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    char line[QIPAN_CURSOR_SIZE + 1];
-    int n = snprintf(line, sizeof line, "%s\n", cursor);
     bool good;
 
     if (fd < 0)
         return false;
-    good = write(fd, line, (size_t)n) == n && (!sync || fsync(fd) == 0);
+    good = write_all(fd, cursor) && write_all(fd, "\n") && write_all(fd, memory) && (!sync || fsync(fd) == 0);
     return close(fd) == 0 && good;
 }
 
@@ -65,7 +106,8 @@ static bool is_symlink(const char *path)
     return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
-bool cursor_file_write(const char *path, const char *cursor, bool sync, char *err, size_t err_size)
+bool cursor_file_write(const char *path, const char *cursor, const char *memory, bool sync, char *err,
+                       size_t err_size)
 {
     char target[PATH_MAX], aside[PATH_MAX];
     const char *to = is_symlink(path) ? realpath(path, target) : path;
@@ -77,7 +119,7 @@ bool cursor_file_write(const char *path, const char *cursor, bool sync, char *er
     }
     errno = to ? ENAMETOOLONG : errno;
     if (to && snprintf(aside, sizeof aside, "%s.new", to) < (int)sizeof aside &&
-        write_new(aside, cursor, sync) && rename(aside, to) == 0)
+        write_new(aside, cursor, memory, sync) && rename(aside, to) == 0)
         return true;
     snprintf(err, err_size, "%s: %s", path, strerror(errno));
     return false;

@@ -28,7 +28,7 @@ const struct command help_commands[] = {
      "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"},
     {"watch", cmd_watch,
      "qipan watch [--since now|0|CURSOR] [--cursor-file FILE] [--filter EXPR] [--echo] [-n N]\n"
-     "            [--timeout SECONDS] [--exec COMMAND] [--summary]\n",
+     "            [--timeout SECONDS] [--exec COMMAND] [--summary] [--snapshot]\n",
      N_("every change, as it happens"),
      N_("With -o jsonl one JSON object a line. A line's cursor is where to start again: nothing is missed, "
         "nothing comes\n"
@@ -36,7 +36,16 @@ const struct command help_commands[] = {
         "change, with\n"
         "the line on its input; the cursor moves when it ends with 0, otherwise the watch stops.\n"
         "-n ends after N changes, --timeout after that many seconds (exit 124). --summary: one line per "
-        "import.\n"),
+        "import.\n"
+        "--snapshot: first what there is now, a line enter for each, then the changes; from a cursor it only "
+        "goes "
+        "on.\n"
+        "Should the registry fall back to an earlier state (a failover that lost something), a line diverged "
+        "says "
+        "so; what\n"
+        "was shown since the fork comes again as it is now, enter or leave, and with fork null everything "
+        "does: "
+        "drop the rest.\n"),
      "qipan watch -o jsonl --cursor-file ~/.qipan.cursor --filter 'stage=signed'\n"},
     {"board", cmd_board, "qipan board [--filter EXPR]\n", N_("a live list of projects on the terminal"),
      N_("Keys: q ends, arrows and Page keys scroll, Home goes to the newest change.\n"),

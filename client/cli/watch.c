@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qipan watch: what changes, as it changes.
  *
- * Order for each event: the line is written and flushed (or the command has ended with 0), then the cursor file moves.
+ * Order for each event: the line is written and flushed (or the command has ended with 0), then the cursor file moves;
+ * it keeps the watch's memory, too.
  * So a kill at any place repeats at most the last line. */
 #include "cli.h"
 
@@ -205,18 +206,15 @@ static bool emit_json(struct watching *w, json_t *value)
     return good;
 }
 
-static bool emit_event(struct watching *w, const struct qipan_notice *notice)
+/* To the command, if there is one. */
+static bool give(struct watching *w, json_t *value)
 {
     char *line;
     int status;
 
-    if (!w->command && !cli_json(w->cli)) {
-        event_print(w->cli, notice->event, title_for(w, notice->event));
-        return flush(w);
-    }
     if (!w->command)
-        return emit_json(w, json_of_event(notice->event, notice->cursor));
-    line = qipan_json_event(notice->event, notice->cursor);
+        return emit_json(w, value);
+    line = json_line(value);
     status = line ? execute(w->command, line) : -1;
     free(line);
     if (status == 0)
@@ -226,13 +224,31 @@ static bool emit_event(struct watching *w, const struct qipan_notice *notice)
     return false;
 }
 
+static bool for_people(const struct watching *w)
+{
+    return !w->command && !cli_json(w->cli);
+}
+
+static bool emit_event(struct watching *w, const struct qipan_notice *notice)
+{
+    if (!for_people(w))
+        return give(w, json_of_event(notice->event, notice->cursor));
+    event_print(w->cli, notice->event, title_for(w, notice->event));
+    return flush(w);
+}
+
 static void move_cursor(struct watching *w, const char *cursor, bool sync)
 {
-    char err[512];
+    char err[512], *memory;
+    bool good;
 
-    if (!w->cursor_file || cursor_file_write(w->cursor_file, cursor, sync, err, sizeof err))
+    if (!w->cursor_file)
         return;
-    finish(w, cli_fail(w->cli, "INTERNAL", "cursor-file", NULL, "%s", err));
+    memory = qipan_watch_memory(w->watch);
+    good = cursor_file_write(w->cursor_file, cursor, memory ? memory : "", sync, err, sizeof err);
+    free(memory);
+    if (!good)
+        finish(w, cli_fail(w->cli, "INTERNAL", "cursor-file", NULL, "%s", err));
 }
 
 /* ---------------------------------------------------------------- notices */
@@ -265,11 +281,13 @@ static void on_state(struct watching *w, const struct qipan_notice *notice)
 
 static void on_diverged(struct watching *w, const struct qipan_notice *notice)
 {
-    if (!cli_json(w->cli) || w->command)
-        cli_warn("%s",
-                 _("the registry fell back to an earlier state; what was shown since is put right now"));
+    if (!for_people(w))
+        give(w, json_pack("{s:s,s:s?}", "type", "diverged", "fork", notice->fork));
+    else if (notice->fork)
+        cli_warn("%s", _("the registry fell back to an earlier state; what was shown since is shown again, "
+                         "as it is now"));
     else
-        emit_json(w, json_pack("{s:s,s:s?}", "type", "diverged", "fork", notice->cursor));
+        cli_warn("%s", _("the registry fell back to an earlier state; everything is shown anew"));
 }
 
 static void on_notice(const struct qipan_notice *notice, void *arg)
@@ -341,10 +359,11 @@ static int run(struct watching *w, int64_t end)
 
 struct words {
     const char *since, *cursor_file, *filter, *n, *timeout, *command;
-    bool echo, summary;
+    bool echo, summary, snapshot;
 };
 
-static int take_since(struct cli *cli, const struct words *o, char since[QIPAN_CURSOR_SIZE])
+static int take_since(struct cli *cli, const struct words *o, char since[QIPAN_CURSOR_SIZE],
+                      char **ret_memory)
 {
     const char *text = o->since ? o->since : "now";
     Qipan__Cursor c;
@@ -353,8 +372,11 @@ static int take_since(struct cli *cli, const struct words *o, char since[QIPAN_C
     if (strcmp(text, "now") != 0 && strcmp(text, "0") != 0 && !qipan_cursor_parse(text, &c))
         return cli_fail(cli, "INVALID_ARGUMENT", "since", _("now, 0, or a cursor as a watch has printed it"),
                         _("\"%s\" is no cursor"), text);
+    if (o->snapshot && strcmp(text, "0") == 0)
+        return cli_usage(cli, "%s", _("--snapshot goes without --since 0"));
     snprintf(since, QIPAN_CURSOR_SIZE, "%s", text);
-    if (o->cursor_file && cursor_file_read(o->cursor_file, since, err, sizeof err) == CURSOR_FILE_BAD)
+    if (o->cursor_file &&
+        cursor_file_read(o->cursor_file, since, ret_memory, err, sizeof err) == CURSOR_FILE_BAD)
         return cli_fail(cli, "INVALID_ARGUMENT", "cursor-file", NULL, "%s", err);
     return 0;
 }
@@ -371,9 +393,10 @@ static int take_number(struct cli *cli, const char *option, const char *text, do
     return 0;
 }
 
-static int start(struct watching *w, const struct words *o, const char *since)
+static int start(struct watching *w, const struct words *o, const char *since, const char *memory)
 {
-    struct qipan_watch_options options = {.since = since, .echo = o->echo, .summary = o->summary};
+    struct qipan_watch_options options = {
+        .since = since, .memory = memory, .echo = o->echo, .summary = o->summary, .snapshot = o->snapshot};
     struct filter filter;
     struct value_error error;
     int code;
@@ -393,19 +416,19 @@ static int start(struct watching *w, const struct words *o, const char *since)
 static int watch_with(struct cli *cli, const struct words *o)
 {
     struct watching w = {.cli = cli, .cursor_file = o->cursor_file, .command = o->command, .left = -1};
-    char since[QIPAN_CURSOR_SIZE];
+    char since[QIPAN_CURSOR_SIZE], *memory = NULL;
     double n = -1, seconds = 0;
     int code;
 
     if ((code = take_number(cli, "-n", o->n, 1e15, &n)) ||
         (code = take_number(cli, "--timeout", o->timeout, 1e9, &seconds)) ||
-        (code = take_since(cli, o, since)))
+        (code = take_since(cli, o, since, &memory)))
         return code;
     w.left = (int64_t)n;
     w.titles = calloc(TITLES, sizeof *w.titles);
-    if (!w.titles)
-        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
-    code = start(&w, o, since);
+    code =
+        w.titles ? start(&w, o, since, memory) : cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+    free(memory);
     if (!code)
         code = run(&w, seconds > 0 ? now_ms() + (int64_t)(seconds * 1000) : INT64_MAX);
     qipan_free(w.lookup);
@@ -417,9 +440,11 @@ int cmd_watch(struct cli *cli, int argc, char **argv)
 {
     struct words o = {0};
     const struct cli_option options[] = {
-        {"--since", &o.since, NULL}, {"--cursor-file", &o.cursor_file, NULL}, {"--filter", &o.filter, NULL},
-        {"-n", &o.n, NULL},          {"--timeout", &o.timeout, NULL},         {"--exec", &o.command, NULL},
-        {"--echo", NULL, &o.echo},   {"--summary", NULL, &o.summary},         {0}};
+        {"--since", &o.since, NULL},       {"--cursor-file", &o.cursor_file, NULL},
+        {"--filter", &o.filter, NULL},     {"-n", &o.n, NULL},
+        {"--timeout", &o.timeout, NULL},   {"--exec", &o.command, NULL},
+        {"--echo", NULL, &o.echo},         {"--summary", NULL, &o.summary},
+        {"--snapshot", NULL, &o.snapshot}, {0}};
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)

@@ -89,6 +89,29 @@ static void test_each_address_once_a_round(void **state)
     assert_in_range(first_is_a, 60, 140);
 }
 
+static void test_elsewhere_comes_last(void **state)
+{
+    struct addresses a;
+    struct backoff random;
+    char what[64], here;
+
+    (void)state;
+    backoff_init(&random, 7);
+    assert_true(addresses_parse(&a, "a,b,c", what, sizeof what));
+    addresses_next(&a, &random);
+    for (int i = 0; i < 100; i++) {
+        here = *addresses_next(&a, &random)->host;
+        a.at = a.n; /* it answered: the round is over */
+        assert_true(addresses_elsewhere(&a, &random));
+        assert_int_not_equal(*addresses_next(&a, &random)->host, here);
+        addresses_next(&a, &random);
+        assert_int_equal(*addresses_next(&a, &random)->host, here);
+        assert_null(addresses_next(&a, &random));
+    }
+    assert_true(addresses_parse(&a, "a", what, sizeof what));
+    assert_false(addresses_elsewhere(&a, &random));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_two_clients_differ),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_each_address_once_a_round),
+        cmocka_unit_test(test_elsewhere_comes_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,20 +62,49 @@ static void test_the_same_bytes_again(void **state)
     calls_init(&c);
     add(&c, 1, OP_project_edit, "abc-1", 20);
     add(&c, 2, OP_whoami, NULL, 0);
-    calls_send(&c, l, 0);
+    calls_send(&c, l, 0, 0);
     n = buf_len(&l->packed);
     assert_in_range(n, 20, sizeof first);
     memcpy(first, buf_head(&l->packed), n);
     assert_int_equal(c.in_flight, 2);
-    calls_send(&c, l, 0);
+    calls_send(&c, l, 0, 0);
     assert_int_equal(buf_len(&l->packed), n); /* not twice on one link */
 
     buf_consume(&l->packed, n);
     calls_link_lost(&c);
     assert_int_equal(c.in_flight, 0);
-    calls_send(&c, l, 0);
+    calls_send(&c, l, 0, 0);
     assert_int_equal(buf_len(&l->packed), n);
     assert_memory_equal(buf_head(&l->packed), first, n);
+    calls_free(&c);
+    buf_free(&l->packed);
+}
+
+static void test_asked_again_after_a_pause(void **state)
+{
+    struct calls c;
+    struct link *l = up_link();
+    struct call *call;
+    size_t n;
+
+    (void)state;
+    calls_init(&c);
+    assert_true(calls_next(&c) == INT64_MAX);
+    call = add(&c, 1, OP_project_edit, "abc-1", 20);
+    assert_int_equal(calls_next(&c), 0);
+    calls_send(&c, l, 0, 100);
+    n = buf_len(&l->packed);
+    assert_true(calls_next(&c) == INT64_MAX);
+    calls_pause(&c, call, 150);
+    assert_int_equal(c.in_flight, 0);
+    assert_int_equal(calls_next(&c), 150);
+    calls_send(&c, l, 0, 149);
+    assert_int_equal(buf_len(&l->packed), n);
+    assert_false(call->unsure);
+    calls_send(&c, l, 0, 150);
+    assert_int_equal(buf_len(&l->packed), 2 * n);
+    calls_link_lost(&c);
+    assert_true(call->unsure);
     calls_free(&c);
     buf_free(&l->packed);
 }
@@ -89,7 +118,7 @@ static void test_in_flight_is_bounded(void **state)
     calls_init(&c);
     for (uint32_t i = 1; i <= 100; i++)
         add(&c, i, OP_whoami, NULL, 0);
-    calls_send(&c, l, 3);
+    calls_send(&c, l, 3, 0);
     assert_int_equal(c.in_flight, LIMIT_IN_FLIGHT - 3);
     for (uint32_t i = 1; i <= 10; i++) {
         struct call *call = calls_find(&c, i);
@@ -97,7 +126,7 @@ static void test_in_flight_is_bounded(void **state)
         calls_take(&c, call);
         call_free(call);
     }
-    calls_send(&c, l, 3);
+    calls_send(&c, l, 3, 0);
     assert_int_equal(c.in_flight, LIMIT_IN_FLIGHT - 3);
     assert_int_equal(c.n, 90);
     calls_free(&c);
@@ -157,18 +186,18 @@ static void test_answers(void **state)
     Qipan__Error error = QIPAN__ERROR__INIT;
 
     (void)state;
-    call_answer(taken(OP_whoami, NULL), &reply, "en");
+    call_answer(taken(OP_whoami, NULL), &reply, "en", NULL, NULL);
     assert_string_equal(answered, "done ||WhoamiReply");
     reply.payload.data = (uint8_t *)"\xff";
     reply.payload.len = 1;
-    call_answer(taken(OP_whoami, NULL), &reply, "en");
+    call_answer(taken(OP_whoami, NULL), &reply, "en", NULL, NULL);
     assert_memory_equal(answered, "MALFORMED ", 10);
     error.code = (char *)"CONFLICT";
     reply.error = &error;
-    call_answer(taken(OP_project_edit, "r-1"), &reply, "zh");
+    call_answer(taken(OP_project_edit, "r-1"), &reply, "zh", NULL, NULL);
     assert_string_equal(answered, "CONFLICT r-1|他人已同时修改了此项|");
     error.code = NULL;
-    call_answer(taken(OP_whoami, NULL), &reply, "en");
+    call_answer(taken(OP_whoami, NULL), &reply, "en", NULL, NULL);
     assert_memory_equal(answered, "INTERNAL |", 10);
     call_refuse(taken(OP_project_edit, "r-2"), "UNKNOWN", "link", "en");
     assert_string_equal(answered,
@@ -200,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_same_bytes_again),
+        cmocka_unit_test(test_asked_again_after_a_pause),
         cmocka_unit_test(test_in_flight_is_bounded),
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_due_times),
