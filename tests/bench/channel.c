@@ -271,7 +271,9 @@ const char *message_text(uint32_t seq)
 
 uint32_t message_seq(const uint8_t *bytes, size_t n)
 {
-    const uint8_t *mark = memmem(bytes, n, "#@", 2);
+    const uint8_t *mark = memmem(bytes, n, "#@", 2), *next = mark;
+    for (; next; next = memmem(mark + 2, n - (size_t)(mark + 2 - bytes), "#@", 2))
+        mark = next; /* what it was before stands before what it is now */
     uint32_t seq = 0;
     if (!mark || mark + 10 > bytes + n)
         return UINT32_MAX;
