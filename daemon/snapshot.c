@@ -183,7 +183,7 @@ static bool tell_page(struct watch *w)
 {
     struct snapshot *s = w->snapshot;
     struct hub *hub = w->hub;
-    const char *last = NULL;
+    const char *last = s->told;
     for (; s->i < s->page->n; s->i++) {
         struct packed_event *e = &s->page->events[s->i];
         bool leaves = e->event->view && strcmp(e->event->view, view_words[VIEW_LEAVE]) == 0;

@@ -421,3 +421,38 @@ def test_only_what_changed(new_county):
                          ({"snapshot": "changed", "after": place, "objects": ["p"] * 2049}, "objects")):
         error = refusal(lambda w=wrong: reader.watch(**w))
         assert (error.code, error.field) == ("INVALID_ARGUMENT", field), wrong
+
+
+# ---------------------------------------------------------------- another history
+
+def test_whom_a_failover_concerns(new_county):
+    """The standby that takes over lacks the last change. Who was told of it is sent back to the fork; who wasn't goes on, on either daemon."""
+    county = new_county("--bare", "--standby", "async", "--daemons", "2")
+    writer = county.peer("dongshan")
+    told, quiet = add(writer), add(writer)
+    both = county.peer("bureau").watch(terms=of(told))
+    others = [county.peer("leader", n=n).watch(terms=of(quiet), credit=200) for n in (1, 2)]  # for one event, no bookmark
+    for project in (told, quiet):
+        writer.finish(edit(writer, project, summary="共有"))
+    shared = [w.until(lambda e: e.version == 2)[-1] for w in (both, *others)][-1]
+    wait_for(lambda: county.psql("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()") == [["1"]])
+    (sender,) = county.psql("SELECT pid FROM pg_stat_replication")[0]
+    os.kill(int(sender), signal.SIGSTOP)
+    writer.finish(edit(writer, told, summary="将失"))
+    lost = both.until(lambda e: e.version == 3)[-1]
+    county.pg("kill")
+    county.pg("promote")
+    feed = ended(both, timeout=30)
+    assert feed.error.code == "DIVERGED"
+    assert cursor_text(feed.error.fork) == cursor_text(cursor_of_event(shared)) and lost.rev > shared.rev
+    again = county.peer("bureau", n=2)
+    error = refusal(lambda: again.watch(after=cursor_of_event(lost), known=[cursor_of_event(shared)]))
+    assert (error.code, cursor_text(error.fork)) == ("DIVERGED", cursor_text(cursor_of_event(shared)))
+    repaired = again.watch(after=error.fork, snapshot="changed", objects=[told.id])
+    assert [(e.object, e.version, e.view) for e in repaired.next().events] == [(told.id, 2, "enter")]
+    after = county.peer("dongshan")
+    after.finish(edit(after, quiet, summary="新史"))
+    for watch in others:
+        grant(watch, 100000)
+        event = watch.until(lambda e: e.version == 3, timeout=20)[-1]
+        assert event.epoch == shared.epoch + 1 and event.rev > lost.rev
