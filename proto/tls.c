@@ -434,10 +434,10 @@ static void explain(struct tls *t, unsigned long error)
     const char *text = ERR_reason_error_string(error);
 
     t->cert_refused = alert_on_certificate(reason) || reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
-                      reason == SSL_R_CERTIFICATE_VERIFY_FAILED;
+                      verify != X509_V_OK;
     if (t->out_full)
         snprintf(t->err, sizeof(t->err), "no room for what must be sent");
-    else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
+    else if (verify != X509_V_OK) /* whatever was said first: a bad signature is first of all a bad number */
         snprintf(t->err, sizeof(t->err), "certificate refused: %s", X509_verify_cert_error_string(verify));
     else if (alert_on_certificate(reason))
         snprintf(t->err, sizeof(t->err), "the peer refused our certificate: %s", text ? text : "no reason");

@@ -56,6 +56,10 @@ class County:
     def pids(self):
         return [self.pid(n + 1) for n in range(self.daemons)]
 
+    def restart(self):
+        for script, more in (("kill", ["TERM"]), ("start", [])):
+            subprocess.run([TOP / "deploy/dev" / script, self.dir, "1", *more], check=True, stdout=subprocess.DEVNULL)
+
     def pg_pids(self):
         """The postmaster and its children."""
         post = int(Path(self.dir, "here/pg/postmaster.pid").read_text().split()[0])

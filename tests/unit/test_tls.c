@@ -459,6 +459,97 @@ static void client_revoked(void **state)
     refuse_client(&person, crl, "unable to get certificate CRL");
 }
 
+/* Another client at the same server: what the server remembers is in its context. */
+static enum tls_state meet(SSL_CTX *server, const struct holder *client, char why[TLS_ERR_SIZE])
+{
+    struct tls_files files = files_of(client, NULL);
+    struct pair p;
+    char err[TLS_ERR_SIZE];
+
+    SSL_CTX_up_ref(server);
+    open_end(&p.server, server, NULL);
+    open_end(&p.client, tls_client_context(&files, err), "127.0.0.1");
+    pump(&p, SIZE_MAX);
+    enum tls_state state = p.server.tls.state;
+    memcpy(why, p.server.tls.err, TLS_ERR_SIZE);
+    close_pair(&p);
+    return state;
+}
+
+static SSL_CTX *server_with(const char *crl)
+{
+    struct tls_files files = files_of(&daemon_leaf, crl);
+    char err[TLS_ERR_SIZE];
+    SSL_CTX *ctx = tls_server_context(&files, err);
+
+    assert_non_null(ctx);
+    return ctx;
+}
+
+/* The signatures of the lists are verified once; everything else about them every time. */
+static void lists_are_remembered_not_their_answers(void **state)
+{
+    struct holder other =
+        make(&(struct wish){"other", &issuing, "URI:qipan:person:other", "clientAuth", false, 0, 0});
+    char why[TLS_ERR_SIZE];
+
+    (void)state;
+    SSL_CTX *server =
+        server_with(write_crls(make_crl(&root, NULL, DAY), make_crl(&issuing, other.cert, DAY)));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(meet(server, &person, why), TLS_OPEN);
+        assert_int_equal(meet(server, &other, why), TLS_FAILED);
+        assert_non_null(strstr(why, "revoked"));
+    }
+    SSL_CTX_free(server);
+
+    struct holder impostor = {.cert = issuing.cert, .key = other_root.key};
+    X509_CRL *forged = make_crl(&impostor, NULL, DAY); /* in the issuer's name, by another's key */
+    server = server_with(write_crls(make_crl(&root, NULL, DAY), forged));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(meet(server, &person, why), TLS_FAILED);
+        if (!strstr(why, "CRL signature failure"))
+            fail_msg("%s", why);
+    }
+    SSL_CTX_free(server);
+    drop(&other);
+}
+
+static void a_remembered_list_expires(void **state)
+{
+    time_t until = time(NULL) + 3;
+    char why[TLS_ERR_SIZE];
+    int met = 0;
+
+    (void)state;
+    SSL_CTX *server = server_with(write_crls(make_crl(&root, NULL, DAY), make_crl(&issuing, NULL, 3)));
+    while (time(NULL) < until - 1)
+        met += meet(server, &person, why) == TLS_OPEN;
+    while (time(NULL) <= until)
+        usleep(10000);
+    assert_int_equal(meet(server, &person, why), TLS_FAILED);
+    assert_non_null(strstr(why, "CRL has expired"));
+    assert_true(met > 1);
+    SSL_CTX_free(server);
+}
+
+/* An idle link holds no copy of the issuers a client sent along; who it is stays known. */
+static void issuers_are_let_go(void **state)
+{
+    struct pair p;
+    char uri[64];
+
+    (void)state;
+    open_pair(&p, &daemon_leaf, &person,
+              write_crls(make_crl(&root, NULL, DAY), make_crl(&issuing, NULL, DAY)));
+    pump(&p, SIZE_MAX);
+    expect_open(&p);
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(p.server.tls.ssl)), 0);
+    assert_true(tls_peer_identity(&p.server.tls, uri, sizeof(uri)));
+    assert_int_equal(sk_X509_num(SSL_get0_verified_chain(p.server.tls.ssl)), 3);
+    close_pair(&p);
+}
+
 static void client_with_a_servers_certificate(void **state)
 {
     (void)state;
@@ -900,6 +991,9 @@ int main(void)
         cmocka_unit_test(client_without_certificate),
         cmocka_unit_test(client_out_of_its_time),
         cmocka_unit_test(client_revoked),
+        cmocka_unit_test(lists_are_remembered_not_their_answers),
+        cmocka_unit_test(a_remembered_list_expires),
+        cmocka_unit_test(issuers_are_let_go),
         cmocka_unit_test(client_with_a_servers_certificate),
         cmocka_unit_test(alpn_is_a_must),
         cmocka_unit_test(only_tls_13),
