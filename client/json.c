@@ -168,6 +168,10 @@ static const ProtobufCMessageDescriptor *kind_descriptor(const char *kind)
         return &qipan__enterprise__descriptor;
     if (kind && strcmp(kind, "import") == 0)
         return &qipan__import_reply__descriptor;
+    if (kind && strcmp(kind, "receipt") == 0)
+        return &qipan__receipt__descriptor;
+    if (kind && strcmp(kind, "due") == 0)
+        return &qipan__due__descriptor;
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "dispatch.h"
 
 #include "log.h"
+#include "scheduler.h"
 #include <arpa/inet.h>
 #include <endian.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ struct dispatch {
     struct pool *pool;
     struct hub *hub;
     struct journal *journal;
+    struct scheduler *scheduler;
     struct bind_op ops[OPS_MAX]; /* by index of op_table */
     struct journal_ops journal_ops;
     struct pool_job catalog;
@@ -124,6 +126,7 @@ static void on_catalog(struct pool_job *job, const struct pool_answer *a)
     d->journal =
         journal_new(d->loop, d->deadlines, d->pool, &d->journal_ops, (uint64_t)d->config->poll_ms, &events);
     hub_attach(d->hub, d->journal);
+    d->scheduler = scheduler_new(d->deadlines, d->pool);
     d->events.ready(d->events.owner);
 }
 
@@ -231,6 +234,7 @@ void dispatch_free(struct dispatch *d)
         return;
     deadline_clear(d->deadlines, &d->retry);
     pool_free(d->pool);
+    scheduler_free(d->scheduler);
     journal_free(d->journal);
     hub_free(d->hub);
     for (int i = 0; i < OPS_MAX; i++)

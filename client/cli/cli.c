@@ -442,3 +442,31 @@ int cli_run(struct cli *cli, const bool *done)
     }
     return 0;
 }
+
+/* ---------------------------------------------------------------- values */
+
+int cli_take_value(struct cli *cli, ProtobufCMessage *set, bool *seen, const char *word)
+{
+    const char *equal = strchr(word, '='), *near;
+    char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
+    const ProtobufCFieldDescriptor *f;
+    struct value_error error;
+    char hint[200] = "";
+
+    if (!name)
+        return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), word);
+    f = protobuf_c_message_descriptor_get_field_by_name(set->descriptor, name);
+    if (!f) {
+        near = value_nearest_field(set->descriptor, name, true);
+        if (near)
+            snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
+        return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
+    }
+    if (!value_writable(f))
+        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
+                        f->name);
+    if (seen[f - set->descriptor->fields])
+        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
+    seen[f - set->descriptor->fields] = true;
+    return value_set(set, f, equal + 1, NULL, &cli->arena, &error) ? 0 : cli_invalid(cli, f->name, &error);
+}

@@ -106,11 +106,15 @@ struct cli_option {
  * several --filter are joined, anything else given twice is refused). 0, or 2 after a report. */
 int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option *table, int *ret_n);
 
+/* A word FIELD=VALUE into a message; `seen` has a flag for each of its fields. 0, or an exit code after a report. */
+int cli_take_value(struct cli *cli, ProtobufCMessage *set, bool *seen, const char *word);
+
 /* Splits a family's second word off: fills *ret_index with its place in `words` (ended by NULL). 0, or 2 after a report. */
 int cli_subcommand(struct cli *cli, int argc, char **argv, const char *const *words, int *ret_index);
 
 /* Commands: argv[0] is the command's first word ("import", "project"), argv[argc] is NULL. They return the exit code. */
 int cmd_board(struct cli *cli, int argc, char **argv);
+int cmd_due(struct cli *cli, int argc, char **argv);
 int cmd_enterprise(struct cli *cli, int argc, char **argv);
 int cmd_export(struct cli *cli, int argc, char **argv);
 int cmd_help(struct cli *cli, int argc, char **argv);

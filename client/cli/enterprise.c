@@ -50,33 +50,6 @@ static int enterprise_list(struct cli *cli, int argc, char **argv)
     return out_close(&o);
 }
 
-static int take_value(struct cli *cli, Qipan__Enterprise *set, bool *seen, const char *word)
-{
-    const char *equal = strchr(word, '='), *near;
-    char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
-    const ProtobufCFieldDescriptor *f;
-    struct value_error error;
-    char hint[200] = "";
-
-    if (!name)
-        return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), word);
-    f = protobuf_c_message_descriptor_get_field_by_name(set->base.descriptor, name);
-    if (!f) {
-        near = value_nearest_field(set->base.descriptor, name, true);
-        if (near)
-            snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
-        return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
-    }
-    if (!value_writable(f))
-        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
-                        f->name);
-    if (seen[f - set->base.descriptor->fields])
-        return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
-    seen[f - set->base.descriptor->fields] = true;
-    return value_set(&set->base, f, equal + 1, NULL, &cli->arena, &error) ? 0
-                                                                          : cli_invalid(cli, f->name, &error);
-}
-
 static int enterprise_add(struct cli *cli, int argc, char **argv)
 {
     const char *reason = NULL;
@@ -94,7 +67,7 @@ static int enterprise_add(struct cli *cli, int argc, char **argv)
     if (n < 1)
         return cli_usage(cli, "%s", _("enterprise add needs FIELD=VALUE words, at least name=…"));
     for (int i = 1; i <= n && !code; i++)
-        code = take_value(cli, &set, seen, argv[i]);
+        code = cli_take_value(cli, &set.base, seen, argv[i]);
     request.set = &set;
     request.reason = (char *)reason;
     if (code || (code = cli_call(cli, OP_enterprise_add, &request.base, &call, &r)))

@@ -80,9 +80,24 @@ const struct command help_commands[] = {
         "stage, where it\n"
         "may move to.\n"),
      "qipan rules show stage\nqipan rules show industry --prefix C38\n"},
-    {"receipt", cmd_receipt, "qipan receipt show REQUEST\n", N_("what became of a request id of yours"),
-     N_("After exit 10 (outcome unknown) it says whether the change happened.\n"),
-     "qipan receipt show 5f0c2a9e11d3b870-1\n"},
+    {"due", cmd_due,
+     "qipan due set [ID] FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"
+     "qipan due clear ID [--base VERSION] [--reason TEXT] [--force]\n"
+     "qipan due list [PROJECT] [--office OFFICE] [--state open|fired|cleared]\n",
+     N_("deadlines: set, clear, list"),
+     N_("A new one needs project=, text= and due_at=; office= is who must act. When the time comes every "
+        "watch of the\n"
+        "project or office is told.\n"),
+     "qipan due set project=2026-0042 text=报送开工材料 due_at=2026-12-01\n"},
+    {"receipt", cmd_receipt,
+     "qipan receipt show REQUEST\n"
+     "qipan receipt sign REVISION [OBJECT]\n"
+     "qipan receipt list REVISION [OBJECT]\n",
+     N_("requests of yours and what became of them; who has signed for a revision"),
+     N_("After exit 10 (outcome unknown) \"show\" says whether the change happened. \"sign\" says that you "
+        "have taken note of\n"
+        "a revision, or of one object in it; \"list\" who has and who hasn't.\n"),
+     "qipan receipt show 5f0c2a9e11d3b870-1\nqipan receipt sign 10542\n"},
     {"whoami", cmd_whoami, "qipan whoami\n", N_("your account, office and rights"), NULL, "qipan whoami\n"},
     {"version", cmd_version, "qipan version\n", N_("version of program and protocol"), NULL,
      "qipan version\n"},

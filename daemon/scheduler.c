@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler.h"
+
+#include "log.h"
+#include <stdlib.h>
+
+#define LOOK_MS   1000 /* a deadline that somebody sets is seen after this */
+#define HASTE_MS  20   /* no two looks nearer than this */
+#define RETAIN_MS (3600 * 1000)
+
+static const struct pg_statement look_sql = {PG_STATEMENTS - 20, "SELECT next_ms::text FROM api.due_next()",
+                                             0, NULL};
+static const struct pg_statement fire_sql = {PG_STATEMENTS - 21, "SELECT fired::text FROM api.due_fire(64)",
+                                             0, NULL};
+static const struct pg_statement retain_sql = {PG_STATEMENTS - 22, "SELECT api.journal_retain()", 0, NULL};
+
+struct scheduler {
+    struct deadlines *deadlines;
+    struct pool *pool;
+    struct deadline look, retain;
+    struct pool_job looking, firing, retaining; /* one at a time each */
+    bool is_retaining;
+};
+
+/* The number of a one-column row; `none` for null and for no row. */
+static long long number_of(const struct pool_answer *a, long long none)
+{
+    return a->row && !PQgetisnull(a->row, a->index, 0) ? strtoll(PQgetvalue(a->row, a->index, 0), NULL, 10)
+                                                       : none;
+}
+
+static void look_again(struct scheduler *s, long long in_ms)
+{
+    deadline_set(s->deadlines, &s->look,
+                 (uint64_t)(in_ms < HASTE_MS  ? HASTE_MS
+                            : in_ms > LOOK_MS ? LOOK_MS
+                                              : in_ms));
+}
+
+static void on_fired(struct pool_job *job, const struct pool_answer *a)
+{
+    struct scheduler *s = container_of(job, struct scheduler, firing);
+    long long fired = number_of(a, 0);
+    if (!a->row)
+        log_warn("scheduler", "deadlines could not be fired: %s", a->code);
+    else if (fired)
+        log_info("scheduler", "deadlines fired: %lld", fired);
+    look_again(s, fired ? 0 : LOOK_MS); /* none: another daemon has them */
+}
+
+static void on_looked(struct pool_job *job, const struct pool_answer *a)
+{
+    struct scheduler *s = container_of(job, struct scheduler, looking);
+    long long next_ms = number_of(a, LOOK_MS);
+    if (next_ms > 0) {
+        look_again(s, next_ms);
+        return;
+    }
+    s->firing = (struct pool_job){.lane = POOL_EDIT, .statement = &fire_sql, .done = on_fired};
+    pool_submit(s->pool, &s->firing);
+}
+
+static void on_look(struct deadline *d)
+{
+    struct scheduler *s = container_of(d, struct scheduler, look);
+    s->looking = (struct pool_job){.lane = POOL_READ, .statement = &look_sql, .done = on_looked};
+    pool_submit(s->pool, &s->looking);
+}
+
+static void on_retained(struct pool_job *job, const struct pool_answer *a)
+{
+    container_of(job, struct scheduler, retaining)->is_retaining = false;
+    if (!a->row)
+        log_warn("scheduler", "the feed's retention could not be moved: %s", a->code);
+}
+
+static void on_retain(struct deadline *d)
+{
+    struct scheduler *s = container_of(d, struct scheduler, retain);
+    deadline_set(s->deadlines, &s->retain, RETAIN_MS);
+    if (s->is_retaining)
+        return;
+    s->is_retaining = true;
+    s->retaining = (struct pool_job){.lane = POOL_BULK, .statement = &retain_sql, .done = on_retained};
+    pool_submit(s->pool, &s->retaining);
+}
+
+struct scheduler *scheduler_new(struct deadlines *deadlines, struct pool *pool)
+{
+    struct scheduler *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->deadlines = deadlines;
+    s->pool = pool;
+    s->look.fire = on_look;
+    s->retain.fire = on_retain;
+    look_again(s, 0);
+    deadline_set(deadlines, &s->retain, LOOK_MS);
+    return s;
+}
+
+void scheduler_free(struct scheduler *s)
+{
+    if (!s)
+        return;
+    deadline_clear(s->deadlines, &s->look);
+    deadline_clear(s->deadlines, &s->retain);
+    free(s);
+}
