@@ -53,11 +53,16 @@ static int64_t now_ms(void)
 static const Qipan__Error no_refusal = {PROTOBUF_C_MESSAGE_INIT(&qipan__error__descriptor),
                                         .code = (char *)"INTERNAL", .message = (char *)"no memory"};
 
-static void refuse(struct qipan *q, const char *code, const char *detail)
+static void refuse(struct qipan *q, const char *code, const char *detail, const char *field)
 {
+    Qipan__Error *error;
+
     arena_free(&q->refusal_memory);
     arena_init(&q->refusal_memory, LIMIT_ARENA);
-    q->refusal = call_error(&q->refusal_memory, code, detail, q->lang);
+    error = call_error(&q->refusal_memory, code, detail, q->lang);
+    if (error && field)
+        error->field = arena_strdup(&q->refusal_memory, field);
+    q->refusal = error;
 }
 
 const Qipan__Error *qipan_refusal(const struct qipan *q)
@@ -217,7 +222,7 @@ struct qipan_watch *qipan_watch(struct qipan *q, const struct qipan_watch_option
     if (q->n_watches < QIPAN_WATCHES_MAX)
         w = watch_new(options, fn, arg, &code, &field);
     if (!w) {
-        refuse(q, code, field);
+        refuse(q, code, NULL, field);
         return NULL;
     }
     while (*at)
@@ -409,7 +414,7 @@ uint32_t qipan_call(struct qipan *q, unsigned number, const ProtobufCMessage *re
         call = queue(q, op, request, &message, &code);
     }
     if (!call) {
-        refuse(q, code, op ? op->name : NULL);
+        refuse(q, code, op ? op->name : NULL, NULL);
         return 0;
     }
     call->done = done;

@@ -469,8 +469,6 @@ static bool deliver(struct qipan_watch *w, const Qipan__Event *event)
 {
     struct qipan_notice notice = {.kind = QIPAN_EVENT, .event = event};
 
-    if (event->object && !w->at.inside && memory_was_shown(&w->memory, event->object, event->rev))
-        return true;
     if (event->object)
         memory_told(&w->memory, event->object, event->rev > w->at.rev ? event->rev : w->at.rev);
     if (!w->at.inside)
@@ -501,11 +499,19 @@ static enum watch_verdict take_objects(struct qipan_watch *w, const Qipan__Feed 
     return WATCH_FINE;
 }
 
-static bool take_changes(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
+/* What a snapshot told already is left out. */
+static bool take_changes(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto,
+                         bool *ret_told)
 {
+    *ret_told = false;
     for (size_t i = 0; i < feed->n_events; i++) {
-        w->at = cursor_of_event(feed->events[i], upto->epoch);
-        if (!deliver(w, feed->events[i]))
+        const Qipan__Event *e = feed->events[i];
+
+        w->at = cursor_of_event(e, upto->epoch);
+        if (e->object && memory_was_shown(&w->memory, e->object, e->rev))
+            continue;
+        *ret_told = true;
+        if (!deliver(w, e))
             return false;
     }
     w->at = *upto;
@@ -540,10 +546,12 @@ static enum watch_verdict take_snapshot(struct qipan_watch *w, const Qipan__Feed
 
 static enum watch_verdict take_tail(struct qipan_watch *w, const Qipan__Feed *feed, const struct cursor *upto)
 {
+    bool told;
+
     w->repairs = 0;
-    if (!take_changes(w, feed, upto))
+    if (!take_changes(w, feed, upto, &told))
         return WATCH_OVER;
-    if (feed->n_events == 0 && !feed->state && !tell_bookmark(w))
+    if (!told && !feed->state && !tell_bookmark(w))
         return WATCH_OVER;
     return WATCH_FINE;
 }

@@ -76,8 +76,9 @@ def tls_context(ca, cert=None, key=None, alpn=("qipan/1",)):
 
 
 def cursor_text(c):
-    """epoch-rev-idx-tag"""
-    return f"{c.epoch}-{c.rev}-{c.idx if c.HasField('idx') else ''}-{c.tag:016x}"
+    """epoch-rev-idx-tag, inside a snapshot +object"""
+    text = f"{c.epoch}-{c.rev}-{c.idx if c.HasField('idx') else ''}-{c.tag:016x}"
+    return f"{text}+{c.object}" if c.HasField("object") else text
 
 
 def cursor_of_event(event):
@@ -154,13 +155,14 @@ class Watch:
         self.peer, self.call, self.at, self.seen = peer, call, at, at
         self.grants, self.used = grants, 0
         self.feeds = collections.deque()
-        self.state = None
+        self.state = self.error = None
 
     def take(self, feed):
         if cursor_text(feed.after) != cursor_text(self.seen):
             raise Gone(f"a gap: {cursor_text(self.seen)} .. {cursor_text(feed.after)}")
         self.seen = feed.upto
         self.state = feed.state or self.state
+        self.error = feed.error if feed.HasField("error") else None
         self.feeds.append(feed)
         self.used += pb.Frame(feed=feed).ByteSize()
         if self.grants and self.used > CREDIT // 2 and not feed.HasField("error"):
@@ -174,12 +176,18 @@ class Watch:
             self.peer.turn(until - time.monotonic())
         return self.feeds.popleft()
 
+    def _events(self, timeout):
+        feed = self.next(timeout)
+        if feed.HasField("error"):
+            raise Refused(feed.error)
+        return feed.events
+
     def events(self, n, timeout=10):
         """At least n more events (or as many as come in time)."""
         found, until = [], time.monotonic() + timeout
         while len(found) < n and time.monotonic() < until:
             try:
-                found += self.next(until - time.monotonic()).events
+                found += self._events(until - time.monotonic())
             except TimeoutError:
                 break
         return found
@@ -188,7 +196,7 @@ class Watch:
         """Events up to the first for which wanted(event) holds."""
         found, until = [], time.monotonic() + timeout
         while not any(map(wanted, found)):
-            found += self.next(until - time.monotonic()).events
+            found += self._events(until - time.monotonic())
         return found
 
     def cancel(self):

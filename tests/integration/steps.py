@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scenarios of several files do: registering and editing by the independent client, looking at a daemon's process,
+"""What scenarios of several files do: registering and editing by the independent client, looking at processes and stopping them,
 ending a link as a fault would."""
 import itertools
 import os
 import pathlib
 import re
+import signal
 import socket
 import struct
+import subprocess
 import time
 
 import peer as peer_module
@@ -46,6 +48,29 @@ def wait_for(what, seconds=20):
 
 def pid_of(county, n=1):
     return int((pathlib.Path(county.env["QIPAN_RUN"]) / f"qipand-{n}.pid").read_text())
+
+
+class Frozen:
+    """Processes that stand still inside the block, and go on after it whatever happens."""
+
+    def __init__(self, pids):
+        self.pids = pids
+
+    def __enter__(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def processes_of(folder, title=""):
+    """PostgreSQL processes of a cluster: the postmaster and its children whose title contains that word."""
+    master = int((folder / "postmaster.pid").read_text().split()[0])
+    children = subprocess.run(["ps", "--ppid", str(master), "-o", "pid=,args="], capture_output=True, text=True).stdout
+    found = [int(line.split()[0]) for line in children.splitlines() if title in line]
+    return found if title else [master, *found]
 
 
 def resident_kb(county, n=1):

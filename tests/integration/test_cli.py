@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+from steps import Frozen, here, processes_of, wait_for
 
 KEYS = ["type", "rev", "epoch", "cursor", "entry", "idx", "project", "view", "version", "actor", "office", "reason",
         "request", "batch", "at", "changes"]
@@ -33,7 +34,30 @@ def edit(county, context, project, *words, **how):
 
 
 def events(lines):
-    return [line for line in lines if line["type"] not in ("bookmark", "state")]
+    return [line for line in lines if line["type"] not in ("bookmark", "state", "diverged")]
+
+
+def held(lines, objects=None):
+    """What somebody holds who does as the lines say: version and jobs of each project. Continues `objects`."""
+    objects = {} if objects is None else objects
+    for line in lines:
+        if line["type"] == "diverged" and line["fork"] is None:
+            objects.clear()
+        if line["type"] != "project.changed":
+            continue
+        if line["view"] == "leave":
+            objects.pop(line["project"], None)
+        else:
+            jobs = objects.get(line["project"], (0, None))[1]
+            jobs = line["row"].get("jobs", jobs) if "row" in line else jobs
+            objects[line["project"]] = (line["version"], line["changes"].get("jobs", [None, jobs])[1])
+    return objects
+
+
+def table(county, *words):
+    """The same by the registry's own list."""
+    rows = county.qipan("leader", "project", "list", "-o", "jsonl", *words, ok=True).lines
+    return {row["id"]: (row["version"], row.get("jobs")) for row in rows}
 
 
 def read_until(child, wanted, seconds=20):
@@ -418,10 +442,123 @@ def test_bad_cursors(county, tmp_path):
     assert county.qipan("leader", "watch", "--since", "yesterday", ok=7).stderr
     last = events(county.qipan("leader", "watch", "-o", "jsonl", "--since", "0", "-n", "1", ok=True).lines)[0]["cursor"]
     epoch, rev, idx, _ = last.split("-")
-    wrong = county.qipan("leader", "watch", "-o", "json", "--since", f"{epoch}-{rev}-{idx}-{'f' * 16}", "-n", 1, "--timeout", 10, ok=True)
-    assert wrong.lines[0] == {"type": "diverged", "fork": None} and wrong.lines[1]["view"] == "enter"  # everything anew
+    # a revision nobody has is one that was lost: all there is comes anew
+    wrong = county.qipan("leader", "watch", "-o", "json", "--since", f"{epoch}-{rev}-{idx}-{'f' * 16}", "--timeout", 3, ok=124)
+    assert wrong.lines[0] == {"type": "diverged", "fork": None}
+    assert held(wrong.lines).keys() == table(county).keys() and wrong.lines[-1]["type"] == "state"
     wrong = county.qipan("leader", "watch", "-o", "json", "--since", f"{epoch}-{2**62}--{'f' * 16}", "--timeout", 10, ok=1)
     assert wrong.error["code"] == "FUTURE_REVISION"
+
+
+def test_snapshot_then_changes(county):
+    p = add(county, jobs="1")
+    child = county.popen("leader", "watch", "-o", "jsonl", "--snapshot", "--filter", "office=chengguan")
+    lines = read_until(child, lambda line: line.get("state") == "LIVE")
+    assert [line["state"] for line in lines if line["type"] == "state"] == ["SNAPSHOT", "LIVE"]
+    assert held(lines) == table(county, "--filter", "office=chengguan") and len(held(lines)) == len(events(lines))
+    assert all(line["view"] == "enter" and line["changes"] == {} and line["row"]["name"] for line in events(lines))
+    q = add(county, jobs="5")
+    edit(county, "chengguan", p, "jobs=2", ok=True)
+    more = read_until(child, lambda line: line.get("version") == "2" and line["project"] == p["id"])
+    county.stop(child)
+    assert held(events(lines) + more) == table(county, "--filter", "office=chengguan")
+    assert [e["project"] for e in events(more)] == [q["id"], p["id"]]
+    assert county.qipan("leader", "watch", "--snapshot", "--since", "0").returncode == 2
+
+
+def test_stopped_inside_a_snapshot(new_county, tmp_path):
+    """Stopped after each line and started again: every object once, then the changes made meanwhile, each once."""
+    county = new_county("--bare")
+    made = [add(county, jobs="1") for _ in range(7)]
+    cursor, lines = tmp_path / "cursor", []
+    for i in range(3):
+        lines += county.qipan("leader", "watch", "-o", "jsonl", "--snapshot", "--cursor-file", cursor, "-n", "2", ok=True).lines
+        assert cursor.read_text().split("+")[1].split("\n")[0] == events(lines)[-1]["project"]
+        edit(county, "chengguan", {"id": max(p["id"] for p in made)}, f"jobs={i + 2}", ok=True)
+        edit(county, "chengguan", {"id": min(p["id"] for p in made)}, f"jobs={i + 2}", ok=True)
+    assert sorted(e["project"] for e in events(lines)) == sorted(p["id"] for p in made)[:6]
+    lines += county.qipan("leader", "watch", "-o", "jsonl", "--cursor-file", cursor, "--timeout", "3", ok=124).lines
+    assert held(lines) == table(county)
+    last = [e["version"] for e in events(lines) if e["project"] == max(p["id"] for p in made)]
+    assert last == ["4"]  # the snapshot told it, so the tail doesn't
+    assert [e["version"] for e in events(lines) if e["project"] == min(p["id"] for p in made)] == ["1", "2", "3", "4"]
+
+
+def test_old_cursor_files_are_good(county, tmp_path):
+    """One line, as versions before kept it; and one whose memory somebody spoiled."""
+    cursor = tmp_path / "cursor"
+    p = add(county)
+    place = county.qipan("leader", "project", "log", p["id"], "-o", "jsonl", ok=True).lines[-1]["cursor"]
+    cursor.write_text(place + "\n")
+    edit(county, "chengguan", p, "jobs=3", ok=True)
+    words = ("watch", "-o", "jsonl", "--cursor-file", cursor, "--filter", f"project={p['id']}")
+    assert [e["version"] for e in events(county.qipan("leader", *words, "-n", "1", ok=True).lines)] == ["2"]
+    assert cursor.read_text().splitlines()[-1] == f"{place} {p['id']}"  # told of behind that place
+    cursor.write_text(place + "\nnonsense\n")
+    assert county.qipan("leader", *words, ok=7).error["field"] == "memory"
+
+
+# ---------------------------------------------------------------- the registry falls back
+
+
+def replicated(county):
+    wait_for(lambda: county.psql("SELECT 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"))
+
+
+def test_a_failover_that_lost_something(new_county, tmp_path):
+    """An asynchronous standby takes over without the last changes. Who was told of them says so and tells again what they
+    concern, and no more, running or stopped; in the end everybody holds what the registry holds. The others notice nothing."""
+    county = new_county("--bare", "--standby", "async", "--daemons", "2")
+    p, q, r = (add(county, jobs="1") for _ in range(3))
+    words = ("watch", "-o", "jsonl", "--snapshot", "--cursor-file")
+    stopped = county.popen("leader", *words, str(tmp_path / "stopped"))
+    running = county.popen("dongshan", *words, str(tmp_path / "running"))
+    other = county.popen("leader", "watch", "-o", "jsonl", "--filter", f"project={q['id']}")
+    lines = {child: read_until(child, lambda line: line.get("state") == "LIVE") for child in (stopped, running, other)}
+    edit(county, "chengguan", r, "jobs=2", ok=True)
+    for child in (stopped, running):
+        lines[child] += read_until(child, lambda line: line.get("project") == r["id"])
+    replicated(county)
+    with Frozen(processes_of(here(county) / "pg", "walsender")):
+        edit(county, "chengguan", p, "jobs=99", ok=True)
+        lost = add(county, jobs="99")
+        for child in (stopped, running):
+            lines[child] += read_until(child, lambda line: line.get("project") == lost["id"])
+        assert county.stop(stopped).returncode == 143
+        county.pg("kill")
+    county.pg("promote")
+    after = add(county, jobs="3")
+    edit(county, "chengguan", q, "jobs=4", ok=True)
+    again = county.popen("leader", *words, str(tmp_path / "stopped"))
+    for child, before in ((running, running), (again, stopped)):
+        objects, registry = held(lines[before]), table(county)
+        assert objects[p["id"]] == ("2", 99) and lost["id"] in objects and registry[p["id"]] == ("1", 1)
+        more = read_until(child, lambda line: held([line], objects) == registry, seconds=40)
+        (diverged,) = [line for line in more if line["type"] == "diverged"]
+        assert CURSOR.match(diverged["fork"])
+        assert {e["project"] for e in events(more)} <= {p["id"], lost["id"], after["id"], q["id"]}  # r stands
+    seen = read_until(other, lambda line: line.get("project") == q["id"], seconds=40)
+    assert [line["version"] for line in events(seen)] == ["2"] and "diverged" not in [line["type"] for line in seen]
+    wait_for(lambda: (tmp_path / "stopped").read_text().startswith("2-"))  # complete: its place is in the new epoch
+    for child in (running, again, other):
+        county.stop(child)
+
+
+def test_a_failover_that_lost_nothing(new_county, tmp_path):
+    """With a synchronous standby: all that was answered stays, watchers see every change once and nothing of the failover."""
+    county = new_county("--bare", "--standby", "sync", "--daemons", "2")
+    p = add(county)
+    child = watching(county, "leader", "--cursor-file", str(tmp_path / "cursor"))
+    for i in range(1, 6):
+        edit(county, "chengguan", p, f"jobs={i}", ok=True)
+    county.pg("kill")
+    county.pg("promote")
+    for i in range(6, 11):
+        edit(county, "chengguan", p, f"jobs={i}", ok=True)
+    lines = read_until(child, lambda line: line.get("version") == "11", seconds=40)
+    county.stop(child)
+    assert [line["changes"]["jobs"][1] for line in events(lines)] == list(range(1, 11))
+    assert "diverged" not in [line["type"] for line in lines]
 
 
 @pytest.mark.parametrize("sig,code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -13,7 +13,7 @@ import time
 import peer as peer_module
 import pytest
 from conftest import BUILD, SLOW
-from steps import add, connect, edit, here, pid_of, resident_kb, wait_for
+from steps import Frozen, add, connect, edit, here, pid_of, processes_of, resident_kb, wait_for
 
 QIPAND = str(BUILD / "bin/qipand")
 _names = itertools.count(1)
@@ -535,29 +535,6 @@ def test_invisible_characters_make_no_second_project(county):
 
 def backends(county, where="application_name LIKE 'qipand edit%'"):
     return [int(pid) for (pid,) in county.psql(f"SELECT pid FROM pg_stat_activity WHERE {where}")]
-
-
-class Frozen:
-    """Processes that stand still inside the block, and go on after it whatever happens."""
-
-    def __init__(self, pids):
-        self.pids = pids
-
-    def __enter__(self):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
-
-    def __exit__(self, *_):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-def processes_of(folder, title=""):
-    """PostgreSQL processes of a cluster: the postmaster and its children whose title contains that word."""
-    master = int((folder / "postmaster.pid").read_text().split()[0])
-    children = subprocess.run(["ps", "--ppid", str(master), "-o", "pid=,args="], capture_output=True, text=True).stdout
-    found = [int(line.split()[0]) for line in children.splitlines() if title in line]
-    return found if title else [master, *found]
 
 
 def outcome(peer, started, timeout=20):

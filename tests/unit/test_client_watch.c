@@ -358,8 +358,9 @@ static void test_the_tail_tells_nothing_a_snapshot_told(void **state)
     free(memory);
     assert_int_equal(answer(w, 12, 0), WATCH_FINE);
     told[0] = '\0';
-    assert_int_equal(feed(w, 12, 0, "12.1! 13.0!", 13, ALL), WATCH_FINE);
-    assert_string_equal(told, "e13.0 ");
+    assert_int_equal(feed(w, 12, 0, "12.1!", 12, ALL), WATCH_FINE);
+    assert_int_equal(feed(w, 12, ALL, "13.0!", 13, ALL), WATCH_FINE);
+    assert_string_equal(told, "b12 e13.0 ");
     assert_int_equal(w->memory.shown.n, 0);
     watch_free(w);
 }
