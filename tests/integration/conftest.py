@@ -14,7 +14,7 @@ import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1] / "torture")]
 from peer import Peer  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -186,3 +186,18 @@ def new_county():
 def rng(request):
     """Random numbers that QIPAN_SEED repeats."""
     return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def torture_run(tmp_path_factory):
+    """Ten seconds of torture, recorded: what the checker judges, and is judged by."""
+    import torture
+
+    one = County("--daemons", "3", "--bare")
+    torture.build_actor(one.build)
+    try:
+        run = torture.Torture(one.up(), seed=SEED % (1 << 31), seconds=10 * SLOW, folder=tmp_path_factory.mktemp("torture"))
+        run.go()
+    finally:
+        one.down()
+    return run
