@@ -429,7 +429,10 @@ class Subscriber:
     # ---- lines
 
     def on_sub(self, line):
-        pass
+        """Begins, or begins anew with nothing kept."""
+        self.v.counts["watches begun"] += 1
+        self.begin = self.place = self.cursor = None
+        self.next, self.delivered, self.state, self.told = 0, set(), {}, {}
 
     def on_state(self, line):
         self.v.counts[f"{line['state']} told"] += 1

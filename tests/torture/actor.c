@@ -432,11 +432,13 @@ static void choose_terms(struct subscriber *s, int n)
                  projects[dice(&s->seed, (unsigned)n_projects)].id);
 }
 
-/* A client that ends and comes back with what it kept. */
+/* A client that ends and comes back with what it kept; one that takes snapshots may have kept nothing. */
 static void come_anew(struct subscriber *s)
 {
     qipan_free(s->q);
     s->q = open_link(s->context);
+    if (s->snapshot && dice(&s->seed, 2))
+        *s->cursor = '\0';
     begin_watch(s);
 }
 
@@ -491,7 +493,7 @@ static void begin(unsigned seed)
         s->log = open_log(s->name);
         s->churn = !s->on && i % 2 ? now_us() + 2000000 + dice(&s->seed, 4000000) : 0;
         choose_terms(s, i + i / 5);
-        s->snapshot = snapshots && i % 4 == 2;
+        s->snapshot = snapshots && i % 4 == 1;
         begin_watch(s);
     }
 }

@@ -172,7 +172,7 @@ class Torture:
         self.failing = failing  # a broken build: no disturbance of the processes themselves
         self.failed_over = None
         self.n_peers = PEERS
-        self.snapshots = False
+        self.snapshots = True
 
     def count(self, what, n=1):
         with self.lock:
