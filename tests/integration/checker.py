@@ -491,6 +491,7 @@ class Subscriber:
         self.v.counts["told by snapshots"] += 1
         if e["view"] == "leave":
             self.state.pop(object_, None)
+            self.told[object_] = version
             return
         changes = self.registry.of_object.get(object_, [])
         if not 0 < version <= len(changes) or not view_of(self.terms, changes[version - 1]) in ("enter", "update"):
