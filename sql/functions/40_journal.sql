@@ -172,6 +172,13 @@ BEGIN
         next_rev := greatest(void_from, (SELECT last_value FROM registry.rev_seq) + 1, p_rev + 1) + gap;
         PERFORM setval('registry.rev_seq', next_rev, false),
             setval('registry.grp_seq', greatest((SELECT max(grp) FROM registry.txn), (SELECT last_value FROM registry.grp_seq)) + gap);
+        -- The old epoch's tombstones may have been lost with its end, and nobody fences there any more.
+        INSERT INTO registry.txn (rev, epoch, tag, kind, changes, at)
+        SELECT g, e.epoch, registry.random_tag(), 'tombstone', 0, registry.now()
+        FROM (SELECT x.rev, lead(x.rev) OVER (ORDER BY x.rev) AS next
+              FROM (SELECT e.start_rev - 1 AS rev UNION ALL SELECT t.rev FROM registry.txn t WHERE t.rev >= e.start_rev) x) y
+        CROSS JOIN LATERAL generate_series(y.rev + 1, y.next - 1) g WHERE y.next > y.rev + 1
+        ON CONFLICT DO NOTHING;
     END IF;
     INSERT INTO registry.epoch (epoch, system_identifier, timeline, void_from, start_rev)
     VALUES (greatest(e.epoch, p_epoch, 0) + 1, sys, registry.timeline(), void_from, next_rev)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(76);
+SELECT plan(77);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
@@ -125,6 +125,13 @@ SELECT is((pg_temp.seek(:e, :r + 3, 5, jsonb_build_array(pg_temp.place(:r, 7), p
     ROW(:e, :r, 7, :t, NULL)::api.cursor, 'inside a revision');
 SELECT is((pg_temp.seek(:e, :r + 3, 5, '[{"epoch":1,"rev":0,"tag":0}]')).fork, ROW(1, 0, NULL, 0, NULL)::api.cursor, 'the beginning is shared by all');
 SELECT is((pg_temp.seek(:e, :r + 3, 5, jsonb_build_array(pg_temp.place(3) - 'tag'))).fork, NULL, 'a number alone is no evidence');
+-- numbers of a writer that never came, in an epoch that ends before their tombstone is there
+SELECT nextval('registry.rev_seq') AS h, nextval('registry.rev_seq') AS h2 \gset
+SELECT api.journal_fence(:h2) \g /dev/null
+UPDATE registry.epoch SET timeline = 78 WHERE epoch = :e + 1;
+SELECT api.link_open(schema_version) FROM registry.version \g /dev/null
+SELECT results_eq(format('SELECT rev, epoch, kind FROM registry.txn WHERE rev BETWEEN %s AND %s ORDER BY 1', :h, :h2),
+    format('VALUES (%s::bigint, %s::bigint, ''tombstone''), (%s, %s, ''tombstone'')', :h, :e + 1, :h2, :e + 1), 'an epoch that ends leaves no hole');
 SELECT pg_temp.epochs_back() \g /dev/null
 -- terms
 SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]'), 'INVALID_ARGUMENT', 'a label is no code');
