@@ -93,10 +93,19 @@ def test_postgresql_recovers_for_long(new_county, say):
             said = county.log()
         finally:
             os.kill(startup, signal.SIGCONT)
+        wait_for(lambda: accepts(county), 60 * SLOW)
         back = works_again(peer, project, 15 * SLOW)
     say(code=error.code, lines_per_second=flood, back=back)
     assert "starting up" in said or "not yet accepting" in said
     assert error.code in ("UNAVAILABLE", "UNKNOWN") and error.retry_after_ms > 0 and flood <= 3 and back <= 5 * SLOW
+
+
+def accepts(county):
+    try:
+        connect(county).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 def caught(county, word, seconds=10):
