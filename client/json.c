@@ -158,6 +158,12 @@ char *qipan_json(const ProtobufCMessage *message)
     return json_line(json_of_message(message));
 }
 
+static void put_text(json_t *o, const char *key, const char *text)
+{
+    if (text)
+        json_object_set_new(o, key, json_string(text));
+}
+
 /* ---------------------------------------------------------------- events */
 
 static const ProtobufCMessageDescriptor *kind_descriptor(const char *kind)
@@ -249,6 +255,18 @@ static json_t *number_or_null(bool has, int64_t n)
     return has ? number_text(n) : json_null();
 }
 
+/* The project a receipt or deadline belongs to, as far as the event says. */
+static const char *project_of(const Qipan__Event *e)
+{
+    for (size_t i = 0; i < e->n_row; i++) {
+        const ProtobufCFieldDescriptor *f = json_event_field(e, e->row[i]->number);
+
+        if (f && strcmp(f->name, "project") == 0)
+            return e->row[i]->value;
+    }
+    return NULL;
+}
+
 json_t *json_of_event(const Qipan__Event *e, const char *cursor)
 {
     json_t *o = json_object();
@@ -262,6 +280,7 @@ json_t *json_of_event(const Qipan__Event *e, const char *cursor)
     json_object_set_new(o, "entry", json_integer(e->entry));
     json_object_set_new(o, "idx", json_integer(e->idx));
     json_object_set_new(o, e->kind && *e->kind ? e->kind : "object", text_or_null(e->object));
+    put_text(o, "project", project_of(e));
     json_object_set_new(o, "view", text_or_null(e->view));
     json_object_set_new(o, "version", number_or_null(e->has_version, e->version));
     json_object_set_new(o, "actor", text_or_null(e->actor));
@@ -282,12 +301,6 @@ char *qipan_json_event(const Qipan__Event *event, const char *cursor)
 }
 
 /* ---------------------------------------------------------------- errors */
-
-static void put_text(json_t *o, const char *key, const char *text)
-{
-    if (text)
-        json_object_set_new(o, key, json_string(text));
-}
 
 static json_t *clash(const Qipan__Clash *c)
 {

@@ -18,7 +18,7 @@ enum value_kind {
     VALUE_LIST,    /* repeated text, written with , or 、 between */
     VALUE_MONEY,   /* amount_*, int64 in fen */
     VALUE_DATE,    /* *_on, YYYY, YYYY-MM or YYYY-MM-DD */
-    VALUE_INSTANT, /* *_at, int64 microseconds UTC; a date alone is its midnight at +08:00 */
+    VALUE_INSTANT, /* *_at, int64 microseconds UTC; without a zone +08:00, a date alone is its midnight */
     VALUE_AREA,    /* *_mu, decimal text */
     VALUE_INT,     /* int32, int64, uint32 */
     VALUE_BOOL,

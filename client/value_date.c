@@ -149,7 +149,7 @@ static int64_t days_of(int64_t y, int m, int d)
 
 static bool bad_instant(struct value_error *e, const char *text)
 {
-    return value_fail(e, _("for example 2026-01-31 or 2026-01-31T08:30:00+08:00"),
+    return value_fail(e, _("for example 2026-01-31, 2026-01-31 08:30 or 2026-01-31T08:30:00+08:00"),
                       _("\"%s\" is not a point in time"), value_brief(text).text);
 }
 
@@ -169,11 +169,14 @@ static bool take_clock(const char **p, int *h, int *min, int *s)
     return *h >= 0 && *h < 24 && *min >= 0 && *min < 60 && *s >= 0 && *s < 60;
 }
 
+/* None: *offset_s stays. */
 static bool take_zone(const char **p, int *offset_s)
 {
     int h, m, s;
     char sign = **p;
 
+    if (!sign)
+        return true;
     *offset_s = 0;
     if (sign == 'Z' || sign == 'z') {
         ++*p;

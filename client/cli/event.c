@@ -20,10 +20,24 @@ static const char *value_shown(struct cli *cli, const ProtobufCFieldDescriptor *
     return cli_safe(&cli->scratch, text);
 }
 
+/* Projects and firms have theirs in one list; these few are of receipts and deadlines. */
+static const char *field_label(struct cli *cli, const Qipan__Event *e, const ProtobufCFieldDescriptor *f)
+{
+    static const struct {
+        const char *field, *label;
+    } own[] = {
+        {"of_rev", N_("Revision")}, {"due_at", N_("Due")}, {"text", N_("Text")}, {"state", N_("State")}};
+
+    for (size_t i = 0; i < sizeof own / sizeof *own && strcmp(e->kind, "project") != 0; i++)
+        if (strcmp(own[i].field, f->name) == 0)
+            return gettext(own[i].label);
+    return value_label(f->name, cli->lang);
+}
+
 static void print_change(struct cli *cli, const Qipan__Event *e, const Qipan__FieldChange *c, bool first)
 {
     const ProtobufCFieldDescriptor *f = json_event_field(e, c->number);
-    const char *name = f ? value_label(f->name, cli->lang) : "?";
+    const char *name = f ? field_label(cli, e, f) : "?";
 
     fputs(first ? "  " : _("; "), stdout);
     if (c->masked)
@@ -35,10 +49,13 @@ static void print_change(struct cli *cli, const Qipan__Event *e, const Qipan__Fi
 }
 
 /* Of a new object the fields that say most; the rest is a `project show` away. */
-static bool telling(const ProtobufCFieldDescriptor *f)
+static bool telling(const Qipan__Event *e, const ProtobufCFieldDescriptor *f)
 {
-    static const char *const names[] = {"stage",    "investor", "office", "amount_total",
-                                        "industry", "park",     NULL};
+    static const char *const names[] = {"stage",  "investor", "office", "amount_total", "industry", "park",
+                                        "due_at", "of_rev",   NULL};
+
+    if (f && strcmp(e->kind, "receipt") == 0)
+        return strcmp(f->name, "of_rev") == 0;
 
     for (size_t i = 0; f && names[i]; i++)
         if (strcmp(names[i], f->name) == 0)
@@ -56,7 +73,7 @@ static void print_changes(struct cli *cli, const Qipan__Event *e)
     bool first = true;
 
     for (size_t i = 0; i < e->n_changes; i++) {
-        if (is_new(e) && !telling(json_event_field(e, e->changes[i]->number)))
+        if (is_new(e) && !telling(e, json_event_field(e, e->changes[i]->number)))
             continue;
         print_change(cli, e, e->changes[i], first);
         first = false;
@@ -65,10 +82,20 @@ static void print_changes(struct cli *cli, const Qipan__Event *e)
 
 static const char *verb(const Qipan__Event *e)
 {
-    if (e->type && strcmp(e->type, "import.summary") == 0)
-        return _("import");
+    static const struct {
+        const char *type, *verb;
+    } verbs[] = {{"import.summary", N_("import")},
+                 {"receipt.signed", N_("signed")},
+                 {"deadline.set", N_("deadline set")},
+                 {"deadline.changed", N_("deadline changed")},
+                 {"deadline.cleared", N_("deadline cleared")},
+                 {"deadline.fired", N_("deadline passed")}};
+
     if (e->view && strcmp(e->view, "leave") == 0)
         return _("left view");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (e->type && strcmp(e->type, verbs[i].type) == 0)
+            return gettext(verbs[i].verb);
     if (is_new(e))
         return _("new");
     return e->view && strcmp(e->view, "enter") == 0 ? _("came into view") : _("changed");
@@ -105,7 +132,8 @@ const char *event_title(struct cli *cli, const Qipan__Event *e)
 
         if (f && strcmp(f->name, "no") == 0)
             no = e->row[i]->value;
-        if (f && strcmp(f->name, "name") == 0)
+        if (f &&
+            (strcmp(f->name, "name") == 0 || (strcmp(f->name, "text") == 0 && strcmp(e->kind, "due") == 0)))
             name = e->row[i]->value;
     }
     if (!no && !name)

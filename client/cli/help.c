@@ -81,14 +81,18 @@ const struct command help_commands[] = {
         "may move to.\n"),
      "qipan rules show stage\nqipan rules show industry --prefix C38\n"},
     {"due", cmd_due,
-     "qipan due set [ID] FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"
+     "qipan due set PROJECT at=TIME text=TEXT [office=OFFICE] [--reason TEXT]\n"
+     "qipan due set ID FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"
      "qipan due clear ID [--base VERSION] [--reason TEXT] [--force]\n"
      "qipan due list [PROJECT] [--office OFFICE] [--state open|fired|cleared]\n",
      N_("deadlines: set, clear, list"),
-     N_("A new one needs project=, text= and due_at=; office= is who must act. When the time comes every "
-        "watch of the\n"
-        "project or office is told.\n"),
-     "qipan due set project=2026-0042 text=报送开工材料 due_at=2026-12-01\n"},
+     N_("TIME is 2026-12-01, '2026-12-01 09:30' or +3d (m, h, d, w from now). office= is who must act, by "
+        "default the\n"
+        "project's owner. When the time comes the registry itself writes deadline.fired, and every watch of "
+        "the project\n"
+        "or office is told. Two people may change different fields; the same one since --base is a "
+        "conflict.\n"),
+     "qipan due set 2026-0042 at=2026-12-01 text=报送开工材料\nqipan due list 2026-0042\n"},
     {"receipt", cmd_receipt,
      "qipan receipt show REQUEST\n"
      "qipan receipt sign REVISION [OBJECT]\n"

@@ -20,9 +20,9 @@ const char *labels_kind(const char *field)
     static const struct {
         const char *field, *kind;
     } kinds[] = {
-        {"stage", "stage"}, {"office", "office"},     {"host_office", "office"},
-        {"park", "park"},   {"region", "region"},     {"method", "method"},
-        {"class", "class"}, {"industry", "industry"}, {"role", "role"},
+        {"stage", "stage"},   {"office", "office"}, {"host_office", "office"}, {"park", "park"},
+        {"region", "region"}, {"method", "method"}, {"class", "class"},        {"industry", "industry"},
+        {"role", "role"},     {"state", "due"},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -43,10 +43,23 @@ static bool is_kind(const Qipan__Label *l, const char *kind)
     return l->kind && l->code && strcmp(l->kind, kind) == 0;
 }
 
+/* Of deadlines: not the county's words, but the program's. */
+static const char *state_text(const char *code)
+{
+    static const char *const states[] = {N_("open"), N_("fired"), N_("cleared")};
+
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (strcmp(states[i], code) == 0)
+            return gettext(states[i]);
+    return code;
+}
+
 const char *labels_text(struct cli *cli, const char *kind, const char *code)
 {
     const Qipan__GlossaryReply *g = glossary(cli);
 
+    if (strcmp(kind, "due") == 0)
+        return state_text(code);
     for (size_t i = 0; g && i < g->n_rows; i++)
         if (is_kind(g->rows[i], kind) && strcmp(g->rows[i]->code, code) == 0)
             return g->rows[i]->text ? g->rows[i]->text : code;

@@ -91,12 +91,18 @@ static int choose_columns(struct out *o)
 
 /* ---------------------------------------------------------------- cells */
 
+static bool is_coded(const ProtobufCMessageDescriptor *d)
+{
+    return d == &qipan__project__descriptor || d == &qipan__enterprise__descriptor ||
+           d == &qipan__due__descriptor || d == &qipan__receipt__descriptor ||
+           d == &qipan__signature__descriptor;
+}
+
 const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f)
 {
     const ProtobufCFieldDescriptor *currency =
         protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "currency");
-    bool coded =
-        row->descriptor == &qipan__project__descriptor || row->descriptor == &qipan__enterprise__descriptor;
+    bool coded = is_coded(row->descriptor);
     const char *kind = coded ? labels_kind(f->name) : NULL, *text;
 
     if (!value_has(row, f))

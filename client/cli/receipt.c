@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct out_label labels[] = {{"op", N_("Operation")},
                                           {"status", N_("Outcome")},
@@ -119,6 +120,8 @@ static int receipt_list(struct cli *cli, int argc, char **argv)
         for (size_t i = 0; i < page->n_rows; i++)
             out_row(&o, &page->rows[i]->base);
         more = page->next != NULL;
+        if (!more && cli->output <= OUT_WIDE && isatty(STDERR_FILENO))
+            fprintf(stderr, _("%d have signed, %d have not\n"), page->signed_count, page->missing_count);
         request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
         qipan_result_free(&r);
     }

@@ -119,11 +119,15 @@ static const char *title_for(struct watching *w, const Qipan__Event *e)
     const char *own = event_title(w->cli, e);
     struct title *known;
 
-    if (!e->object || !e->kind || strcmp(e->kind, "project") != 0)
+    bool due = e->kind && strcmp(e->kind, "due") == 0;
+
+    if (!e->object || !e->kind || (strcmp(e->kind, "project") != 0 && !due))
         return own;
     if (own)
         return keep_title(w, e->object, own);
     known = known_title(w, e->object);
+    if (due)
+        return known ? known->text : NULL; /* nobody to ask by its id */
     return known && !renamed(e) ? known->text : ask_title(w, e->object);
 }
 

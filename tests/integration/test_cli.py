@@ -262,7 +262,7 @@ def test_a_cursor_file_may_be_a_symlink(county, tmp_path):
 
 def test_every_family_has_help(county):
     overview = county.qipan("bureau", "help", ok=True).stdout
-    for family in ("project watch board import export enterprise office rules receipt whoami version help").split():
+    for family in ("project watch board import export enterprise office rules receipt due whoami version help").split():
         assert family in overview
         text = county.qipan("bureau", "help", family, ok=True).stdout
         assert f"qipan {family}" in text and "示例" in text
@@ -331,6 +331,76 @@ def test_rights(county):
     assert edit(county, "dongshan", p, "summary=x", ok=8).error["code"] == "PERMISSION_DENIED"
     assert edit(county, "leader", p, "summary=x").returncode == 8
     edit(county, "bureau", p, "summary=x", ok=True)
+
+
+# ---------------------------------------------------------------- receipts and deadlines
+
+
+def test_signed_for(county):
+    p, q = add(county), add(county)
+    child = watching(county, "bureau", "--filter", f"project={p['id']}")
+    first = county.qipan("leader", "receipt", "sign", p["rev"], p["no"], "-o", "json", ok=True).json
+    assert (first["of_rev"], first["project"], first["account"]) == (p["rev"], p["id"], "leader") and int(first["rev"]) > 0
+    again = county.qipan("leader", "receipt", "sign", p["rev"], p["id"], "-o", "json", ok=True).json
+    assert again["id"] == first["id"] and "rev" not in again  # once is enough
+    seen = read_until(child, lambda line: line["type"] == "receipt.signed")[-1]
+    county.stop(child)
+    assert (seen["receipt"], seen["project"], seen["actor"], seen["rev"]) == (first["id"], p["id"], "leader", first["rev"])
+    rows = county.qipan("bureau", "receipt", "list", p["rev"], p["no"], "-o", "jsonl", ok=True).lines
+    assert {row["account"] for row in rows if "signed_at" in row} == {"leader"} and len(rows) > 5
+    assert "县领导" in county.qipan("bureau", "receipt", "list", p["rev"], p["no"], ok=True).stdout
+    done = county.qipan("leader", "receipt", "sign", str(10**12), "-o", "json", ok=1)
+    assert done.error["code"] == "FUTURE_REVISION"
+    county.qipan("leader", "receipt", "sign", p["rev"], q["no"], ok=7)  # is not in that revision
+    county.qipan("leader", "receipt", "sign", "yesterday", ok=2)
+    county.qipan("leader", "receipt", "list", ok=2)
+
+
+def test_a_deadline_from_beginning_to_end(new_county):
+    county = new_county("--bare")
+    p = add(county)
+    child = watching(county, "leader", "--filter", f"project={p['id']}")
+    people = county.popen("leader", "watch", "-n", "4", "--filter", f"project={p['id']}")
+    due = county.qipan("chengguan", "due", "set", p["no"], "at=+3d", "text=报送材料", "-o", "json", ok=True).json
+    assert (due["project"], due["office"], due["state"], due["version"]) == (p["id"], "chengguan", "open", "1")
+    moved = county.qipan("chengguan", "due", "set", due["id"], "at=2026-12-01 09:30", "--base", "1", "-o", "json", ok=True).json
+    assert moved["due_at"] == "2026-12-01T01:30:00Z" and moved["version"] == "2"
+    other = county.qipan("bureau", "due", "set", due["id"], "text=报送开工材料", "--base", "1", "-o", "json", ok=True).json
+    assert other["version"] == "3" and other["due_at"] == moved["due_at"]  # another field: merged
+    clash = county.qipan("bureau", "due", "set", due["id"], "at=2026-12-05", "--base", "1", "-o", "json", ok=6).error
+    assert (clash["code"], clash["field"], clash["by"]) == ("CONFLICT", "due_at", "chengguan")
+    listed = county.qipan("leader", "due", "list", p["no"], ok=True).stdout
+    assert "报送开工材料" in listed and "城关镇" in listed and "未到期" in listed and p["no"] in listed
+    county.clock("+365d")
+    fired = read_until(child, lambda line: line["type"] == "deadline.fired")
+    assert [line["type"] for line in events(fired)] == ["deadline.set", "deadline.changed", "deadline.changed", "deadline.fired"]
+    assert {line["due"] for line in events(fired)} == {due["id"]} and events(fired)[0]["project"] == p["id"]
+    assert events(fired)[-1]["actor"] == "registry" and events(fired)[-1]["changes"] == {"state": ["open", "fired"]}
+    out, err = people.communicate(timeout=20)
+    assert all(word in out for word in ("设定期限", "期限变更", "期限已到", "报送材料", "报送材料 → 报送开工材料", "未到期 → 已到期")), out + err
+    assert county.qipan("leader", "due", "list", p["no"], "-o", "json", ok=True).json == []
+    assert county.qipan("leader", "due", "list", p["no"], "--state", "fired", "-o", "jsonl", ok=True).lines[0]["id"] == due["id"]
+    county.qipan("chengguan", "due", "clear", due["id"], "--reason", "已报送", ok=True)
+    read_until(child, lambda line: line["type"] == "deadline.cleared")
+    county.stop(child)
+
+
+def test_deadlines_that_cannot_be(county):
+    p = add(county)
+    for words, code in ((["set"], 2), (["set", p["no"]], 2), (["set", p["no"], "text=x"], 7), (["set", p["no"], "at=+3y", "text=x"], 7),
+                        (["set", p["no"], "at=bald", "text=x"], 7), (["set", "nothing", "text=x"], 5), (["clear", "nothing"], 5),
+                        (["set", p["no"], "at=+1d", "text=x", f"project={p['id']}"], 7), (["set", p["no"], "at=+1d", "at=+2d", "text=x"], 7),
+                        (["clear", "x", "--force"], 2), (["set", p["no"], "txt=x"], 7)):
+        done = county.qipan("chengguan", "due", *words)
+        assert (done.returncode, done.stdout) == (code, ""), (words, done)
+    assert county.qipan("dongshan", "due", "set", p["no"], "at=+1d", "text=x").returncode == 8
+    (bureau,) = [row["name"] for row in county.qipan("leader", "office", "list", "-o", "jsonl", ok=True).lines if row["code"] == "bureau"]
+    named = county.qipan("chengguan", "due", "set", p["no"], "at=+1w", "text=由局里办", f"office={bureau}", "-o", "json", ok=True).json
+    assert named["office"] == "bureau"
+    request = f"due-{os.getpid()}-{time.monotonic_ns()}"
+    words = ("due", "set", p["no"], "at=2027-01-01", "text=一次", "--request", request, "-o", "json")
+    first, second = (county.qipan("chengguan", *words, ok=True).json for _ in range(2))
+    assert first == second
 
 
 # ---------------------------------------------------------------- watch

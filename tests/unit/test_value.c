@@ -153,6 +153,8 @@ static void instants(void **state)
     same("changed_at", "2026-01-01T00:00:00.123456Z", "2026-01-01T00:00:00.123456Z");
     same("changed_at", "2026-01-01", "2025-12-31T16:00:00Z");
     same("changed_at", "1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z");
+    same("changed_at", "2026-01-01 08:30", "2026-01-01T00:30:00Z");
+    refused("changed_at", "2026-01-01 08:30x", "point in time");
     refused("changed_at", "yesterday", "point in time");
     refused("changed_at", "2026-01-01T25:00:00Z", "point in time");
 }
