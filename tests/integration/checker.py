@@ -237,6 +237,8 @@ class Writers:
         key = line["account"], line["request"]
         first = self.final.get(key, {"result": "UNKNOWN"})
         if line["op"] == "reuse":
+            if self._may_be_gone(first):
+                return
             if line["result"] == "OK" or (line["result"] == "REFUSED" and line["code"] != "KEY_REUSED"):
                 self.v.wrong("key reused", f"{key[1]} with another body: {line['result']} {line.get('code', '')}")
         elif line["result"] == "REFUSED" and not self._may_be_gone(first):
@@ -398,6 +400,7 @@ class Subscriber:
         self.next = 0                    # in expected
         self.told = {}                   # object -> version that a snapshot or a repair told
         self.snapshot = self.repairing = self.beyond = self.diverged = False
+        self.ahead = False               # a snapshot told it of something that its daemon hadn't come to: may be taken for lost
 
     def wrong(self, kind, text):
         self.v.wrong(kind, f"{self.name}: {text}")
@@ -436,7 +439,9 @@ class Subscriber:
 
     def on_state(self, line):
         self.v.counts[f"{line['state']} told"] += 1
-        if line.get("c"):
+        if line["state"] != "SNAPSHOT":
+            self._repaired()
+        if line.get("c") and not self.repairing:
             self._upto(line["c"])
 
     def on_lost(self, line):
@@ -472,10 +477,14 @@ class Subscriber:
         self._upto(line["c"])
 
     def on_mark(self, line):
+        if not self.repairing or line["c"] != self.cursor:
+            self._repaired()
+            self._upto(line["c"])
+
+    def _repaired(self):
         if self.repairing:
             self.repairing = False
             self.place = None
-        self._upto(line["c"])
 
     def on_diverged(self, line):
         """What it was told behind the fork is void; what comes until the next bookmark puts it right."""
@@ -489,6 +498,7 @@ class Subscriber:
         """The present state of an object, by a snapshot or a repair."""
         object_, version = e["object"], e["version"]
         self.v.counts["told by snapshots"] += 1
+        self.ahead |= self.place is not None and e["rev"] > self.place[0]
         if e["view"] == "leave":
             self.state.pop(object_, None)
             self.told[object_] = version
@@ -590,7 +600,7 @@ class Subscriber:
         self.cursor = text
 
     def _end(self):
-        if self.beyond != self.diverged:
+        if self.beyond != self.diverged and not (self.diverged and self.ahead):
             self.wrong("diverged", "was told of revisions that the failover lost, and nobody said so" if self.beyond else
                        "DIVERGED, though it knew nothing that was lost")
         if self.place is None or self.place[0] < self.meta["end"][1]:

@@ -365,8 +365,11 @@ static void on_notice(const struct qipan_notice *n, void *arg)
     if (n->error)
         json_object_set_new(line, "code", json_string(n->error->code));
     put(s->log, line);
-    if (n->kind == QIPAN_DIVERGED || n->kind == QIPAN_BOOKMARK)
-        s->repairing = n->kind == QIPAN_DIVERGED;
+    if (n->kind == QIPAN_DIVERGED)
+        s->repairing = true;
+    else if ((n->kind == QIPAN_BOOKMARK && strcmp(n->cursor, s->cursor) != 0) ||
+             (n->kind == QIPAN_STATE && strcmp(n->state, "SNAPSHOT") != 0))
+        s->repairing = false;
     if (n->cursor && !s->repairing)
         snprintf(s->cursor, sizeof s->cursor, "%s", n->cursor);
     s->begun |= n->kind == QIPAN_BOOKMARK || n->kind == QIPAN_EVENT;
