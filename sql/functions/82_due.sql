@@ -181,7 +181,6 @@ BEGIN
             r.due := registry.due_row(n);
             RETURN r;
         END IF;
-        PERFORM set_config('qipan.entry', '', true);
     END LOOP;
     IF err.code IS NULL THEN
         RAISE EXCEPTION 'deadline % changed fifty times while it was being written', p_id USING ERRCODE = 'serialization_failure';

@@ -30,5 +30,5 @@ CREATE TABLE registry.due (
     state text NOT NULL CHECK (state IN ('open', 'fired', 'cleared')),
     changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 85);
-CREATE INDEX due_open ON registry.due (due_at, id) WHERE state = 'open';
+CREATE INDEX due_state ON registry.due (state, due_at, id);
 CREATE INDEX due_project ON registry.due (project);
