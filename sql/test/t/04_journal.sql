@@ -112,8 +112,8 @@ SELECT pg_temp.epochs_back() \g /dev/null
 -- an older state of the same cluster: only who has seen the lost end can tell
 SELECT epoch AS e, rev AS r, tag AS t FROM registry.txn ORDER BY rev DESC LIMIT 1 \gset
 SELECT is((SELECT epoch FROM api.link_open(:schema, :e, :r, :t)), :e::bigint, 'a place that is held');
-SELECT is((SELECT epoch FROM api.link_open(:schema, :e, :r + 7, :t)), :e + 1::bigint, 'a place beyond the end: something was lost');
-SELECT cmp_ok((SELECT start_rev FROM registry.epoch WHERE epoch = :e + 1), '>', :r + 1000000::bigint, 'numbers begin behind all that was seen');
+SELECT is((SELECT epoch FROM api.link_open(:schema, :e, :r + 7000000, :t)), :e + 1::bigint, 'a place beyond the end: something was lost');
+SELECT cmp_ok((SELECT start_rev FROM registry.epoch WHERE epoch = :e + 1), '>', :r + 7000000::bigint, 'numbers begin behind all that was seen');
 SELECT is((SELECT array_agg(epoch) FROM (SELECT (api.link_open(:schema, :e, r, :t + 1)).epoch FROM generate_series(1, 9) r) x),
     array_fill(:e + 1::bigint, ARRAY[9]), 'the epoch that was lost doesn''t open one more');
 SELECT pg_temp.epochs_back() \g /dev/null
