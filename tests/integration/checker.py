@@ -436,6 +436,7 @@ class Subscriber:
         self.v.counts["watches begun"] += 1
         self.begin = self.place = self.cursor = None
         self.next, self.delivered, self.state, self.told = 0, set(), {}, {}
+        self.beyond = self.diverged = self.repairing = self.ahead = False
 
     def on_state(self, line):
         self.v.counts[f"{line['state']} told"] += 1
@@ -491,7 +492,7 @@ class Subscriber:
         self.v.counts["diverged"] += 1
         self.diverged = self.repairing = True
         self.delivered = set()
-        if line.get("c") is None:
+        if line.get("fork") is None:
             self.state = {}
 
     def _told(self, e):

@@ -63,7 +63,8 @@ struct subscriber {
     unsigned seed;
     FILE *log;
     struct qipan_watch *watch;
-    bool snapshot, repairing;
+    char *memory; /* of the watch, as it was at the cursor */
+    bool snapshot;
     bool begun, done, up;
     uint64_t churn, again;
     char values[2][64];
@@ -342,7 +343,7 @@ static json_t *json_of(const Qipan__Event *e)
 static void arrived(struct subscriber *s)
 {
     Qipan__Cursor c;
-    if (ending && !s->repairing && qipan_cursor_parse(s->cursor, &c) && !c.has_idx && !c.object &&
+    if (ending && qipan_cursor_parse(s->cursor, &c) && !c.has_idx && !c.object &&
         (c.epoch > end_epoch || (c.epoch == end_epoch && c.rev >= end_rev)))
         s->done = true;
 }
@@ -364,13 +365,10 @@ static void on_notice(const struct qipan_notice *n, void *arg)
         json_object_set_new(line, "state", json_string(n->state));
     if (n->error)
         json_object_set_new(line, "code", json_string(n->error->code));
+    if (n->kind == QIPAN_DIVERGED && n->fork)
+        json_object_set_new(line, "fork", json_string(n->fork));
     put(s->log, line);
-    if (n->kind == QIPAN_DIVERGED)
-        s->repairing = true;
-    else if ((n->kind == QIPAN_BOOKMARK && strcmp(n->cursor, s->cursor) != 0) ||
-             (n->kind == QIPAN_STATE && strcmp(n->state, "SNAPSHOT") != 0))
-        s->repairing = false;
-    if (n->cursor && !s->repairing)
+    if (n->cursor)
         snprintf(s->cursor, sizeof s->cursor, "%s", n->cursor);
     s->begun |= n->kind == QIPAN_BOOKMARK || n->kind == QIPAN_EVENT;
     if (n->kind == QIPAN_ENDED) {
@@ -385,7 +383,8 @@ static void begin_watch(struct subscriber *s)
     struct qipan_watch_options o = {.since = *s->cursor ? s->cursor : "now",
                                     .terms = s->terms,
                                     .n_terms = s->n_terms,
-                                    .snapshot = s->snapshot};
+                                    .snapshot = s->snapshot,
+                                    .memory = *s->cursor ? s->memory : NULL};
     json_t *line = json_pack("{ss,ss,ss,ss,ss}", "k", *s->cursor ? "resume" : "sub", "c", s->cursor, "client",
                              s->name, "account", s->context, "instance", qipan_instance(s->q));
     json_t *terms = json_array();
@@ -438,6 +437,8 @@ static void choose_terms(struct subscriber *s, int n)
 /* A client that ends and comes back with what it kept; one that takes snapshots may have kept nothing. */
 static void come_anew(struct subscriber *s)
 {
+    free(s->memory);
+    s->memory = s->watch ? qipan_watch_memory(s->watch) : NULL;
     qipan_free(s->q);
     s->q = open_link(s->context);
     if (s->snapshot && dice(&s->seed, 2))
@@ -584,6 +585,7 @@ static void close_all(void)
         fclose(subscribers[i].log);
         if (!subscribers[i].on)
             qipan_free(subscribers[i].q);
+        free(subscribers[i].memory);
     }
     for (int i = 0; i < n_writers; i++) {
         fclose(writers[i].log);
