@@ -127,9 +127,9 @@ class Registry:
                                     c["image"], e["account"], e["request"], e["actor"]))
         return found
 
-    def lost(self, rev):
+    def lost(self, rev, epoch=0):
         """A number of a history that a failover has ended."""
-        return any(e["void_from"] <= rev < e["start_rev"] for e in self.epochs[1:])
+        return any(e["void_from"] <= rev < e["start_rev"] and epoch < e["epoch"] for e in self.epochs[1:])
 
     def check(self, v):
         self._dense(v)
@@ -591,7 +591,7 @@ class Subscriber:
                 self.next += 1
         elif cursor.object is not None:
             pass
-        elif self.registry.lost(cursor.rev):
+        elif self.registry.lost(cursor.rev, cursor.epoch):
             self.beyond = True
         elif key < self.place and not (key[0] == self.place[0] and cursor.idx is None):
             self.wrong("disorder", f"told to be at {text}, was at {self.place}")
