@@ -103,8 +103,10 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- 0: of the group that is being written, which has no revision yet; the same id came twice in it.
 CREATE FUNCTION registry.rev_of(p_grp bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT rev FROM registry.txn WHERE grp = p_grp
+    SELECT CASE WHEN p_grp::text = current_setting('qipan.grp', true) THEN 0
+        ELSE (SELECT rev FROM registry.txn WHERE grp = p_grp) END
 $$;
 
 -- The first answer again: same outcome, version and revision; content under today's rights.
@@ -165,8 +167,9 @@ BEGIN
             n.contact_phone_mark := CASE WHEN clean ->> 'contact_phone' IS NULL THEN 0 ELSE 1 END;
             PERFORM registry.lock_project_keys(n);
             e := registry.seen(p_account, p_request);
-            IF e.op IS NOT NULL THEN
-                RETURN registry.project_again(p_account, e);
+            IF e.op IS NOT NULL THEN -- somebody brought the same id meanwhile
+                r.error := registry.request_fault(p_lang, p_request, e, 'project_add', p_digest, project_add.reason);
+                RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.project_again(p_account, e) END;
             END IF;
             f := registry.judge(p_account, b, n);
         END IF;
@@ -196,8 +199,9 @@ CREATE FUNCTION registry.excerpt(p_text text) RETURNS text LANGUAGE sql IMMUTABL
     SELECT CASE WHEN length(p_text) > 500 THEN left(p_text, 499) || '…' ELSE p_text END
 $$;
 
--- All fields that somebody else set to another value since p_base. d = {number: [theirs, yours]}.
-CREATE FUNCTION registry.clashes(p_account int, p_object text, p_kind text, p_base bigint, d jsonb)
+-- All fields that somebody else set to another value since p_base. d = {number: [theirs, yours]}, theirs as read at
+-- p_version: what was committed behind it comes with the next reading.
+CREATE FUNCTION registry.clashes(p_account int, p_object text, p_kind text, p_base bigint, p_version bigint, d jsonb)
 RETURNS api.clash[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT array_agg(ROW(f.name, registry.excerpt(last.base), registry.excerpt(w.value ->> 0),
@@ -211,7 +215,7 @@ BEGIN
                    (array_agg(e.at ORDER BY c.version DESC))[1] AS at
             FROM registry.change c
             CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
-            WHERE c.object = p_object AND c.version > p_base AND c.fields ? w.key) last
+            WHERE c.object = p_object AND c.version > p_base AND c.version <= p_version AND c.fields ? w.key) last
         WHERE last.account <> p_account);
 END $$;
 
@@ -260,7 +264,7 @@ END $$;
 
 -- The list a field becomes when others changed it since p_base: additions and removals of both. Null: nobody did, or
 -- it would hold more than p_max. The base is what it was before their first change, so that one's own saves count as seen.
-CREATE FUNCTION registry.list_merged(p_account int, p_object text, p_base bigint, p_number int, p_theirs text[],
+CREATE FUNCTION registry.list_merged(p_account int, p_object text, p_base bigint, p_version bigint, p_number int, p_theirs text[],
     p_mine text[], p_max int) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
     base text;
@@ -269,7 +273,7 @@ BEGIN
     SELECT c.fields -> p_number::text ->> 0 INTO base
     FROM registry.change c
     CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
-    WHERE c.object = p_object AND c.version > p_base AND c.fields ? p_number::text AND e.account <> p_account
+    WHERE c.object = p_object AND c.version > p_base AND c.version <= p_version AND c.fields ? p_number::text AND e.account <> p_account
     ORDER BY c.version LIMIT 1;
     IF FOUND THEN
         list := registry.merge_list(string_to_array(base, ','), p_theirs, p_mine);
@@ -338,8 +342,8 @@ BEGIN
         d := registry.project_diff(b, n);
         IF p_base < b.version AND p_force IS NOT TRUE AND d <> '{}' THEN
             list := CASE WHEN d ? '17' AND n.tags IS NOT NULL THEN
-                registry.list_merged(p_account, b.id, p_base, 17, b.tags, n.tags, 20) END;
-            c := registry.clashes(p_account, b.id, 'project', p_base, CASE WHEN list IS NULL THEN d ELSE d - '17' END || contact);
+                registry.list_merged(p_account, b.id, p_base, b.version, 17, b.tags, n.tags, 20) END;
+            c := registry.clashes(p_account, b.id, 'project', p_base, b.version, CASE WHEN list IS NULL THEN d ELSE d - '17' END || contact);
             IF c IS NOT NULL THEN
                 err := registry.conflict(p_lang, 'project', c);
                 EXIT;

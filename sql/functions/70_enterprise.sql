@@ -73,8 +73,9 @@ BEGIN
             n.name_key := registry.norm(n.name);
             PERFORM registry.lock_keys(ARRAY['credit', 'firm'], ARRAY[n.credit_code, n.name_key]);
             e := registry.seen(p_account, p_request);
-            IF e.op IS NOT NULL THEN
-                RETURN registry.enterprise_again(p_account, e);
+            IF e.op IS NOT NULL THEN -- somebody brought the same id meanwhile
+                r.error := registry.request_fault(p_lang, p_request, e, 'enterprise_add', p_digest, enterprise_add.reason);
+                RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.enterprise_again(p_account, e) END;
             END IF;
             f := registry.judge_enterprise(n);
         END IF;

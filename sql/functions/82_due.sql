@@ -90,12 +90,12 @@ BEGIN
     IF p_base >= b.version OR p_base IS NULL THEN
         RETURN NULL;
     ELSIF 'cleared' <> ALL (ARRAY[b.state, n.state]) THEN
-        RETURN registry.clashes(p_account, b.id, 'due', p_base, registry.due_diff(b, n));
+        RETURN registry.clashes(p_account, b.id, 'due', p_base, b.version, registry.due_diff(b, n));
     END IF;
-    RETURN registry.clashes(p_account, b.id, 'due', p_base, (
+    RETURN registry.clashes(p_account, b.id, 'due', p_base, b.version, (
         SELECT jsonb_object_agg(k.key, jsonb_build_array(theirs -> k.key, yours -> k.key))
         FROM (SELECT DISTINCT jsonb_object_keys(c.fields) AS key FROM registry.change c
-              WHERE c.object = b.id AND c.version > p_base) k
+              WHERE c.object = b.id AND c.version > p_base AND c.version <= b.version) k
         WHERE theirs -> k.key IS DISTINCT FROM yours -> k.key));
 END $$;
 
