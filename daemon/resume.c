@@ -130,7 +130,7 @@ void resume_look(struct watch *w)
 {
     struct beginning *b = w->beginning;
     struct hub *hub = w->hub;
-    if (hub->begun && b->from_now && (hub->newest.rev >= b->awaited || b->overdue)) {
+    if (hub->begun && b->from_now && (hub->newest.rev >= b->awaited || (b->overdue && !b->changed))) {
         w->at = hub->newest;
         begin(b);
     } else if (hub->begun && !b->from_now && hub->newest.rev >= b->from.rev) {
@@ -165,7 +165,7 @@ static void wait_for_hub(struct beginning *b)
     if (b->again)
         deadline_clear(b->hub->deadlines, &b->late);
     else
-        deadline_set(b->hub->deadlines, &b->late, b->from_now ? NOW_MS : BEHIND_MS);
+        deadline_set(b->hub->deadlines, &b->late, b->from_now && !b->changed ? NOW_MS : BEHIND_MS);
     if (b->hub->newest.rev < (b->from_now ? b->awaited : b->from.rev))
         journal_kick(b->hub->journal);
     resume_look(w);
@@ -182,7 +182,8 @@ static void take_answer(struct beginning *b, const Qipan__JournalSeekReply *repl
     } else {
         if (b->from_start)
             b->from = (struct place){reply->epoch, reply->rev, reply->tag, 0, true};
-        b->awaited = b->w->snapshot ? 0 : reply->rev; /* what is told is as of now or later */
+        /* A snapshot tells what is as of now or later; but no tail begins before what the reader has. */
+        b->awaited = !b->w->snapshot ? reply->rev : b->changed ? b->from.rev : 0;
         b->from_now |= b->changed;
         wait_for_hub(b);
     }
@@ -268,6 +269,7 @@ void resume_begin(struct watch *w, const Qipan__WatchRequest *request, uint64_t 
     b->from_start =
         (request->has_from_start && request->from_start) || (request->after && request->after->rev == 0);
     b->from_now = !b->from_start && !request->after;
+    b->changed = w->snapshot && snapshot_of_changed(w->snapshot);
     b->from.whole = true; /* rev 0: before the first that is kept */
     if (!b->from_start && request->after)
         b->from = place_of(request->after);
