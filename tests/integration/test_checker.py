@@ -225,7 +225,8 @@ def event_leaked(s):
     i = s.event_at(h)
     at = h[i]["e"]["rev"]
     alien = next(line for line in everything if line["k"] == "event" and line["e"]["rev"] > h[i - 1].get("rev", 0)
-                 and line["e"]["rev"] >= at and (line["e"]["rev"], line["e"]["idx"]) not in mine and line["e"]["kind"] == "project")
+                 and line["e"]["rev"] >= at and (line["e"]["rev"], line["e"]["idx"]) not in mine and line["e"]["kind"] == "project"
+                 and line["e"]["actor"] != h[0]["account"])  # its own would be an echo
     while i < len(h) and not (h[i]["k"] == "event" and (h[i]["e"]["rev"], h[i]["e"]["idx"]) > (alien["e"]["rev"], alien["e"]["idx"])):
         i += 1
     h.insert(i, copy.deepcopy(alien))
