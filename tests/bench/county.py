@@ -99,6 +99,11 @@ def private_kb(pid):
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_Dirty"))
 
 
+def status_kb(pid, name):
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith(name)).split()[1])
+
+
 class Idle:
     """Subscribers that do nothing, as long as it is open."""
 
