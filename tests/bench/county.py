@@ -2,6 +2,7 @@
 """A private county for the benchmarks, and the load against it or a peer."""
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -39,6 +40,7 @@ class County:
 
     def __exit__(self, *_):
         subprocess.run([TOP / "deploy/dev/down", self.dir], check=False, stdout=subprocess.DEVNULL)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def run(self, *args):
         return subprocess.run([str(a) for a in args], env=self.env, check=True, capture_output=True, text=True).stdout
