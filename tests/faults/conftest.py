@@ -10,7 +10,7 @@ import time
 import pytest
 
 INTEGRATION = pathlib.Path(__file__).resolve().parents[1] / "integration"
-sys.path.insert(0, str(INTEGRATION))
+sys.path[:0] = [str(INTEGRATION), str(INTEGRATION.parent / "torture")]
 _spec = importlib.util.spec_from_file_location("counties", INTEGRATION / "conftest.py")
 sys.modules["counties"] = counties = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(counties)

@@ -228,6 +228,8 @@ class Writers:
 
     def _settled(self, key, tries):
         last = tries[-1]
+        if last["result"] == "OK" and last["replayed"] and len(tries) > 1 and all(t["result"] == "LATER" for t in tries[:-1]):
+            self.v.wrong("called undone", f"{last['who']}: {key[1]} was said not to be done ({tries[-2]['code']}), and was done")
         if last["result"] in ("OK", "REFUSED"):
             self.final[key] = last
         else:
@@ -549,12 +551,16 @@ class Subscriber:
         return self.registry.lost(e["rev"]) or self.registry.at[e["rev"], e["idx"]].request != e["request"]
 
     def _phantom(self, e):
-        if self.registry.lost(e["rev"]) and not self.diverged:
-            self.beyond = True
+        if self.registry.lost(e["rev"]):
+            self._void_told()
             return
         texts = [pair[1] for f, pair in e["changes"].items() if f == SUMMARY and pair is not True]
         kind = "aborted" if any(t in self.aborted for t in texts) else "phantom"
         self.wrong(kind, f"revision {e['rev']} idx {e['idx']} ({e['object']}, {texts}) isn't in the journal")
+
+    def _void_told(self):
+        """By a daemon that hadn't heard of the failover yet; a DIVERGED must follow, be it the second."""
+        self.beyond, self.diverged = True, False
 
     def _missing(self, key, kind):
         """Everything expected before the key has come."""
@@ -592,7 +598,7 @@ class Subscriber:
         elif cursor.object is not None:
             pass
         elif self.registry.lost(cursor.rev, cursor.epoch):
-            self.beyond = True
+            self._void_told()
         elif key < self.place and not (key[0] == self.place[0] and cursor.idx is None):
             self.wrong("disorder", f"told to be at {text}, was at {self.place}")
         else:

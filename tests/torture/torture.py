@@ -403,7 +403,8 @@ class Torture:
 
 
 class Failover(Torture):
-    """The primary dies under load and its standby is promoted. async: the standby is frozen before, so that it lacks the end."""
+    """The primary dies under load and its standby, frozen for a moment before and thus without the end, is promoted. async: what
+    was acknowledged in that moment is lost. sync: nothing is, though whoever waited for the standby was told to wait no more."""
 
     def __init__(self, *args, mode, **how):
         super().__init__(*args, **how)
@@ -415,11 +416,9 @@ class Failover(Torture):
 
     def load(self):
         time.sleep(self.seconds / 2)
-        frozen = []
-        if self.mode == "async":
-            frozen = self.freeze_standby()
-            time.sleep(1.5)
+        frozen = self.freeze_standby()
         try:
+            self.moment(1.5)
             self.failed_over = {"mode": self.mode, "killed": micros()}
             self.county.pg("kill")
         finally:
@@ -430,6 +429,14 @@ class Failover(Torture):
         self.failed_over["promoted"] = micros()
         self.count("failovers")
         time.sleep(self.seconds / 2)
+
+    def moment(self, seconds):
+        end = time.monotonic() + seconds
+        with contextlib.closing(self.connect()) as db, db.cursor() as c:
+            while time.monotonic() < end:
+                c.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'qipand%'")
+                self.count("waits for the standby cancelled", c.rowcount)
+                time.sleep(0.1)
 
     def freeze_standby(self):
         postmaster = int((steps.here(self.county) / "pg2/postmaster.pid").read_text().split("\n", 1)[0])
