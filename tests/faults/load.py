@@ -154,7 +154,7 @@ class Subscriber(Client):
                 self.cursor = feed.upto
                 for e in feed.events:
                     self.seen.append((e.rev, e.idx, e.object, e.version, e.changes[0].new if e.changes else None))
-                    self.lag = max(self.lag, time.time() - e.at / 1e6) if feed.state != "CATCHUP" else self.lag
+                    self.lag = max(self.lag, time.time() - e.at / 1e6) if watch.state == "LIVE" else self.lag
             except TimeoutError:
                 continue
             except (Gone, OSError) as e:
@@ -169,7 +169,11 @@ class Subscriber(Client):
     def begin_watch(self):
         after = {"after": self.cursor} if self.cursor else {}
         terms = [peer_module.pb.Term(field="office", op="=", values=list(self.offices))]
-        watch = self.connected().watch(terms=terms, **after)
+        peer, begun = self.connected(), time.monotonic()
+        try:
+            watch = peer.watch(terms=terms, **after)
+        except TimeoutError:
+            raise AssertionError(f"a watch got no answer in {time.monotonic() - begun:.1f} s") from None
         self.resumes += bool(after)
         if not after:
             self.begin = self.cursor = watch.at
