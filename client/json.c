@@ -267,6 +267,15 @@ static const char *project_of(const Qipan__Event *e)
     return NULL;
 }
 
+/* Receipts and deadlines bring it with every change of theirs. */
+static bool brings_row(const Qipan__Event *e)
+{
+    bool enter = e->view && strcmp(e->view, "enter") == 0;
+    bool small = e->kind && (strcmp(e->kind, "due") == 0 || strcmp(e->kind, "receipt") == 0);
+
+    return enter || (small && e->n_row);
+}
+
 json_t *json_of_event(const Qipan__Event *e, const char *cursor)
 {
     json_t *o = json_object();
@@ -290,7 +299,7 @@ json_t *json_of_event(const Qipan__Event *e, const char *cursor)
     json_object_set_new(o, "batch", text_or_null(e->batch));
     json_object_set_new(o, "at", e->has_at ? instant(e->at) : json_null());
     json_object_set_new(o, "changes", changes_of(e));
-    if (e->view && strcmp(e->view, "enter") == 0)
+    if (brings_row(e))
         json_object_set_new(o, "row", row_of(e));
     return o;
 }

@@ -82,9 +82,15 @@ static uint8_t *put_cursor(uint8_t *p, uint8_t tag, const struct place *at, cons
 
 /* ---- events */
 
+/* Without what it is about and whose it is, "fired" or "cleared" says nothing; and it is short. */
+static bool always_whole(const Qipan__Event *e)
+{
+    return strcmp(e->kind, "due") == 0 || strcmp(e->kind, "receipt") == 0;
+}
+
 static void shape(Qipan__Event *e, enum packed_form form)
 {
-    if (form != PACKED_ENTER)
+    if (form != PACKED_ENTER && !(form == PACKED_UPDATE && always_whole(e)))
         e->n_row = 0;
     if (form == PACKED_LEAVE || form == PACKED_SUMMARY)
         e->n_changes = 0;
