@@ -23,14 +23,15 @@ struct lane {
     uint64_t patience_ms;
     const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
     int links, depth;
-    bool change; /* jobs go as a group with lock and seal */
+    bool change;     /* jobs go as a group with lock and seal */
+    bool takes_long; /* and hold their lock for so long that nobody else may queue behind it */
 };
 
 static const struct lane lanes[POOL_LANES] = {
     [POOL_READ] = {"read", 18000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
     [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
     [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
-    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true},
+    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, true},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
     [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 2, 1, false},
 };
@@ -84,6 +85,8 @@ static const Oid seal_types[] = {20};
 static const struct pg_statement seal_sql = {PG_STATEMENTS - 3, "SELECT rev, tag FROM api.seal($1)", 1,
                                              seal_types};
 static const struct pg_statement lock_sql = {PG_STATEMENTS - 4, "SELECT api.rights_lock()", 0, NULL};
+static const struct pg_statement long_lock_sql = {PG_STATEMENTS - 15, "SELECT api.rights_lock(true)", 0,
+                                                  NULL};
 static const struct pg_statement unblock_sql = {
     PG_STATEMENTS - 13, "SELECT pid::text, application, ended FROM api.journal_unblock()", 0, NULL};
 static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notify('qipan', '')", 0, NULL};
@@ -451,7 +454,7 @@ static bool take_off(struct pool_link *link, int most)
         link->flight = f;
     sort_jobs(f->jobs, f->n);
     if (change)
-        add_call(&f->batch, &lock_sql, NULL);
+        add_call(&f->batch, lanes[link->lane].takes_long ? &long_lock_sql : &lock_sql, NULL);
     for (int i = 0; i < f->n; i += f->runs[f->n_runs - 1].n)
         add_run(f, i);
     if (change) {

@@ -459,7 +459,7 @@ DECLARE
     place int;
     digest CONSTANT bytea := p_digest;
 BEGIN
-    PERFORM api.rights_lock();
+    PERFORM api.rights_lock(true);
     SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_commit.id);
     i := m.i;
     r.error := m.error;

@@ -46,16 +46,18 @@ BEGIN
     WHERE c.identity = p_identity AND c.enabled;
 END $$;
 
--- First in a group: whoever changes rights takes the other form, so that no edit follows the loss of its right.
-CREATE FUNCTION api.rights_lock() RETURNS void
+-- First in a group: whoever changes rights takes the other form, so that no edit follows the loss of its right. Whoever takes
+-- long (an import) holds another lock: edits queue behind the change of rights that waits for theirs, and must not wait for his.
+CREATE FUNCTION api.rights_lock(p_long boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext('registry.rights'));
+    PERFORM pg_advisory_xact_lock_shared(hashtext(CASE WHEN p_long THEN 'registry.rights.long' ELSE 'registry.rights' END));
 END $$;
 
 CREATE FUNCTION registry.rights_change() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('registry.rights.long'));
     PERFORM pg_advisory_xact_lock(hashtext('registry.rights'));
     RETURN NULL;
 END $$;

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has broken the write side once: the same request id twice at the same time, a change between an edit's reading and its
-judging."""
+judging, a change of rights while an import runs."""
+import os
+import subprocess
+
 import pytest
 from peer import Refused
 from steps import add, connect, edit, refusal, wait_for
 
 
-def waiting(county, operation):
+def waiting(county, operation, lane="solo"):
     """How many of these wait for a lock."""
-    return int(county.psql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'qipand solo%' AND wait_event_type = 'Lock'"
+    return int(county.psql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'qipand {lane}%' AND wait_event_type = 'Lock'"
                            f" AND query LIKE '%{operation}%'")[0][0])
 
 
@@ -76,3 +79,24 @@ def test_conflict_names_what_was_committed_in_between(county):
         error = refusal(lambda: peer.finish(call))
     assert (error.code, error.field, error.base_value, error.theirs, error.yours) == ("CONFLICT", "summary", "", "他们的", "我的")
     assert [(f.field, f.theirs, f.yours) for f in error.fields] == [("summary", "他们的", "我的")]
+
+
+def test_change_of_rights_during_an_import(new_county, tmp_path):
+    """A change of rights waits until an import is done. Edits wait for neither."""
+    county = new_county("--bare")
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("项目名称,投资方\n乙项目,乙公司\n")
+    with county.peer("bureau") as peer, connect(county) as session, session.cursor() as cursor:
+        project = add(peer)
+        cursor.execute("INSERT INTO registry.dedup_key VALUES ('name', '乙项目|乙公司')")  # the import's commit waits here
+        sheet_in = county.popen("robot", "import", sheet, "--commit")
+        wait_for(lambda: waiting(county, "import_commit", "bulk"))
+        revoke = subprocess.Popen(["psql", "-Xqc", "UPDATE registry.account SET enabled = false WHERE code = 'dongshan'"],
+                                  env={**os.environ, **county.env})
+        county.children.append(revoke)
+        wait_for(lambda: county.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [["1"]])
+        assert [peer.finish(edit(peer, project, summary=f"{i}")).project.version for i in range(20)] == list(range(2, 22))
+        assert revoke.poll() is None and sheet_in.poll() is None
+        session.rollback()
+        assert revoke.wait(20) == 0 and sheet_in.wait(20) == 0
+    assert county.psql("SELECT count(*) FROM registry.project WHERE name = '乙项目'") == [["1"]]
