@@ -11,7 +11,7 @@ from counties import SEED, TOP
 FAIL = TOP / "build/fail"
 BUGS = re.findall(r'^DEFECT\("([\w-]+)"', (TOP / "daemon/failpoint.def").read_text(), re.M)
 RUNS = 3
-AT_A_FAILOVER = {"ack-unsure"}  # the others show under any fault
+AT_A_FAILOVER = {"ack-unsure", "ack-lost", "reply-before-sync"}  # the others show under any fault
 
 
 def tortured(new_county, folder, seed, bug=None):

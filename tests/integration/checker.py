@@ -131,6 +131,11 @@ class Registry:
         """A number of a history that a failover has ended."""
         return any(e["void_from"] <= rev < e["start_rev"] and epoch < e["epoch"] for e in self.epochs[1:])
 
+    def emptied(self, rev):
+        """A number of an epoch that ended, whose commit may have been lost while later ones were not."""
+        t = self.txns.get(rev)
+        return bool(t) and t["kind"] == "tombstone" and t["epoch"] < self.epochs[-1]["epoch"]
+
     def check(self, v):
         self._dense(v)
         self._versions(v)
@@ -494,6 +499,7 @@ class Subscriber:
         self.v.counts["diverged"] += 1
         self.diverged = self.repairing = True
         self.delivered = set()
+        self.cursor = line.get("c") or self.cursor
         if line.get("fork") is None:
             self.state = {}
 
@@ -551,7 +557,7 @@ class Subscriber:
         return self.registry.lost(e["rev"]) or self.registry.at[e["rev"], e["idx"]].request != e["request"]
 
     def _phantom(self, e):
-        if self.registry.lost(e["rev"]):
+        if self.registry.lost(e["rev"]) or self.registry.emptied(e["rev"]):
             self._void_told()
             return
         texts = [pair[1] for f, pair in e["changes"].items() if f == SUMMARY and pair is not True]
@@ -588,7 +594,9 @@ class Subscriber:
         cursor = parse_cursor(text)
         key = key_of(cursor)
         txn = self.registry.txns.get(cursor.rev)
-        if txn and txn["tag"].rjust(16, "0") != cursor.tag:
+        if txn and txn["tag"].rjust(16, "0") != cursor.tag and self.registry.emptied(cursor.rev):
+            self._void_told()
+        elif txn and txn["tag"].rjust(16, "0") != cursor.tag:
             self.wrong("tag", f"{text}: revision {cursor.rev} has the tag {txn['tag']}")
         if self.place is None:  # where the watch began
             self.begin = self.begin or key

@@ -415,28 +415,41 @@ class Failover(Torture):
         return [one for one in super().workers() if one.name != "disturber"]
 
     def load(self):
-        time.sleep(self.seconds / 2)
-        frozen = self.freeze_standby()
-        try:
-            self.moment(1.5)
+        time.sleep(self.seconds / 4)
+        with self.frozen_standby():
+            self.moment(1, "pg_terminate_backend")
+        time.sleep(self.seconds / 4)
+        with self.frozen_standby():
+            self.moment(1.5, "pg_cancel_backend")
             self.failed_over = {"mode": self.mode, "killed": micros()}
             self.county.pg("kill")
-        finally:
-            for pid in reversed(frozen):
-                os.kill(pid, signal.SIGCONT)
         self.county.pg("promote")
         self.county.env["PGPORT"] = "5433"
         self.failed_over["promoted"] = micros()
         self.count("failovers")
         time.sleep(self.seconds / 2)
 
-    def moment(self, seconds):
+    def moment(self, seconds, end_by):
+        """Whoever waits for the standby is ended: its link, or its wait."""
         end = time.monotonic() + seconds
         with contextlib.closing(self.connect()) as db, db.cursor() as c:
             while time.monotonic() < end:
-                c.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'qipand%'")
-                self.count("waits for the standby cancelled", c.rowcount)
-                time.sleep(0.1)
+                time.sleep(0.2)
+                c.execute(f"SELECT {end_by}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'qipand%'")
+                self.count("waits for the standby ended", c.rowcount)
+
+    @contextlib.contextmanager
+    def frozen_standby(self):
+        """Its link is ended, too: what is written from now on is not even in the buffers between them."""
+        pids = self.freeze_standby()
+        try:
+            with contextlib.closing(self.connect()) as db, db.cursor() as c:
+                c.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
+            yield
+        finally:
+            for pid in reversed(pids):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def freeze_standby(self):
         postmaster = int((steps.here(self.county) / "pg2/postmaster.pid").read_text().split("\n", 1)[0])
