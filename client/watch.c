@@ -336,7 +336,7 @@ static enum watch_verdict diverged(struct qipan_watch *w, const Qipan__Error *er
 {
     struct cursor fork = cursor_of(error->fork);
 
-    if (running && !error->fork)
+    if (running && (!error->fork || fork.rev < w->memory.floor))
         return WATCH_FINE;
     if (!error->fork || fork.inside || w->part == WATCH_SNAPSHOT || fork.rev < w->memory.floor)
         return start_over(w);

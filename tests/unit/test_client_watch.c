@@ -457,6 +457,21 @@ static void test_a_fork_nobody_knows(void **state)
     watch_free(w);
 }
 
+/* A daemon that began late may end a running watch with a place older than what the watch remembers. */
+static void test_a_fork_that_is_too_old(void **state)
+{
+    struct qipan_watch *w = watch_up_to_9();
+
+    (void)state;
+    assert_int_equal(end_forked(w, 1), WATCH_FINE);
+    assert_string_equal(told, "");
+    assert_string_equal(asks(w), "tail after 9 known 7,5,4,3");
+    assert_int_equal(refuse_forked(w, 5), WATCH_FINE);
+    assert_string_equal(told, "d1-5--0000000000000005 ");
+    assert_string_equal(asks(w), "changed after 5 known 4,3 objects o9,o7");
+    watch_free(w);
+}
+
 static void test_own_changes_are_repaired_too(void **state)
 {
     struct qipan_watch *w = watch_up_to_9();
@@ -629,6 +644,7 @@ int main(void)
         cmocka_unit_test(test_a_fork_is_repaired),
         cmocka_unit_test(test_a_fork_behind_nothing_is_not_told),
         cmocka_unit_test(test_a_fork_nobody_knows),
+        cmocka_unit_test(test_a_fork_that_is_too_old),
         cmocka_unit_test(test_own_changes_are_repaired_too),
         cmocka_unit_test(test_compacted_is_repaired_once),
         cmocka_unit_test(test_memory_over_a_restart),
