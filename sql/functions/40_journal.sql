@@ -158,6 +158,9 @@ DECLARE
     gap CONSTANT bigint := 1000000;
     next_rev bigint := 1;
     void_from bigint := 1;
+    at_work CONSTANT int := 1000; -- more writers than there can be at once
+    newest bigint;
+    drawn bigint;
 BEGIN
     FOR attempt IN 1 .. 2 LOOP
         SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
@@ -168,15 +171,19 @@ BEGIN
         PERFORM pg_advisory_xact_lock(hashtext('registry.epoch_open')); -- somebody else may be doing it: look again
     END LOOP;
     IF e.epoch IS NOT NULL THEN
-        void_from := (SELECT coalesce(max(rev), e.start_rev - 1) FROM registry.txn) + 1;
+        newest := (SELECT greatest(max(rev), e.start_rev - 1) FROM registry.txn);
+        drawn := (SELECT least(q.last_value - (NOT q.is_called)::int, newest + at_work) FROM registry.rev_seq q);
+        void_from := greatest(newest, drawn) + 1;
         next_rev := greatest(void_from, (SELECT last_value FROM registry.rev_seq) + 1, p_rev + 1) + gap;
         PERFORM setval('registry.rev_seq', next_rev, false),
             setval('registry.grp_seq', greatest((SELECT max(grp) FROM registry.txn), (SELECT last_value FROM registry.grp_seq)) + gap);
-        -- The old epoch's tombstones may have been lost with its end, and nobody fences there any more.
+        -- The old epoch's tombstones may have been lost with its end, and nobody fences there any more: neither holes nor numbers
+        -- that were drawn and are on their way. Those are waited for; who comes later finds its number taken.
         INSERT INTO registry.txn (rev, epoch, tag, kind, changes, at)
         SELECT g, e.epoch, registry.random_tag(), 'tombstone', 0, registry.now()
         FROM (SELECT x.rev, lead(x.rev) OVER (ORDER BY x.rev) AS next
-              FROM (SELECT e.start_rev - 1 AS rev UNION ALL SELECT t.rev FROM registry.txn t WHERE t.rev >= e.start_rev) x) y
+              FROM (SELECT e.start_rev - 1 AS rev UNION ALL SELECT t.rev FROM registry.txn t WHERE t.rev >= e.start_rev
+                    UNION ALL SELECT void_from) x) y
         CROSS JOIN LATERAL generate_series(y.rev + 1, y.next - 1) g WHERE y.next > y.rev + 1
         ON CONFLICT DO NOTHING;
     END IF;
