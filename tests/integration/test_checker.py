@@ -46,8 +46,10 @@ class Spoiler:
         return next(c for c in of_kind(self.run, "change") if c["grp"] == grp and c["ord"] == entry["ord"])
 
     def history(self, holds=lambda first: True, names="s"):
-        """A subscriber's history that has plenty of events."""
+        """A subscriber's history that has plenty of events; none begun with a snapshot: those may be told of what their
+        daemon hasn't come to, so that a spoilt line of theirs can mean something else."""
         found = [h for name, h in self.run.subscribers.items() if name[0] in names and holds(h[0])
+                 and not h[0].get("snapshot")
                  and sum(line["k"] in ("event", "frame") for line in h) > 50]
         return self.rng.choice(found)
 
@@ -301,7 +303,7 @@ def silent_on_a_standing_link(s):
 def fork_out_of_nothing(s):
     h = s.history()
     i = s.event_at(h)
-    h.insert(i, {"k": "diverged", "c": h[i - 1].get("c"), "t": h[i]["t"]})
+    h.insert(i, {"k": "diverged", "c": h[i - 1].get("c"), "fork": h[i - 1].get("c"), "t": h[i]["t"]})
 
 
 def watch_ended(s):
