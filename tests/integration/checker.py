@@ -407,7 +407,7 @@ class Subscriber:
         self.next = 0                    # in expected
         self.told = {}                   # object -> version that a snapshot or a repair told
         self.snapshot = self.repairing = self.beyond = self.diverged = False
-        self.ahead = False               # a snapshot told it of something that its daemon hadn't come to: may be taken for lost
+        self.ahead = False               # knows a place behind the fork, though nothing that happened there: DIVERGED or not
 
     def wrong(self, kind, text):
         self.v.wrong(kind, f"{self.name}: {text}")
@@ -595,7 +595,7 @@ class Subscriber:
         key = key_of(cursor)
         txn = self.registry.txns.get(cursor.rev)
         if txn and txn["tag"].rjust(16, "0") != cursor.tag and self.registry.emptied(cursor.rev):
-            self._void_told()
+            self.ahead = True
         elif txn and txn["tag"].rjust(16, "0") != cursor.tag:
             self.wrong("tag", f"{text}: revision {cursor.rev} has the tag {txn['tag']}")
         if self.place is None:  # where the watch began
@@ -606,7 +606,7 @@ class Subscriber:
         elif cursor.object is not None:
             pass
         elif self.registry.lost(cursor.rev, cursor.epoch):
-            self._void_told()
+            self.ahead = True
         elif key < self.place and not (key[0] == self.place[0] and cursor.idx is None):
             self.wrong("disorder", f"told to be at {text}, was at {self.place}")
         else:
