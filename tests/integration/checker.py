@@ -259,7 +259,7 @@ class Writers:
         """Acknowledged before an asynchronous standby took over, which lacks it."""
         failover = self.run.meta.get("failover")
         return bool(failover and failover["mode"] == "async" and line and line["end"] <= failover["promoted"]
-                    and line.get("rev") is not None and (line["rev"] not in self.registry.txns or self.registry.lost(line["rev"])))
+                    and line.get("rev") is not None and (line["rev"] not in self.registry.txns or self.registry.lost(line["rev"]) or self.registry.emptied(line["rev"])))
 
     def _acknowledged(self, key, line):
         v, registry = self.v, self.registry
@@ -507,7 +507,7 @@ class Subscriber:
         """The present state of an object, by a snapshot or a repair."""
         object_, version = e["object"], e["version"]
         self.v.counts["told by snapshots"] += 1
-        self.ahead |= self.place is not None and e["rev"] > self.place[0]
+        self.ahead |= bool(self.meta.get("failover")) and self.place is not None and e["rev"] > self.place[0]
         if e["view"] == "leave":
             self.state.pop(object_, None)
             self.told[object_] = version
@@ -552,12 +552,15 @@ class Subscriber:
         else:
             self.state[c.object] = c.version
 
+    def void(self, rev):
+        return self.registry.lost(rev) or self.registry.emptied(rev)
+
     def _void(self, e):
         """An event of the history that a failover ended."""
         return self.registry.lost(e["rev"]) or self.registry.at[e["rev"], e["idx"]].request != e["request"]
 
     def _phantom(self, e):
-        if self.registry.lost(e["rev"]) or self.registry.emptied(e["rev"]):
+        if self.void(e["rev"]):
             self._void_told()
             return
         texts = [pair[1] for f, pair in e["changes"].items() if f == SUMMARY and pair is not True]
@@ -607,6 +610,8 @@ class Subscriber:
             pass
         elif self.registry.lost(cursor.rev, cursor.epoch):
             self.ahead = True
+        elif key < self.place and self.ahead and self.void(self.place[0]) and not any(k > key for k in self.delivered):
+            self.place = key  # nothing had happened for it behind the fork
         elif key < self.place and not (key[0] == self.place[0] and cursor.idx is None):
             self.wrong("disorder", f"told to be at {text}, was at {self.place}")
         else:

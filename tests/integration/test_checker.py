@@ -55,7 +55,7 @@ class Spoiler:
 
     def event_at(self, history, holds=lambda line: True):
         """Index of an event in the middle."""
-        found = [i for i, line in enumerate(history) if line["k"] == "event" and holds(line)]
+        found = [i for i, line in enumerate(history) if line["k"] == "event" and "+" not in line["c"] and holds(line)]
         return self.rng.choice(found[len(found) // 4:-len(found) // 4] or found)
 
     def frame_at(self, history, holds):
