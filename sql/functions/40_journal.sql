@@ -165,7 +165,8 @@ BEGIN
     FOR attempt IN 1 .. 2 LOOP
         SELECT * INTO e FROM registry.epoch ORDER BY epoch DESC LIMIT 1;
         IF e.timeline = registry.timeline() AND e.system_identifier = sys
-           AND (p_rev IS NULL OR p_epoch < e.epoch OR registry.place_held(p_epoch, p_rev, p_tag)) THEN
+           -- A caller that knows a later epoch stands before an old primary: it learns so by the answer, and refuses it.
+           AND (p_rev IS NULL OR p_epoch <> e.epoch OR registry.place_held(p_epoch, p_rev, p_tag)) THEN
             RETURN e.epoch;
         END IF;
         PERFORM pg_advisory_xact_lock(hashtext('registry.epoch_open')); -- somebody else may be doing it: look again
