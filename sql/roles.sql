@@ -19,6 +19,10 @@ END $$;
 -- api.journal_unblock ends sessions of daemons that stopped in the middle of a group.
 GRANT qipan_daemon TO qipan_owner;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- SM3, for the chains of journal and audit.
+CREATE SCHEMA IF NOT EXISTS crypto;
+CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA crypto;
+GRANT USAGE ON SCHEMA crypto TO qipan_owner;
 -- Functions carry SET qipan.entry = ''.
 GRANT SET ON PARAMETER "qipan.entry" TO qipan_owner;
 -- Short statements with wide estimates: compiling them, or planning them anew at every call, costs many times what
