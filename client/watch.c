@@ -343,9 +343,10 @@ static enum watch_verdict diverged(struct qipan_watch *w, const Qipan__Error *er
     return go_back(w, &fork);
 }
 
-static enum watch_verdict compacted(struct qipan_watch *w)
+/* What was told up to here stands, but not all of it will be told on: too old, or our rights are others now. */
+static enum watch_verdict catch_up(struct qipan_watch *w, const char *state)
 {
-    struct qipan_notice lapsed = {.kind = QIPAN_STATE, .state = "LAPSED"};
+    struct qipan_notice lapsed = {.kind = QIPAN_STATE, .state = state};
 
     if (w->part != WATCH_TAIL)
         return start_over(w);
@@ -361,7 +362,8 @@ static enum watch_verdict refused(struct qipan_watch *w, const Qipan__Error *err
                                   const char *lang)
 {
     const char *code = error->code ? error->code : "INTERNAL";
-    bool fell_back = strcmp(code, "DIVERGED") == 0, lapsed = strcmp(code, "COMPACTED") == 0;
+    bool fell_back = strcmp(code, "DIVERGED") == 0, turned = strcmp(code, "RIGHTS_CHANGED") == 0;
+    bool lapsed = strcmp(code, "COMPACTED") == 0;
     bool running = w->state == WATCH_ON;
 
     w->state = WATCH_IDLE;
@@ -371,9 +373,9 @@ static enum watch_verdict refused(struct qipan_watch *w, const Qipan__Error *err
         w->retry_ms = now_ms + (error->has_retry_after_ms ? error->retry_after_ms : WATCH_RETRY_MS);
         return WATCH_FINE;
     }
-    if (!(fell_back || lapsed) || !w->placed || ++w->repairs > WATCH_REPAIRS_MAX)
+    if (!(fell_back || lapsed || turned) || !w->placed || ++w->repairs > WATCH_REPAIRS_MAX)
         return end_with(w, error, lang);
-    return fell_back ? diverged(w, error, running) : compacted(w);
+    return fell_back ? diverged(w, error, running) : catch_up(w, turned ? "RIGHTS" : "LAPSED");
 }
 
 static bool unpack_begin(const Qipan__Reply *reply, struct cursor *ret)

@@ -26,7 +26,7 @@ enum watch_state { WATCH_IDLE, WATCH_ASKED, WATCH_ON };
 enum watch_part {
     WATCH_TAIL,
     WATCH_SNAPSHOT, /* every object, then the tail */
-    WATCH_CHANGED,  /* those changed behind `from`: the place was COMPACTED */
+    WATCH_CHANGED,  /* those changed behind `from`: the place was COMPACTED, or our rights changed */
     WATCH_FORKED,   /* the same, and those told of behind it: DIVERGED */
 };
 

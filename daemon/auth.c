@@ -11,9 +11,9 @@ SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE])
     return tls_server_context(&files, err);
 }
 
-static const Oid types[] = {25};
+static const Oid types[] = {25, 25};
 static const struct pg_statement sign_in_sql = {
-    PG_STATEMENTS - 6, "SELECT account, name, office, role FROM api.sign_in($1)", 1, types};
+    PG_STATEMENTS - 6, "SELECT account, name, office, object, grants FROM api.sign_in($1, $2)", 2, types};
 
 static void copy_text(const PGresult *row, int column, char *to, size_t size)
 {
@@ -37,7 +37,11 @@ static void on_row(struct pool_job *job, const struct pool_answer *answer)
     q->principal.account = (int32_t)ntohl(account);
     copy_text(row, 1, q->principal.name, sizeof q->principal.name);
     copy_text(row, 2, q->principal.office, sizeof q->principal.office);
-    copy_text(row, 3, q->principal.role, sizeof q->principal.role);
+    copy_text(row, 3, q->principal.object, sizeof q->principal.object);
+    if (!grants_parse(PQgetvalue(row, 0, 4), &q->principal.grants)) {
+        q->done(q, "INTERNAL");
+        return;
+    }
     q->done(q, NULL);
 }
 
@@ -46,5 +50,7 @@ void auth_look_up(struct pool *pool, struct auth_query *q)
     q->job = (struct pool_job){.lane = POOL_READ, .statement = &sign_in_sql, .done = on_row};
     q->job.params.values[0] = q->principal.identity;
     q->job.params.lengths[0] = (int)strlen(q->principal.identity);
+    q->job.params.values[1] = (char *)q->peer;
+    q->job.params.lengths[1] = q->peer ? (int)strlen(q->peer) : 0;
     pool_submit(pool, &q->job);
 }

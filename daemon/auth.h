@@ -4,6 +4,7 @@
 #define QIPAN_AUTH_H
 
 #include "config.h"
+#include "grants.h"
 #include "pool.h"
 #include "tls.h"
 
@@ -11,7 +12,9 @@
 
 struct principal {
     int32_t account;
-    char name[64], office[64], role[32];
+    char name[64], office[64];
+    char object[32]; /* id of the account in the journal */
+    struct grants grants;
     char identity[AUTH_IDENTITY_SIZE];
 };
 
@@ -21,7 +24,8 @@ SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE]);
 struct auth_query {
     struct pool_job job;
     struct principal principal; /* identity is set by the caller */
-    void *owner;                /* of done */
+    const char *peer; /* where he comes from; NULL: he has signed in before, and his account changed */
+    void *owner;      /* of done */
     /* code: NULL = known, principal is filled; UNAUTHENTICATED, or why the registry couldn't say */
     void (*done)(struct auth_query *q, const char *code);
 };

@@ -403,14 +403,14 @@ static void name_it(struct conn *c)
     static unsigned long counter;
     struct sockaddr_storage peer;
     int size = sizeof peer;
-    char address[64] = "?";
+    strcpy(c->peer, "?");
     int port = 0;
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) == 0) {
-        uv_ip_name((struct sockaddr *)&peer, address, sizeof address);
+        uv_ip_name((struct sockaddr *)&peer, c->peer, sizeof c->peer);
         port = ntohs(peer.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&peer)->sin6_port
                                                 : ((struct sockaddr_in *)&peer)->sin_port);
     }
-    snprintf(c->name, sizeof c->name, "conn %lu %s %d", ++counter, address, port);
+    snprintf(c->name, sizeof c->name, "conn %lu %s %d", ++counter, c->peer, port);
 }
 
 static void abandon(uv_handle_t *handle)

@@ -51,6 +51,7 @@ struct conn {
     struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
     uint64_t heard_ms;
 
+    char peer[64];  /* the peer's address */
     char name[128]; /* for the log: number, peer's address, then the account */
 };
 

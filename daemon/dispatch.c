@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 2 /* of the registry this daemon was written for */
+#define SCHEMA_VERSION 3 /* of the registry this daemon was written for */
 #define OPS_MAX        40
 #define ALARM_MS       10000 /* between lines about one thing that lasts */
 
@@ -96,16 +96,29 @@ static void know_place(struct dispatch *d, int64_t epoch, int64_t rev, uint64_t 
     }
 }
 
+static void tell_accounts(struct dispatch *d, const Qipan__Revision *revision)
+{
+    if (revision->has_rights && revision->rights)
+        d->events.account(d->events.owner, NULL);
+    for (size_t i = 0; i < revision->n_events; i++)
+        if (revision->events[i]->kind && strcmp(revision->events[i]->kind, "account") == 0)
+            d->events.account(d->events.owner, revision->events[i]->object);
+}
+
 static void on_revision(void *owner, struct journal_rows *rows, const Qipan__Revision *revision)
 {
-    know_place(owner, revision->epoch, revision->rev, revision->tag);
-    hub_publish(((struct dispatch *)owner)->hub, rows, revision);
+    struct dispatch *d = owner;
+    know_place(d, revision->epoch, revision->rev, revision->tag);
+    tell_accounts(d, revision);
+    hub_publish(d->hub, rows, revision);
 }
 
 static void on_begins(void *owner, int64_t epoch, int64_t rev, uint64_t tag)
 {
-    know_place(owner, epoch, rev, tag);
-    hub_begin(((struct dispatch *)owner)->hub, epoch, rev, tag);
+    struct dispatch *d = owner;
+    know_place(d, epoch, rev, tag);
+    d->events.account(d->events.owner, NULL); /* what happened between the histories isn't told one by one */
+    hub_begin(d->hub, epoch, rev, tag);
 }
 
 static void on_catalog(struct pool_job *job, const struct pool_answer *a)
@@ -185,12 +198,18 @@ static void on_writable(struct session *s)
     hub_writable(the_dispatch->hub, s);
 }
 
+static void on_rights(struct session *s, bool changed)
+{
+    hub_rights(the_dispatch->hub, s, changed);
+}
+
 static void on_gone(struct session *s)
 {
     hub_gone(the_dispatch->hub, s);
 }
 
-const struct session_handler dispatch_handler = {take_call, take_cancel, take_credit, on_writable, on_gone};
+const struct session_handler dispatch_handler = {take_call,   take_cancel, take_credit,
+                                                 on_writable, on_rights,   on_gone};
 
 void dispatch_goodbye(struct dispatch *d, struct session *s, uint32_t reconnect_after_ms)
 {

@@ -8,10 +8,12 @@
 
 struct dispatch;
 
-/* fatal: the registry doesn't fit this daemon; the sentence says why. ready: bound, clients can work. */
+/* fatal: the registry doesn't fit this daemon; the sentence says why. ready: bound, clients can work. account: the account
+ * with that id in the journal changed; NULL: any may have. */
 struct dispatch_events {
     void (*ready)(void *owner);
     void (*fatal)(void *owner, const char *why);
+    void (*account)(void *owner, const char *object);
     void *owner;
 };
 

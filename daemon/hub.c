@@ -84,6 +84,19 @@ void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag)
     hub->begun = true;
 }
 
+/* A project is hidden, or shown: what waits here about it is told, or not, as it may be seen now. */
+static void turn_audiences(struct hub *hub, const struct packed *by)
+{
+    for (size_t i = 0; i < by->n; i++) {
+        if (!by->events[i].event->n_audience_old)
+            continue;
+        for (int64_t rev = hub->oldest; rev <= hub->newest.rev; rev++)
+            packed_turn(hub->ring[rev % RING_REVISIONS], &by->events[i]);
+        if (hub->pages)
+            pages_forget(hub->pages);
+    }
+}
+
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision)
 {
     struct packed *p = packed_new(rows, revision);
@@ -97,6 +110,7 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
     hub->ring[p->at.rev % RING_REVISIONS] = p;
     hub->ring_bytes += p->weight;
     hub->newest = p->at;
+    turn_audiences(hub, p);
     loop_touch(hub->loop, &hub->pump);
 }
 
@@ -104,7 +118,7 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
 
 bool watch_room(const struct watch *w)
 {
-    return w->credit > 0 && conn_owed(w->session->conn) < CONN_HIGH;
+    return !w->session->unsure && w->credit > 0 && conn_owed(w->session->conn) < CONN_HIGH;
 }
 
 void watch_emit(struct watch *w, struct place upto, const char *upto_object, const char *state)
@@ -155,9 +169,11 @@ static bool is_echo(const struct watch *w, const struct packed_event *e)
 static bool gather(struct watch *w, const struct hit *hit)
 {
     struct hub *hub = w->hub;
-    if ((w->actor && is_echo(w, hit->event)) || BUG_EACH("feed-drop", 1000))
+    enum packed_form form;
+    if (!packed_in_sight(hit->event, &w->session->principal.grants, hit->form, &form) ||
+        (w->actor && is_echo(w, hit->event)) || BUG_EACH("feed-drop", 1000))
         return true;
-    struct piece piece = packed_piece(hit->event, hit->form);
+    struct piece piece = packed_piece(hit->event, form);
     if (!piece.bytes) {
         conn_kill(w->session->conn, "out of memory");
         return true;
@@ -775,6 +791,30 @@ void hub_writable(struct hub *hub, struct session *s)
     for (struct watch *w = s->watches; w; w = w->session_next)
         if ((w->state == WATCH_BEHIND || w->state == WATCH_SNAPSHOT) && w->queued == OFF)
             watch_queue(w, w->state);
+}
+
+static void end_turned(struct watch *w)
+{
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    session_fill_error(&error, "RIGHTS_CHANGED", w->session->lang);
+    watch_end(w, "RIGHTS", &error);
+}
+
+/* What a watch was told was chosen under the old rights: it begins anew from its place, where the registry says what has
+ * come into sight since and what has gone. */
+void hub_rights(struct hub *hub, struct session *s, bool changed)
+{
+    if (!changed) {
+        hub_writable(hub, s);
+        return;
+    }
+    for (struct watch *w = s->watches, *next; w; w = next) {
+        next = w->session_next;
+        if (w->started)
+            end_turned(w);
+        else
+            resume_again(w);
+    }
 }
 
 void hub_farewell(struct hub *hub, struct session *s)

@@ -15,6 +15,9 @@ void hub_attach(struct hub *hub, struct journal *journal); /* once, before the f
 void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag);
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision);
 
+/* What the session's account may see was looked up anew. */
+void hub_rights(struct hub *hub, struct session *s, bool changed);
+
 /* From sessions. */
 void hub_watch(struct hub *hub, struct session *s, const Qipan__Call *call);
 void hub_cancel(struct hub *hub, struct session *s, uint32_t call);

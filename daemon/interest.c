@@ -257,6 +257,9 @@ bool interest_judge(const struct interest *i, bool *batch_seen, struct packed_ev
     *ret_hit = (struct hit){e, (enum packed_form)verdict};
     if (!i->summary || !e->event->batch)
         return verdict != VIEW_NOTHING;
+    /* What not every reader may see comes as itself: a summary would say that it was there. */
+    if (!e->open && !(e->ends_batch && *batch_seen))
+        return verdict != VIEW_NOTHING;
     *batch_seen |= verdict != VIEW_NOTHING;
     if (!e->ends_batch || !*batch_seen)
         return false;

@@ -144,6 +144,11 @@ static void on_ready(void *owner)
     sd_notify(0, "READY=1");
 }
 
+static void on_account(void *owner, const char *object)
+{
+    session_account_changed(&((struct server *)owner)->sessions, object);
+}
+
 static void on_fatal(void *owner, const char *why)
 {
     struct server *server = owner;
@@ -216,7 +221,7 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     }
     start_signals(server);
     start_watchdog(server);
-    struct dispatch_events events = {on_ready, on_fatal, server};
+    struct dispatch_events events = {on_ready, on_fatal, on_account, server};
     server->dispatch = dispatch_new(&server->loop, &server->deadlines, config, &events);
     server->sessions.pool = dispatch_pool(server->dispatch);
     return true;

@@ -90,11 +90,14 @@ static bool always_whole(const Qipan__Event *e)
 
 static void shape(Qipan__Event *e, enum packed_form form)
 {
-    if (form != PACKED_ENTER && !(form == PACKED_UPDATE && always_whole(e)))
+    if (form != PACKED_ENTER && form != PACKED_REVEAL && !(form == PACKED_UPDATE && always_whole(e)))
         e->n_row = 0;
-    if (form == PACKED_LEAVE || form == PACKED_SUMMARY)
+    if (form != PACKED_ENTER && form != PACKED_UPDATE)
         e->n_changes = 0;
-    e->view = (char *)view_words[form == PACKED_SUMMARY ? VIEW_UPDATE : (enum view_verdict)form];
+    e->n_audience = e->n_audience_old = e->n_audience_now = 0;
+    e->view = (char *)view_words[form == PACKED_SUMMARY  ? VIEW_UPDATE
+                                 : form == PACKED_REVEAL ? VIEW_ENTER
+                                                         : (enum view_verdict)form];
     if (form == PACKED_SUMMARY) {
         e->type = (char *)"import.summary";
         e->kind = (char *)"import";
@@ -131,11 +134,62 @@ struct place packed_place(const struct packed_event *e)
     return (struct place){event->epoch, event->rev, event->tag, event->idx, event->has_last && event->last};
 }
 
+static struct audience audience_after(const Qipan__Event *e)
+{
+    return (struct audience){e->n_audience ? e->audience : NULL, e->n_audience};
+}
+
+static bool sees(const struct grants *g, struct audience a)
+{
+    return a.tokens ? grants_meet(g, a.tokens, a.n) : g->reader;
+}
+
+bool packed_in_sight(const struct packed_event *e, const struct grants *g, enum packed_form form,
+                     enum packed_form *ret_form)
+{
+    const Qipan__Event *event = e->event;
+    *ret_form = form;
+    if (e->open || form == PACKED_SUMMARY)
+        return g->reader;
+    struct audience after = audience_after(event);
+    struct audience old =
+        event->n_audience_old ? (struct audience){event->audience_old, event->n_audience_old} : after;
+    bool sees_after = sees(g, after), sees_before = e->facts.existed && sees(g, old);
+    if (form == PACKED_LEAVE || (form == PACKED_UPDATE && !sees_after)) {
+        *ret_form = PACKED_LEAVE;
+        return sees_before;
+    }
+    if (e->facts.existed && !sees_before)
+        *ret_form = PACKED_REVEAL;
+    return sees_after && sees(g, e->now); /* hidden since: the change that hid it brings the leave */
+}
+
+void packed_turn(struct packed *p, const struct packed_event *by)
+{
+    const char *about = by->facts.after[VIEW_PROJECT];
+    for (size_t i = 0; i < p->n; i++) {
+        struct packed_event *e = &p->events[i];
+        const char *project = e->facts.after[VIEW_PROJECT];
+        if (e == by || !about || !project || strcmp(project, about) != 0)
+            continue;
+        e->now = audience_after(by->event);
+        e->open = false;
+    }
+}
+
 static bool ends_batch(const Qipan__Revision *revision, size_t i)
 {
     const Qipan__Event *e = revision->events[i],
                        *next = i + 1 < revision->n_events ? revision->events[i + 1] : NULL;
     return e->batch && (next ? !next->batch || strcmp(e->batch, next->batch) != 0 : e->last);
+}
+
+static void learn_audience(struct packed_event *e)
+{
+    const Qipan__Event *event = e->event;
+    e->open = !event->n_audience && !event->n_audience_old && !event->n_audience_now;
+    e->now = event->n_audience_now ? (struct audience){event->audience_now, event->n_audience_now}
+                                   : audience_after(event);
 }
 
 struct packed *packed_new(struct journal_rows *rows, const Qipan__Revision *revision)
@@ -154,6 +208,7 @@ struct packed *packed_new(struct journal_rows *rows, const Qipan__Revision *revi
         p->events[i].event = revision->events[i];
         p->events[i].actor = packed_hash(revision->events[i]->actor ? revision->events[i]->actor : "");
         view_learn(revision->events[i], &p->events[i].facts);
+        learn_audience(&p->events[i]);
         p->events[i].ends_batch = ends_batch(revision, i);
     }
     p->weight = sizeof *p + n * sizeof p->events[0] +

@@ -6,6 +6,7 @@
 #define QIPAN_PACKED_H
 
 #include "frame.h"
+#include "grants.h"
 #include "journal.h"
 #include "limits.h"
 #include "view.h"
@@ -26,6 +27,7 @@ enum packed_form {
     PACKED_UPDATE = VIEW_UPDATE,
     PACKED_LEAVE = VIEW_LEAVE,
     PACKED_SUMMARY, /* of the import that the event belongs to */
+    PACKED_REVEAL,  /* an enter of what the reader might not see before: the row, no changes */
     PACKED_FORMS
 };
 
@@ -34,8 +36,15 @@ struct piece {
     size_t n;
 };
 
+struct audience {
+    const int32_t *tokens; /* NULL = every reader */
+    size_t n;
+};
+
 struct packed_event {
     const Qipan__Event *event;
+    bool open;           /* every reader may see it, before and after and now */
+    struct audience now; /* of the object, as far as this daemon has heard */
     struct view_facts facts;
     uint32_t actor;  /* hash of the name */
     bool ends_batch; /* the last one of its import here */
@@ -56,6 +65,13 @@ struct packed {
 struct packed *packed_new(struct journal_rows *rows, const Qipan__Revision *revision); /* NULL: no memory */
 void packed_hold(struct packed *p);
 void packed_drop(struct packed *p);
+
+/* The form in which somebody with these grants gets what his terms give him as `form`: content only if he might see the
+ * object at that revision and may now. False: he gets nothing. */
+bool packed_in_sight(const struct packed_event *e, const struct grants *grants, enum packed_form form,
+                     enum packed_form *ret_form);
+/* The object that `by` is about has another audience from now on. */
+void packed_turn(struct packed *p, const struct packed_event *by);
 
 /* The event's bytes in that form; none when memory is out. */
 struct piece packed_piece(struct packed_event *e, enum packed_form form);

@@ -173,8 +173,9 @@ static void wait_for_hub(struct beginning *b)
 
 static void take_answer(struct beginning *b, const Qipan__JournalSeekReply *reply)
 {
-    bool good = reply->answer &&
-                (strcmp(reply->answer, "OK") == 0 || (b->changed && strcmp(reply->answer, "COMPACTED") == 0));
+    bool good = reply->answer && (strcmp(reply->answer, "OK") == 0 ||
+                                  (b->changed && (strcmp(reply->answer, "COMPACTED") == 0 ||
+                                                  strcmp(reply->answer, "RIGHTS_CHANGED") == 0)));
     if (!good) {
         refuse_place(b, reply);
     } else if (b->again && (b->w->seen_rev > b->w->told.rev)) {

@@ -8,9 +8,11 @@
 #define HASTE_MS  20   /* no two looks nearer than this */
 #define RETAIN_MS (3600 * 1000)
 
-static const struct pg_statement look_sql = {PG_STATEMENTS - 20, "SELECT next_ms::text FROM api.due_next()",
-                                             0, NULL};
+static const struct pg_statement look_sql = {PG_STATEMENTS - 20,
+                                             "SELECT next_ms::text, rights FROM api.due_next()", 0, NULL};
 static const struct pg_statement fire_sql = {PG_STATEMENTS - 21, "SELECT fired::text FROM api.due_fire(64)",
+                                             0, NULL};
+static const struct pg_statement turn_sql = {PG_STATEMENTS - 23, "SELECT turned::text FROM api.rights_turn()",
                                              0, NULL};
 static const struct pg_statement retain_sql = {PG_STATEMENTS - 22, "SELECT api.journal_retain()", 0, NULL};
 
@@ -18,8 +20,8 @@ struct scheduler {
     struct deadlines *deadlines;
     struct pool *pool;
     struct deadline look, retain;
-    struct pool_job looking, firing, retaining; /* one at a time each */
-    bool is_retaining;
+    struct pool_job looking, firing, retaining, turning; /* one at a time each */
+    bool is_retaining, is_turning;
 };
 
 /* The number of a one-column row; `none` for null and for no row. */
@@ -48,10 +50,33 @@ static void on_fired(struct pool_job *job, const struct pool_answer *a)
     look_again(s, fired ? 0 : LOOK_MS); /* none: another daemon has them */
 }
 
+static void on_turned(struct pool_job *job, const struct pool_answer *a)
+{
+    struct scheduler *s = container_of(job, struct scheduler, turning);
+    long long turned = number_of(a, 0);
+    s->is_turning = false;
+    if (!a->row)
+        log_warn("scheduler", "roles could not be brought up to the day: %s", a->code);
+    else if (turned)
+        log_info("scheduler", "roles that begin or end today: %lld", turned);
+}
+
+/* A day of the county has begun: roles held for a time may begin or end. */
+static void turn_rights(struct scheduler *s)
+{
+    if (s->is_turning)
+        return;
+    s->is_turning = true;
+    s->turning = (struct pool_job){.lane = POOL_BULK, .statement = &turn_sql, .done = on_turned};
+    pool_submit(s->pool, &s->turning);
+}
+
 static void on_looked(struct pool_job *job, const struct pool_answer *a)
 {
     struct scheduler *s = container_of(job, struct scheduler, looking);
     long long next_ms = number_of(a, LOOK_MS);
+    if (a->row && !PQgetisnull(a->row, a->index, 1) && PQgetvalue(a->row, a->index, 1)[0])
+        turn_rights(s);
     if (next_ms > 0) {
         look_again(s, next_ms);
         return;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_AGAIN_MS 500 /* between questions about an account that the registry didn't answer */
+
 static char daemon_name[] = "qipand/" QIPAN_VERSION;
 
 /* ---- life */
@@ -168,6 +170,10 @@ void session_open_doors(struct session_shared *shared)
             let_in(s);
 }
 
+static bool ask_account(struct session *s, const char *peer,
+                        void (*done)(struct auth_query *q, const char *code));
+static void on_account_again(struct auth_query *q, const char *code);
+
 static void on_account(struct auth_query *q, const char *code)
 {
     struct session *s = q->owner;
@@ -175,6 +181,12 @@ static void on_account(struct auth_query *q, const char *code)
     end_query(s);
     if (s->state == SESSION_GONE) {
         free_if_done(s);
+        return;
+    }
+    if (s->stale && !code) {
+        s->stale = false;
+        if (!ask_account(s, NULL, on_account))
+            session_goodbye(s, "UNAVAILABLE", NULL, 1000);
         return;
     }
     if (code) {
@@ -192,26 +204,81 @@ static void on_secured(struct conn *c)
     struct session *s = c->owner;
     s->state = SESSION_SIGNING_IN;
     conn_pause(c);
-    struct auth_query *q = s->query = calloc(1, sizeof *q);
-    if (!q) {
-        session_goodbye(s, "UNAVAILABLE", NULL, 1000);
-        return;
-    }
-    if (!tls_peer_identity(&c->tls, q->principal.identity, sizeof q->principal.identity)) {
+    if (!tls_peer_identity(&c->tls, s->principal.identity, sizeof s->principal.identity)) {
         log_info(c->name, "not signed in: the certificate has no usable identity");
-        end_query(s);
         session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
-        return;
+    } else if (!ask_account(s, c->peer, on_account)) {
+        session_goodbye(s, "UNAVAILABLE", NULL, 1000);
     }
+}
+
+/* ---- an account that changed while its sessions live */
+
+static bool ask_account(struct session *s, const char *peer,
+                        void (*done)(struct auth_query *q, const char *code))
+{
+    struct auth_query *q = s->query = calloc(1, sizeof *q);
+    if (!q)
+        return false;
+    strcpy(q->principal.identity, s->principal.identity);
+    q->peer = peer;
     q->owner = s;
-    q->done = on_account;
+    q->done = done;
     auth_look_up(s->shared->pool, q);
+    return true;
+}
+
+static void look_again(struct session *s)
+{
+    s->unsure = true;
+    if (s->query)
+        s->stale = true;
+    else if (!ask_account(s, NULL, on_account_again))
+        deadline_set(s->shared->deadlines, &s->greeting, LOOK_AGAIN_MS);
+}
+
+static void on_account_again(struct auth_query *q, const char *code)
+{
+    struct session *s = q->owner;
+    struct principal fresh = q->principal;
+    bool stale = s->stale;
+    end_query(s);
+    s->stale = false;
+    if (s->state == SESSION_GONE) {
+        free_if_done(s);
+    } else if (stale) {
+        look_again(s);
+    } else if (code ? strcmp(code, "UNAUTHENTICATED") == 0 : fresh.account != s->principal.account) {
+        session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
+    } else if (code) {
+        deadline_set(s->shared->deadlines, &s->greeting, LOOK_AGAIN_MS);
+    } else {
+        bool changed = !grants_same(&fresh.grants, &s->principal.grants);
+        s->principal = fresh;
+        s->unsure = false;
+        s->shared->handler->rights(s, changed);
+    }
+}
+
+void session_account_changed(struct session_shared *shared, const char *object)
+{
+    for (struct session *s = shared->first, *next; s; s = next) {
+        next = s->next;
+        if (s->known ? !object || strcmp(s->principal.object, object) == 0 : s->query != NULL) {
+            if (s->known)
+                look_again(s);
+            else
+                s->stale = true;
+        }
+    }
 }
 
 static void on_greeting_late(struct deadline *d)
 {
     struct session *s = container_of(d, struct session, greeting);
-    if (s->state == SESSION_SIGNING_IN)
+    if (s->unsure)
+        look_again(s);
+    else if (s->state == SESSION_SIGNING_IN)
         session_goodbye(s, "UNAVAILABLE", NULL, 1000);
     else if (s->conn)
         conn_kill(s->conn, "no hello in time");

@@ -20,7 +20,8 @@ struct session_handler {
     void (*cancel)(struct session *s, uint32_t call);
     void (*credit)(struct session *s, const Qipan__Credit *credit);
     void (*writable)(struct session *s);
-    void (*gone)(struct session *s); /* forget it: no frame can be sent any more */
+    void (*rights)(struct session *s, bool changed); /* what its account may see was looked up anew */
+    void (*gone)(struct session *s);                 /* forget it: no frame can be sent any more */
 };
 
 struct session_shared {
@@ -42,17 +43,23 @@ struct session {
     struct principal principal;
     char lang[3]; /* zh or en */
     char instance[33];
-    int in_flight; /* calls that wait for their reply */
-    int refs;      /* requests that still point here */
-    struct deadline greeting, ping;
-    void *watches;            /* of the hub */
-    bool ended;               /* the peer sends no more; the last reply ends the session */
-    bool known;               /* the account is */
+    int in_flight;                  /* calls that wait for their reply */
+    int refs;                       /* requests that still point here */
+    struct deadline greeting, ping; /* greeting: also when an account must be asked for again */
+    void *watches;                  /* of the hub */
+    bool ended;                     /* the peer sends no more; the last reply ends the session */
+    bool known;                     /* the account is */
+    bool unsure; /* its account changed: no news until the registry has said what it may see now */
+    bool stale;  /* the account changed while it was asked for */
     struct auth_query *query; /* while the account is asked for */
 };
 
 /* Somebody waits at the listener. Over the caps he is closed at once. */
 void session_accept(struct session_shared *shared, uv_stream_t *listener);
+
+/* The account with this id in the journal changed (NULL: any may have): its sessions are asked for anew, and ended if it may
+ * not sign in any more. */
+void session_account_changed(struct session_shared *shared, const char *object);
 
 /* From now on clients are welcome; those who waited come in. */
 void session_open_doors(struct session_shared *shared);

@@ -16,7 +16,8 @@ static const struct kind {
 } kinds[] = {{"project", &qipan__project__descriptor},
              {"enterprise", &qipan__enterprise__descriptor},
              {"receipt", &qipan__receipt__descriptor},
-             {"due", &qipan__due__descriptor}};
+             {"due", &qipan__due__descriptor},
+             {"account", &qipan__account__descriptor}};
 
 #define KINDS   (sizeof kinds / sizeof kinds[0])
 #define NUMBERS 64 /* of a message's fields */

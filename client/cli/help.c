@@ -74,6 +74,25 @@ const struct command help_commands[] = {
      N_("enterprises: list, add"), NULL, "qipan enterprise add name=示例新能源有限公司 region=310000\n"},
     {"office", cmd_office, "qipan office list\n", N_("the offices of the county"), NULL,
      "qipan office list -o json\n"},
+    {"account", cmd_account,
+     "qipan account list [TEXT]\n"
+     "qipan account add CODE name=NAME office=OFFICE [holder=machine] [--reason TEXT]\n"
+     "qipan account edit CODE [name=NAME] [office=OFFICE] [enabled=false] [--reason TEXT]\n"
+     "qipan account roles [CODE] [--ended]\n"
+     "qipan account grant CODE ROLE [--office OFFICE] [--from DAY] [--until DAY] [--deputy-of CODE] "
+     "[--reason "
+     "TEXT]\n"
+     "qipan account end ID [--reason TEXT]\n",
+     N_("accounts and their roles, for the officers"),
+     N_("The system officer adds, edits and disables accounts; the security officer gives and ends roles; "
+        "neither does\n"
+        "anything for himself, and the auditor sees both. Roles of an office: viewer, clerk, approver, "
+        "importer; of the\n"
+        "county: bureau, leader, supervisor; officers, who hold no other: sysadmin, secadmin, auditor.\n"),
+     "qipan account add li.xiaomu name=李小目 office=chengguan\nqipan account grant li.xiaomu clerk --office "
+     "chengguan\n"
+     "qipan account grant wang.yi clerk --office chengguan --deputy-of li.xiaomu --from 2026-12-01 --until "
+     "2026-12-10\n"},
     {"rules", cmd_rules, "qipan rules show [KIND] [--prefix CODE]\n",
      N_("the rule set in force: stages, codes and their labels"),
      N_("KIND is stage, office, park, region, method, class, tag, firm_class, role or industry. For a "

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Fields of messages Project, Enterprise, Receipt and Due in proto/qipan.proto (sql/test/t/01_lint.sql compares them).
+-- Fields of messages Project, Enterprise, Receipt, Due and Account in proto/qipan.proto (sql/test/t/01_lint.sql compares them).
 INSERT INTO registry.field
     (kind, number, name, type, code_kind, max, editable, required, masked, watched, zh, en) VALUES
     ('project',  1, 'id',                  'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
@@ -35,6 +35,7 @@ INSERT INTO registry.field
     ('project', 43, 'service_person',      'text',         NULL,        100, true,  false, false, false, '服务专员', 'service person'),
     ('project', 44, 'contact_name',        'text',         NULL,        100, true,  false, true,  false, '联系人', 'contact'),
     ('project', 45, 'contact_phone',       'text',         NULL,         60, true,  false, true,  false, '联系电话', 'phone'),
+    ('project', 46, 'restricted',          'bool',         NULL,       NULL, true,  false, false, false, '限制范围', 'restricted'),
     ('project', 50, 'stage',               'code',         'stage',    NULL, true,  true,  false, true,  '阶段', 'stage'),
     ('project', 51, 'planned_sign_on',     'ymd',          NULL,       NULL, true,  false, false, false, '计划签约日期', 'signing planned'),
     ('project', 52, 'planned_start_on',    'ymd',          NULL,       NULL, true,  false, false, false, '计划开工日期', 'start planned'),
@@ -68,7 +69,16 @@ INSERT INTO registry.field
     ('due', 5, 'text',                  'text',         NULL,        500, true,  true,  false, true, '事项', 'text'),
     ('due', 6, 'due_at',                'instant',      NULL,       NULL, true,  true,  false, true, '到期时间', 'due at'),
     ('due', 7, 'state',                 'text',         NULL,       NULL, false, false, false, true, '状态', 'state'),
-    ('due', 8, 'no',                    'text',         NULL,       NULL, false, false, false, true, '项目编号', 'no')
+    ('due', 8, 'no',                    'text',         NULL,       NULL, false, false, false, true, '项目编号', 'no'),
+    ('account', 1, 'code',              'text',         NULL,       NULL, false, false, false, true,  '账号', 'account'),
+    ('account', 2, 'version',           'version',      NULL,       NULL, false, false, false, false, '版本', 'version'),
+    ('account', 3, 'name',              'text',         NULL,        100, true,  true,  false, true,  '姓名', 'name'),
+    ('account', 4, 'office',            'code',         'office',   NULL, true,  true,  false, true,  '单位', 'office'),
+    ('account', 5, 'holder',            'text',         NULL,       NULL, false, false, false, true,  '持有者', 'holder'),
+    ('account', 6, 'enabled',           'bool',         NULL,       NULL, true,  true,  false, true,  '启用', 'enabled'),
+    ('account', 7, 'roles',             'list',         NULL,       NULL, false, false, false, true,  '角色', 'roles'),
+    ('account', 8, 'rights',            'list',         NULL,       NULL, false, false, false, true,  '权限', 'rights'),
+    ('account', 9, 'identities',        'list',         NULL,       NULL, false, false, false, true,  '证书', 'certificates')
 ON CONFLICT (kind, name) DO UPDATE SET
     number = excluded.number, type = excluded.type, code_kind = excluded.code_kind, max = excluded.max,
     editable = excluded.editable, required = excluded.required, masked = excluded.masked,

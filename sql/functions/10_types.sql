@@ -29,6 +29,8 @@ CREATE TYPE api.receipt_show_reply AS (
 CREATE TYPE api.signature AS (account text, person text, office text, signed_at timestamptz);
 CREATE TYPE api.receipt_list_reply AS (error api.error, rows api.signature[], next text, signed_count int, missing_count int);
 
+CREATE TYPE api.rights_turn_reply AS (error api.error, turned int, rev bigint);
+
 CREATE TYPE api.due_fire_reply AS (error api.error, fired int, rev bigint, next_ms bigint);
 
 CREATE TYPE api.field_change AS (number int, old text, new text, masked boolean);
@@ -36,7 +38,8 @@ CREATE TYPE api.field_value AS (number int, value text);
 CREATE TYPE api.event AS (
     type text, rev bigint, tag bigint, entry int, idx int, last boolean, kind text, object text, version bigint,
     view text, actor text, office text, reason text, request text, batch text, at timestamptz,
-    changes api.field_change[], row api.field_value[], epoch bigint
+    changes api.field_change[], row api.field_value[], epoch bigint,
+    audience int[], audience_old int[], audience_now int[]
 );
 CREATE TYPE api.project_log_reply AS (error api.error, rows api.event[], more boolean);
 
@@ -51,7 +54,7 @@ CREATE TYPE api.verdict AS (
 CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int);
 
 CREATE TYPE api.revision AS (
-    rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[]
+    rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[], rights boolean
 );
 CREATE TYPE api.snapshot_page_reply AS (error api.error, rows api.event[], next text);
 CREATE TYPE api.journal_read_reply AS (error api.error, epoch bigint, rows api.revision[]);

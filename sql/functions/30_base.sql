@@ -31,23 +31,26 @@ BEGIN
     RETURN registry.now();
 END $$;
 
--- Rights, decided here and nowhere else: where the account may do this. '*' = everywhere, else the office it is
--- limited to; null = nowhere.
-CREATE FUNCTION registry.reach(p_account int, p_right text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Rights, decided here and nowhere else: the offices where the account may do this; "*" = everywhere, null = nowhere. Ask
+-- with && ARRAY['*', office]. What an account's roles come to stands in its row (42_rights.sql).
+CREATE FUNCTION registry.reach(p_account int, p_right text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT CASE WHEN r.scope = 'all' OR o.kind = 'bureau' THEN '*' ELSE a.office END
-        FROM registry.account a
-        JOIN registry.office o ON o.code = a.office
-        JOIN registry.role_right r ON r.role = a.role AND r."right" = p_right
-        WHERE a.id = p_account AND a.enabled);
+    RETURN (SELECT array_agg(substr(r, length(p_right) + 2)) FROM registry.account a, unnest(a.rights) r
+            WHERE a.id = p_account AND starts_with(r, p_right || '@'));
 END $$;
 
 -- May the account do this to what the office owns? Office null = anywhere.
 CREATE FUNCTION registry.may(p_account int, p_right text, p_office text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    reach text := registry.reach(p_account, p_right);
+    reach text[] := registry.reach(p_account, p_right);
 BEGIN
-    RETURN reach IS NOT NULL AND (p_office IS NULL OR reach IN ('*', p_office));
+    RETURN reach IS NOT NULL AND (p_office IS NULL OR reach && ARRAY['*', p_office]);
+END $$;
+
+-- Whose grants meet an object's audience may see it: nothing else decides about seeing, here and in the daemon's feed.
+CREATE FUNCTION registry.grants(p_account int) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((SELECT a.grants FROM registry.account a WHERE a.id = p_account), '{}');
 END $$;
 
 -- Opaque and never made again: 60 random bits. A history that forked doesn't give the same id to two objects.

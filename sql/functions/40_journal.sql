@@ -57,17 +57,17 @@ BEGIN
 END $$;
 
 -- One change of one object.
-CREATE FUNCTION registry.journal(p_kind text, p_object text, p_version bigint, p_fields jsonb, p_image jsonb)
-RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION registry.journal(p_kind text, p_object text, p_version bigint, p_fields jsonb, p_image jsonb,
+    p_audience int[] DEFAULT '{1}', p_audience_old int[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     g bigint := registry.grp();
     o text := current_setting('qipan.entry', true);
     n int := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
 BEGIN
     PERFORM set_config('qipan.idx', (n + 1)::text, true);
-    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
+    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience, audience_old)
     VALUES (g, n, CASE WHEN coalesce(o, '') = '' THEN registry.entry_past(g) ELSE o::int END,
-            p_kind, p_object, p_version, p_fields, p_image);
+            p_kind, p_object, p_version, p_fields, p_image, p_audience, p_audience_old);
 END $$;
 
 -- Two 32-bit draws; never 0, which means "no tag".

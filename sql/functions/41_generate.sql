@@ -16,6 +16,8 @@ CREATE FUNCTION registry.canon(f registry.field, p_row text) RETURNS text LANGUA
         WHEN 'money' THEN 'registry.yuan(%1$s.%2$I)'
         WHEN 'mu' THEN 'trim_scale(%1$s.%2$I)::text'
         WHEN 'tags' THEN 'array_to_string(%1$s.%2$I, '','')'
+        WHEN 'list' THEN 'nullif(array_to_string(%1$s.%2$I, '',''), '''')'
+        WHEN 'bool' THEN '%1$s.%2$I::text'
         WHEN 'int' THEN '%1$s.%2$I::text'
         WHEN 'ymd' THEN '%1$s.%2$I::text'
         WHEN 'rev' THEN '%1$s.%2$I::text'
@@ -31,7 +33,7 @@ CREATE FUNCTION registry.from_cell(f registry.field) RETURNS text LANGUAGE sql A
 $$;
 
 CREATE FUNCTION registry.sql_type(f registry.field) RETURNS text LANGUAGE sql AS $$
-    SELECT CASE f.type WHEN 'money' THEN 'bigint' WHEN 'int' THEN 'int' WHEN 'tags' THEN 'text[]'
+    SELECT CASE f.type WHEN 'money' THEN 'bigint' WHEN 'int' THEN 'int' WHEN 'tags' THEN 'text[]' WHEN 'list' THEN 'text[]' WHEN 'bool' THEN 'boolean'
         WHEN 'rev' THEN 'bigint' WHEN 'instant' THEN 'timestamptz' WHEN 'version' THEN CASE f.name WHEN 'version' THEN 'bigint' ELSE 'text' END
         ELSE 'text' END
 $$;
@@ -103,8 +105,8 @@ $f$', p_kind, substr(outs, 3), secrets);
 $f$', p_kind, substr(pairs, 3), secrets);
 END $$;
 
--- Fields with rules beyond their own value: keys of the first report, owner, contacts, stage. The others are plain.
-CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,10,40,44,45,50}'::int[] $$;
+-- Fields with rules beyond their own value: keys of the first report, owner, contacts, who may see it, stage. The others are plain.
+CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,10,40,44,45,46,50}'::int[] $$;
 
 -- qipan.entry together with a version that moved tells the row trigger that a write is journalled already. The order
 -- of journal and receipts is the order given; rows are locked in the order of their ids.
@@ -153,19 +155,20 @@ DECLARE
     g bigint := registry.grp();
     place int := coalesce(nullif(current_setting(''qipan.ord'', true), '''')::int + 1, 0);
     place_idx int := coalesce(nullif(current_setting(''qipan.idx'', true), '''')::int, 0);
+    wrote int[]; -- the audience it has now; n has the one it had
     mute text;
 BEGIN
     mute := set_config(''qipan.entry'', place::text, true);
     mute := set_config(''qipan.actor'', p_code, true);
     UPDATE registry.%1$I p SET (version, changed_at%2$s) = ROW(n.version, n.changed_at%3$s)
-    WHERE p.id = n.id AND p.version = n.version - 1;
+    WHERE p.id = n.id AND p.version = n.version - 1 RETURNING p.audience INTO wrote;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     mute := set_config(''qipan.ord'', place::text, true);
     mute := set_config(''qipan.idx'', (place_idx + 1)::text, true);
-    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
-    VALUES (g, place_idx, place, ''%1$s'', n.id, n.version, p_fields, registry.%1$s_image(n));
+    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience, audience_old)
+    VALUES (g, place_idx, place, ''%1$s'', n.id, n.version, p_fields, registry.%1$s_image(n), wrote, nullif(n.audience, wrote));
     INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, at, digest)
     VALUES (p_account, p_request, g, place, p_code, p_office, p_op, ''OK'', n.id, n.version, p_reason, n.changed_at, p_digest);
     RETURN true;
@@ -190,12 +193,12 @@ BEGIN
               ORDER BY u.id OFFSET 0) x
         WHERE p.id = x.id AND p.version = x.version
         RETURNING x.account, x.code, x.office, x.request, x.digest, x.reason, x.fields, x.place, p.id, p.version,
-            registry.%1$s_image(p) AS image, registry.%1$s_row(p%6$s) AS shown),
+            p.audience, registry.%1$s_image(p) AS image, registry.%1$s_row(p%6$s) AS shown),
     placed AS MATERIALIZED (
         SELECT wrote.*, row_number() OVER (ORDER BY wrote.place)::int - 1 AS n FROM wrote),
     change AS (
-        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
-        SELECT g, first_idx + n, first_ord + n, ''%1$s'', id, version, fields, image FROM placed),
+        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience)
+        SELECT g, first_idx + n, first_ord + n, ''%1$s'', id, version, fields, image, audience FROM placed),
     entry AS (
         INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, at, digest)
         SELECT account, request, g, first_ord + n, code, office, p_op, ''OK'', id, version, reason, t, digest FROM placed)
@@ -208,19 +211,21 @@ BEGIN
 END $f$', p_kind, sets, params, args, names, contacts);
 END $$;
 
-SELECT registry.generate('project'), registry.generate('enterprise'), registry.generate('receipt'), registry.generate('due');
+SELECT registry.generate('project'), registry.generate('enterprise'), registry.generate('receipt'), registry.generate('due'),
+    registry.generate('account');
 SELECT registry.generate_edit('project');
 
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
 CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[], next text);
 CREATE TYPE api.due_list_reply AS (error api.error, rows api.due[], next text);
 
--- Kinds of objects: each has a table, a message and lines in registry.field.
+-- Kinds of objects: each has a table, a message and lines in registry.field. Of accounts there are changes only, no snapshot.
 CREATE FUNCTION registry.kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{project,enterprise,receipt,due}'::text[] $$;
+CREATE FUNCTION registry.watched_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT registry.kinds() || '{account}' $$;
 
 -- What an id is of, if the object itself can't be asked.
 CREATE FUNCTION registry.kind_of(p_id text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT k FROM unnest(registry.kinds()) k WHERE left(k, 1) = left(p_id, 1)
+    SELECT k FROM unnest(registry.watched_kinds()) k WHERE left(k, 1) = left(p_id, 1)
 $$;
 
 -- ---------------------------------------------------------------- row triggers
@@ -238,6 +243,7 @@ CREATE FUNCTION registry.project_journal() RETURNS trigger LANGUAGE plpgsql VOLA
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
     fields jsonb;
+    old_audience int[];
 BEGIN
     IF TG_OP = 'INSERT' THEN
         NEW.id := coalesce(NEW.id, registry.new_id('p'));
@@ -260,13 +266,14 @@ BEGIN
         NEW.version := OLD.version + 1;
         NEW.registered_at := OLD.registered_at;
         NEW.changed_at := registry.now();
+        old_audience := nullif(OLD.audience, NEW.audience);
     END IF;
     IF fields ?| ARRAY['4', '10', '7'] THEN -- name, investor, external_id
         NEW.name_key := registry.norm(NEW.name);
         NEW.investor_key := registry.norm(NEW.investor);
         NEW.find_key := registry.find_key(NEW.name_key, NEW.investor_key, NEW.no, NEW.external_id);
     END IF;
-    PERFORM registry.journal('project', NEW.id, NEW.version, fields, registry.project_image(NEW));
+    PERFORM registry.journal('project', NEW.id, NEW.version, fields, registry.project_image(NEW), NEW.audience, old_audience);
     RETURN NEW;
 END $$;
 CREATE TRIGGER project_journal BEFORE INSERT ON registry.project

@@ -22,16 +22,25 @@ CREATE FUNCTION registry.event_type(p_kind text, p_version bigint, p_fields json
         ELSE p_kind || '.changed' END
 $$;
 
--- The events of a group after an idx, at most 300 000 bytes but always one; view is left to whoever knows the reader.
+-- The project whose audience a change's object has now.
+CREATE FUNCTION registry.project_of(p_kind text, p_object text, p_image jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_kind WHEN 'project' THEN p_object WHEN 'receipt' THEN p_image ->> '4' WHEN 'due' THEN p_image ->> '3' END
+$$;
+
+-- The events of a group after an idx, at most 300 000 bytes but always one; view is left to whoever knows the reader. Of the
+-- audiences only what isn't plain: absent = {1}; old and now absent = the same as that after the change.
 CREATE FUNCTION registry.events_of(p_grp bigint, p_rev bigint, p_tag bigint, p_epoch bigint, p_changes int,
     p_after_idx int, p_limit int) RETURNS api.event[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT array_agg(ROW(registry.event_type(c.kind, c.version, c.fields), p_rev, p_tag, c.ord, c.idx, c.idx = p_changes - 1, c.kind,
                 c.object, c.version, NULL, e.actor, e.office, e.reason, e.request, e.batch, e.at,
-                registry.field_changes(c.fields), registry.field_values(c.image), p_epoch)::api.event ORDER BY c.idx)
+                registry.field_changes(c.fields), registry.field_values(c.image), p_epoch, nullif(c.audience, '{1}'),
+                c.audience_old, nullif(x.audience, c.audience))::api.event ORDER BY c.idx)
             FROM (SELECT y.*, sum(registry.change_bytes(y)) OVER (ORDER BY y.idx) AS upto
                   FROM (SELECT * FROM registry.change x WHERE x.grp = p_grp AND x.idx > p_after_idx
                         ORDER BY x.idx LIMIT p_limit) y) c
             CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+            LEFT JOIN LATERAL (SELECT p.audience FROM registry.project p
+                               WHERE p.id = registry.project_of(c.kind, c.object, c.image) OFFSET 0) x ON true
             WHERE c.upto <= 300000 OR c.idx = p_after_idx + 1);
 END $$;

@@ -20,6 +20,7 @@ LANGUAGE sql IMMUTABLE AS $$
         WHEN p_type = 'int' THEN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
             OR p_value::numeric NOT BETWEEN 0 AND p_max THEN 'int.form' END
         WHEN p_type = 'tags' THEN CASE WHEN NOT registry.tags_valid(p_value, p_max) THEN 'tags.form' END
+        WHEN p_type = 'bool' THEN CASE WHEN jsonb_typeof(p_value) <> 'boolean' THEN 'bool.form' END
         WHEN p_type = 'instant' THEN CASE WHEN jsonb_typeof(p_value) <> 'number' OR p_value::numeric % 1 <> 0
             OR p_value::numeric NOT BETWEEN 0 AND 7258118400000000 THEN 'instant.form' END -- microseconds, up to 2200
         WHEN p_text IS NULL THEN 'value.type'
@@ -48,10 +49,10 @@ BEGIN
 END $$;
 
 -- (STABLE, as to_jsonb is: else the planner would not take it into the query.)
--- A cell as it is kept: text trimmed, empty = null, a word of a glossary as its code, tags once each.
+-- A cell as it is kept: text trimmed, empty = null, false = null, a word of a glossary as its code, tags once each.
 CREATE FUNCTION registry.cell_value(p_type text, p_text text, p_value jsonb, p_code text) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN p_value = 'null' OR p_text = '' OR p_value = '[]' THEN 'null'::jsonb
+    SELECT CASE WHEN p_value = 'null' OR p_text = '' OR p_value = '[]' OR p_value = 'false' THEN 'null'::jsonb
         WHEN p_type = 'code' THEN to_jsonb(p_code)
         WHEN p_type = 'tags' THEN registry.clean_tags(p_value)
         WHEN p_text IS NOT NULL THEN to_jsonb(p_text)

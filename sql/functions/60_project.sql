@@ -40,6 +40,17 @@ BEGIN
     RETURN p;
 END $$;
 
+-- The project an id or number means to this account: what it may not see isn't there.
+CREATE FUNCTION registry.project_seen(p_account int, p_id text) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    p registry.project := registry.project_find(p_id);
+BEGIN
+    IF p.audience <> '{1}' AND NOT registry.sees(p_account, p.audience) THEN
+        RETURN NULL;
+    END IF;
+    RETURN p;
+END $$;
+
 CREATE FUNCTION registry.project_find(p_id text) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
 DECLARE
     p registry.project;
@@ -66,6 +77,15 @@ BEGIN
     IF p_ord IS NOT NULL THEN
         PERFORM set_config('qipan.ord', p_ord::text, true);
     END IF;
+END $$;
+
+-- What the registry itself did.
+CREATE FUNCTION registry.keep_own(p_ord int, p_request text, p_op text, p_object text, p_version bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, object, version, at)
+    VALUES (0, p_request, current_setting('qipan.grp')::bigint, p_ord, 'registry', p_op, 'OK', p_object, p_version, registry.now());
+    PERFORM set_config('qipan.ord', p_ord::text, true);
 END $$;
 
 CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
@@ -120,7 +140,7 @@ BEGIN
         r.error := jsonb_populate_record(NULL::api.error, e.reply);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        IF registry.may(p_account, 'read', NULL) THEN
+        IF registry.sees(p_account, registry.audience_of(e.object)) THEN
             r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version));
         END IF;
     END IF;
@@ -289,7 +309,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     e registry.entry;
     me registry.account;
-    reach CONSTANT text := registry.reach(p_account, 'write');
+    reach CONSTANT text[] := registry.reach(p_account, 'write');
     b registry.project;
     n registry.project;
     r api.project_reply;
@@ -314,7 +334,10 @@ BEGIN
         IF NOT FOUND THEN
             SELECT * INTO b FROM registry.project x WHERE x.no = p_id;
         END IF;
-        IF reach IS NULL OR (b.id IS NOT NULL AND reach NOT IN ('*', b.office)) THEN
+        IF b.audience <> '{1}' AND NOT registry.sees(p_account, b.audience) THEN
+            b := NULL;
+        END IF;
+        IF reach IS NULL OR (b.id IS NOT NULL AND NOT reach && ARRAY['*', b.office]) THEN
             err := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
         ELSIF b.id IS NULL THEN
             err := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
@@ -411,13 +434,13 @@ LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 BEGIN
     WITH who AS MATERIALIZED (
-        SELECT a.id, a.code, a.office, registry.reach(a.id, 'write') AS writes, registry.reach(a.id, 'contact') AS contacts
+        SELECT a.id, a.code, a.office, a.grants, registry.reach(a.id, 'write') AS writes, registry.reach(a.id, 'contact') AS contacts
         FROM registry.account a WHERE a.id = ANY (p_account))
     SELECT array_agg(x.plain), array_agg(x.code), array_agg(x.office), array_agg(x.version), array_agg(x.clean),
         array_agg(x.fields), array_agg(x.name), array_agg(x.phone)
     INTO plain, code, office, version, clean, fields, contact_name, contact_phone
     FROM (SELECT w.code, w.office, p.version, d.clean, d.fields, c.name, c.phone, coalesce(
-              d.plain AND d.fields <> '{}' AND w.writes IN ('*', p.office)
+              d.plain AND d.fields <> '{}' AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
               AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
               AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE
               AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n AND array_position(p_id, p.no) IS NULL
@@ -430,7 +453,7 @@ BEGIN
           LEFT JOIN registry.project p ON p.id = u.id
           LEFT JOIN LATERAL (SELECT * FROM who WHERE who.id = u.account OFFSET 0) w ON true
           LEFT JOIN registry.contact c ON p.contact_name_mark + p.contact_phone_mark > 0 AND c.project = p.id
-              AND w.contacts IN ('*', p.office)
+              AND w.contacts && ARRAY['*', p.office]
           LEFT JOIN LATERAL registry.project_cells(p, u.set) d ON true
           ORDER BY u.n OFFSET 0) x;
 END $$;
@@ -511,12 +534,12 @@ END $$;
 CREATE FUNCTION api.project_show(p_account int, p_lang text, id text) RETURNS api.project_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
-    p registry.project := registry.project_find(id);
+    p registry.project := registry.project_seen(p_account, id);
     r api.project_reply;
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
-    ELSIF p.id IS NULL OR NOT registry.may(p_account, 'read', p.office) THEN
+    ELSIF p.id IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
     ELSE
         r.project := registry.project_shown(p_account, p);

@@ -26,7 +26,7 @@ BEGIN
     END IF;
     ops := CASE
         WHEN f.name = 'version' OR f.type IN ('money', 'int', 'mu', 'ymd', 'instant') THEN '{=,!=,>=,<=,>,<}'::text[]
-        WHEN f.type IN ('text', 'note', 'tags') THEN '{=,!=,~}'::text[]
+        WHEN f.type = 'bool' THEN '{=,!=}'::text[]
         ELSE '{=,!=,~}'::text[] END;
     IF op <> ALL (ops) THEN
         fault := ROW('INVALID_ARGUMENT', field_name, op, 'term.op', NULL, ops, NULL, NULL, NULL);
@@ -46,6 +46,7 @@ BEGIN
             WHEN op = '~' THEN CASE WHEN v = '' THEN 'term.values' END
             WHEN f.type = 'money' THEN CASE WHEN v !~ '^[0-9]{1,15}(\.[0-9]{1,2})?$' THEN 'money.text' END
             WHEN f.type = 'int' OR f.name = 'version' THEN CASE WHEN v !~ '^[0-9]{1,9}$' THEN 'int.form' END
+            WHEN f.type = 'bool' THEN CASE WHEN v NOT IN ('true', 'false') THEN 'bool.form' END
             WHEN f.type = 'mu' THEN CASE WHEN v !~ '^[0-9]{1,9}(\.[0-9]{1,8})?$' THEN 'mu.form' END
             WHEN f.type = 'ymd' THEN CASE WHEN NOT registry.is_ymd(v) THEN 'ymd.form' END
             WHEN f.type = 'instant' THEN CASE WHEN NOT registry.is_ymd(left(v, 10)) OR length(v) < 10
@@ -64,6 +65,7 @@ BEGIN
             WHEN op = '~' AND f.type = 'tags' THEN
                 format('EXISTS (SELECT FROM unnest(p.tags) t WHERE lower(t) LIKE %L)', registry.like_any(lower(v)))
             WHEN op = '~' THEN format('lower(p.%I) LIKE %L', f.name, registry.like_any(lower(v)))
+            WHEN f.type = 'bool' THEN format('coalesce(p.%I, false) = %L', f.name, v)
             WHEN f.type = 'tags' THEN format('p.tags @> ARRAY[%L]', v)
             WHEN f.type = 'money' THEN format('p.%I %s %L::bigint', f.name, op, (v::numeric * 100)::bigint)
             WHEN f.type = 'mu' THEN format('p.%I %s %L::numeric', f.name, op, v)
@@ -132,6 +134,7 @@ DECLARE
     last_id text;
     needle text;
     more boolean;
+    grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -189,8 +192,8 @@ BEGIN
         WITH page AS (
             SELECT registry.project_row(p, c.name, c.phone) AS row, (%1$s)::text AS key, p.id,
                    row_number() OVER w AS n
-            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s ORDER BY %1$s %4$s NULLS LAST, p.id LIMIT %5$s) p
-            LEFT JOIN registry.contact c ON c.project = p.id AND registry.may($1, 'contact', p.office)
+            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s AND p.audience && $2 ORDER BY %1$s %4$s NULLS LAST, p.id LIMIT %5$s) p
+            LEFT JOIN registry.contact c ON c.project = p.id AND $1 && ARRAY['*', p.office]
             WINDOW w AS (ORDER BY %1$s %4$s NULLS LAST, p.id)),
         sized AS (
             SELECT page.*, sum(registry.row_bytes(row)) OVER (ORDER BY n) AS bytes FROM page),
@@ -200,14 +203,14 @@ BEGIN
                count(*) < (SELECT count(*) FROM page)
         FROM taken $q$, key, array_to_string(conditions, ' AND '), page_condition,
         CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, n + 1)
-    INTO r.rows, last_key, last_id, more USING p_account;
+    INTO r.rows, last_key, last_id, more USING registry.reach(p_account, 'contact'), grants;
     IF more THEN
         r.next := translate(encode(convert_to(jsonb_build_object('s', descending::text || sort_name, 'k', last_key,
                                                                  'i', last_id)::text, 'UTF8'), 'base64'), E'\n', '');
     END IF;
     IF after IS NULL THEN
-        EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s', array_to_string(conditions, ' AND '))
-        INTO r.total;
+        EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
+        INTO r.total USING grants;
     END IF;
     RETURN r;
 END $$;

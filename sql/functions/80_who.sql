@@ -7,10 +7,9 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 DECLARE
     r api.whoami_reply;
 BEGIN
-    SELECT a.code, a.name, a.office, o.name, a.role,
-        ARRAY(SELECT w.word FROM unnest(ARRAY['read', 'write', 'import']) WITH ORDINALITY w(word, n)
-              WHERE registry.may(a.id, w.word, a.office) ORDER BY w.n),
-        (SELECT min(c.identity) FROM registry.certificate c WHERE c.account = a.id AND c.enabled)
+    SELECT a.code, a.name, a.office, o.name, array_to_string(a.roles, ','),
+        ARRAY(SELECT w.word FROM unnest('{read,write,import,contact,approve,restricted,accounts,grants,audit}'::text[])
+              WITH ORDINALITY w(word, n) WHERE registry.may(a.id, w.word, a.office) ORDER BY w.n), a.identities[1]
     INTO r.account, r.person, r.office, r.office_name, r.role, r.rights, r.identity
     FROM registry.account a JOIN registry.office o ON o.code = a.office
     WHERE a.id = p_account AND a.enabled;
@@ -25,14 +24,18 @@ CREATE FUNCTION api.office_list(p_account int, p_lang text) RETURNS api.office_l
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     r api.office_list_reply;
+    grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
-    IF NOT registry.may(p_account, 'read', NULL) THEN
+    IF grants = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    SELECT array_agg(ROW(o.code, o.name, o.kind, coalesce(p.n, 0))::api.office ORDER BY o.rank, o.code) INTO r.rows
+    SELECT array_agg(ROW(o.code, o.name, o.kind, CASE WHEN 1 = ANY (grants) THEN coalesce(p.n, 0) - coalesce(h.n, 0) END)::api.office
+                     ORDER BY o.rank, o.code) INTO r.rows
     FROM registry.office o
-    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project GROUP BY office) p ON p.office = o.code;
+    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project GROUP BY office) p ON p.office = o.code
+    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project x
+               WHERE x.audience <> '{1}' AND NOT x.audience && grants GROUP BY office) h ON h.office = o.code;
     RETURN r;
 END $$;
 
@@ -43,7 +46,7 @@ DECLARE
     r api.glossary_reply;
     kinds CONSTANT text[] := '{stage,office,park,region,method,class,tag,firm_class,role,industry}';
 BEGIN
-    IF NOT registry.may(p_account, 'read', NULL) THEN
+    IF registry.grants(p_account) = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     ELSIF glossary.kind <> ALL (kinds) THEN

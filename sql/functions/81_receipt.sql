@@ -5,7 +5,8 @@
 CREATE FUNCTION registry.receipt_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    PERFORM registry.journal('receipt', NEW.id, NEW.version, registry.receipt_born(NEW), registry.receipt_image(NEW));
+    PERFORM registry.journal('receipt', NEW.id, NEW.version, registry.receipt_born(NEW), registry.receipt_image(NEW),
+        registry.audience_of(NEW.project));
     RETURN NULL;
 END $$;
 CREATE TRIGGER receipt_journal AFTER INSERT ON registry.receipt
@@ -28,8 +29,8 @@ BEGIN
 END $$;
 
 -- What is to be signed: a revision, and the object in it, by id or number. `passing`: a moment later it may be otherwise.
-CREATE FUNCTION registry.receipt_of(p_lang text, p_rev bigint, p_object text, OUT object text, OUT no text, OUT error api.error,
-    OUT passing boolean) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION registry.receipt_of(p_account int, p_lang text, p_rev bigint, p_object text, OUT object text, OUT no text,
+    OUT error api.error, OUT passing boolean) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     newest CONSTANT bigint := (SELECT max(t.rev) FROM registry.txn t);
     t registry.txn;
@@ -48,6 +49,9 @@ BEGIN
         p := registry.project_find(p_object);
         object := coalesce(p.id, p_object);
         no := p.no;
+        IF NOT registry.sees(p_account, registry.audience_of(object)) THEN
+            object := NULL;
+        END IF;
         IF NOT EXISTS (SELECT FROM registry.change c WHERE c.object = receipt_of.object AND c.grp = t.grp) THEN
             error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'object', 'receipt.object', p_rev::text, p_object);
         END IF;
@@ -74,7 +78,7 @@ BEGIN
     ELSIF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
     ELSE
-        what := registry.receipt_of(p_lang, of_rev, object);
+        what := registry.receipt_of(p_account, p_lang, of_rev, object);
         r.error := what.error;
         IF (r.error).code IS NOT NULL AND what.passing THEN
             RETURN r;
@@ -115,7 +119,7 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    what := registry.receipt_of(p_lang, of_rev, object);
+    what := registry.receipt_of(p_account, p_lang, of_rev, object);
     r.error := what.error;
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
@@ -126,7 +130,7 @@ BEGIN
         LEFT JOIN LATERAL (SELECT min(x.signed_at) AS signed_at FROM registry.receipt x
                            WHERE x.of_rev = receipt_list.of_rev AND x.account = a.code
                              AND (x.project IS NULL OR x.project = what.object)) s ON true
-        WHERE s.signed_at IS NOT NULL OR registry.may(a.id, 'read', NULL)),
+        WHERE s.signed_at IS NOT NULL OR a.grants && registry.audience_of(what.object)),
     page AS (
         SELECT w.*, row_number() OVER o AS n, sum(octet_length(w::text) + 40) OVER o AS bytes, count(*) OVER () AS total
         FROM who w WHERE w.code > coalesce(after, '') WINDOW o AS (ORDER BY w.code)),

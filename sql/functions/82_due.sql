@@ -24,7 +24,8 @@ BEGIN
         NEW.version := OLD.version + 1;
     END IF;
     NEW.changed_at := registry.now();
-    PERFORM registry.journal('due', NEW.id, NEW.version, fields, registry.due_image(NEW));
+    PERFORM registry.journal('due', NEW.id, NEW.version, fields, registry.due_image(NEW),
+        registry.audience_of(NEW.project));
     RETURN NEW;
 END $$;
 CREATE TRIGGER due_journal BEFORE INSERT OR UPDATE ON registry.due
@@ -42,7 +43,7 @@ BEGIN
         r.error := jsonb_populate_record(NULL::api.error, e.reply);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        IF registry.may(p_account, 'read', NULL) THEN
+        IF registry.sees(p_account, registry.audience_of((SELECT d.project FROM registry.due d WHERE d.id = e.object))) THEN
             r.due := jsonb_populate_record(NULL::api.due, (
                 SELECT jsonb_object_agg(f.name, c.image ->> f.number::text)
                 FROM registry.change c JOIN registry.field f ON f.kind = 'due' AND c.image ? f.number::text
@@ -122,7 +123,7 @@ BEGIN
             RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.due_again(p_account, e) END;
         END IF;
         SELECT * INTO b FROM registry.due x WHERE x.id = p_id;
-        p := registry.project_find(CASE WHEN p_id IS NULL THEN btrim(p_set ->> 'project') ELSE b.project END);
+        p := registry.project_seen(p_account, CASE WHEN p_id IS NULL THEN btrim(p_set ->> 'project') ELSE b.project END);
         IF NOT registry.may(p_account, 'write', p.office) THEN
             err := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
         ELSIF p_id IS NULL AND coalesce(btrim(p_set ->> 'project'), '') = '' THEN
@@ -213,7 +214,8 @@ DECLARE
     most CONSTANT int := least(greatest(coalesce("limit", 100), 1), 500);
     of_state CONSTANT text := coalesce(nullif(btrim(state), ''), 'open');
     of_office CONSTANT text := registry.resolve('office', btrim(office));
-    of_project CONSTANT text := (registry.project_find(object)).id;
+    of_project CONSTANT text := (registry.project_seen(p_account, object)).id;
+    grants CONSTANT int[] := registry.grants(p_account);
     last registry.due;
     total int;
 BEGIN
@@ -227,7 +229,7 @@ BEGIN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'state', 'due.state', of_state);
         r.error.allowed := '{open,fired,cleared}';
     ELSIF after IS NOT NULL THEN
-        SELECT * INTO last FROM registry.due x WHERE x.id = after;
+        SELECT x.* INTO last FROM registry.due x JOIN registry.project p ON p.id = x.project AND p.audience && grants WHERE x.id = after;
         IF NOT FOUND THEN
             r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'after.form');
         END IF;
@@ -238,7 +240,7 @@ BEGIN
     SELECT count(*), array_agg(x.row ORDER BY x.n) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000))
     INTO total, r.rows
     FROM (SELECT registry.due_row(d) AS row, row_number() OVER w AS n, sum(registry.row_bytes(d)) OVER w AS bytes
-          FROM registry.due d
+          FROM registry.due d JOIN registry.project p ON p.id = d.project AND p.audience && grants
           WHERE d.state = of_state AND (d.due_at, d.id) > (coalesce(last.due_at, '-infinity'), coalesce(last.id, ''))
             AND (of_project IS NULL OR d.project = of_project) AND (of_office IS NULL OR d.office = of_office)
           WINDOW w AS (ORDER BY d.due_at, d.id) ORDER BY d.due_at, d.id LIMIT most + 1) x;
@@ -257,10 +259,12 @@ BEGIN
             FROM registry.due d WHERE d.state = 'open' ORDER BY d.due_at, d.id LIMIT 1);
 END $$;
 
-CREATE FUNCTION api.due_next(OUT next_ms bigint)
+-- rights: roles must be brought up to a new day (api.rights_turn).
+CREATE FUNCTION api.due_next(OUT next_ms bigint, OUT rights boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
     next_ms := registry.due_next_ms();
+    rights := registry.rights_due();
 END $$;
 
 -- Fires what is due, an entry of the registry each. Whoever comes at the same time takes others: the state moves in the
@@ -277,10 +281,7 @@ BEGIN
              ORDER BY x.due_at, x.id LIMIT least(greatest(coalesce("limit", 64), 1), 500) FOR UPDATE SKIP LOCKED LOOP
         place := registry.entry_begin('registry');
         UPDATE registry.due x SET state = 'fired' WHERE x.id = d.id RETURNING * INTO d;
-        INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, object, version, at)
-        VALUES (0, format('due-%s-%s', d.id, d.version), current_setting('qipan.grp')::bigint, place,
-                'registry', 'due_fire', 'OK', d.id, d.version, registry.now());
-        PERFORM set_config('qipan.ord', place::text, true);
+        PERFORM registry.keep_own(place, format('due-%s-%s', d.id, d.version), 'due_fire', d.id, d.version);
         r.fired := r.fired + 1;
         r.rev := 0;
     END LOOP;

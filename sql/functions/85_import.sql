@@ -143,6 +143,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     sets jsonb[];
     row_numbers int[];
+    grants CONSTANT int[] := registry.grants(p_account);
     under CONSTANT text := (SELECT v.functions_sha256 || ' ' || registry.rule_set_in_force() FROM registry.version v);
     fresh jsonb := jsonb_build_object('office', i.office, 'stage',
         (SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.initial));
@@ -187,9 +188,9 @@ BEGIN
     END IF;
     -- which project a row speaks of: by its id or number (an export that comes back), by its external id, else by name
     -- and investor
-    UPDATE draft d SET project = p.id FROM registry.project p WHERE d.fault IS NULL AND p.id = d.given;
+    UPDATE draft d SET project = p.id FROM registry.project p WHERE d.fault IS NULL AND p.id = d.given AND p.audience && grants;
     UPDATE draft d SET project = p.id FROM registry.project p
-    WHERE d.fault IS NULL AND d.project IS NULL AND p.no = d.given;
+    WHERE d.fault IS NULL AND d.project IS NULL AND p.no = d.given AND p.audience && grants;
     UPDATE draft d SET fault = ROW('NOT_FOUND', 'id', d.given, 'import.unknown', NULL, NULL, NULL, NULL, NULL)::registry.finding
     WHERE d.fault IS NULL AND d.project IS NULL AND d.given IS NOT NULL;
     UPDATE draft d SET project = p.id FROM registry.project p
@@ -409,8 +410,9 @@ BEGIN
                 'registered_at', t, 'changed_at', t, 'currency', coalesce(d.clean ->> 'currency', 'CNY'),
                 'find_key', registry.find_key(d.name_key, d.investor_key, d.no, d.external_id))) p
             RETURNING q AS p)
-        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
-        SELECT g, d.idx, p_ord, 'project', d.project, 1, registry.project_born(born.p), registry.project_image(born.p)
+        INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience)
+        SELECT g, d.idx, p_ord, 'project', d.project, 1, registry.project_born(born.p), registry.project_image(born.p),
+            (born.p).audience
         FROM born JOIN draft d ON d.project = (born.p).id;
         INSERT INTO registry.contact (project, name, phone)
         SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
@@ -423,8 +425,9 @@ BEGIN
                           'changed_at', $1, 'find_key', registry.find_key((x.n).name_key, (x.n).investor_key, x.no,
                                                                           (x.n).external_id))) u) d
                 WHERE q.id = d.id RETURNING q AS p)
-            INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image)
-            SELECT $2, d.idx, $3, 'project', d.project, (grown.p).version, d.diff, registry.project_image(grown.p)
+            INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience, audience_old)
+            SELECT $2, d.idx, $3, 'project', d.project, (grown.p).version, d.diff, registry.project_image(grown.p),
+                (grown.p).audience, nullif((d.b).audience, (grown.p).audience)
             FROM grown JOIN draft d ON d.project = (grown.p).id $q$,
             string_agg(format('%I', c), ', '), string_agg(format('d.%I', c), ', ')) FROM registry.project_columns() c)
         USING t, g, p_ord;

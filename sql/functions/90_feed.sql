@@ -34,15 +34,15 @@ BEGIN
     END IF;
 END $$;
 
--- Who holds a certificate: exact match of its URI.
-CREATE FUNCTION api.sign_in(p_identity text, OUT account int, OUT name text, OUT office text, OUT office_name text,
-    OUT role text)
+-- Who holds a certificate: exact match of its URI. p_peer: the address he comes from; null = a session that looks again
+-- because its account changed, which is no sign-in. grants: tokens of what he may see (42_rights.sql), as "1,2,3".
+CREATE FUNCTION api.sign_in(p_identity text, p_peer text, OUT account int, OUT name text, OUT office text, OUT object text,
+    OUT grants text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT a.id, a.code, a.office, o.name, a.role INTO account, name, office, office_name, role
+    SELECT a.id, a.code, a.office, a.object, array_to_string(a.grants, ',') INTO account, name, office, object, grants
     FROM registry.certificate c JOIN registry.account a ON a.id = c.account AND a.enabled
-    JOIN registry.office o ON o.code = a.office
     WHERE c.identity = p_identity AND c.enabled;
 END $$;
 
@@ -171,7 +171,8 @@ BEGIN
     r.epoch := (SELECT max(e.epoch) FROM registry.epoch e);
     SELECT array_agg(ROW(t.rev, t.epoch, t.tag, t.kind = 'tombstone', t.changes, t.large,
                CASE WHEN NOT t.large AND t.changes > 0 THEN
-                   registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes, -1, 256) END)::api.revision ORDER BY t.rev)
+                   registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes, -1, 256) END,
+               CASE WHEN t.large THEN EXISTS (SELECT FROM registry.change c WHERE c.grp = t.grp AND c.kind = 'account') END)::api.revision ORDER BY t.rev)
     INTO r.rows
     FROM (SELECT y.*, sum(CASE WHEN y.large THEN 0 ELSE y.changes END) OVER w AS changes_upto,
                  sum(CASE WHEN y.large THEN 0 ELSE y.bytes END) OVER w AS bytes_upto, row_number() OVER w AS n
@@ -197,7 +198,7 @@ END $$;
 
 -- A watch for a code or project that doesn't exist would wait for ever: what is wrong with its terms. The feed compares
 -- codes as they are, so other words for them won't do.
-CREATE FUNCTION registry.watch_fault(p_lang text, p_terms jsonb) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION registry.watch_fault(p_account int, p_lang text, p_terms jsonb) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
 DECLARE
     term jsonb;
     v text;
@@ -213,11 +214,11 @@ BEGIN
             END IF;
         END IF;
         FOR v IN SELECT * FROM jsonb_array_elements_text(term -> 'values') LOOP
-            IF term ->> 'field' = 'project' AND (registry.project_find(v)).id IS NULL THEN
+            IF term ->> 'field' = 'project' AND (registry.project_seen(p_account, v)).id IS NULL THEN
                 RETURN registry.refusal(p_lang, 'NOT_FOUND', 'project', 'project.none', v);
-            ELSIF term ->> 'field' = 'kind' AND v <> ALL (registry.kinds()) THEN
+            ELSIF term ->> 'field' = 'kind' AND v <> ALL (registry.watched_kinds()) THEN
                 RETURN registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'kind', v, 'kind.unknown', NULL,
-                    registry.kinds(), NULL, NULL, NULL));
+                    registry.watched_kinds(), NULL, NULL, NULL));
             ELSIF k IS NOT NULL AND v <> '' AND v <> registry.resolve(k, v) THEN
                 RETURN registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', term ->> 'field', v, 'code.unknown', NULL,
                     ARRAY[registry.resolve(k, v)], NULL, NULL, NULL));
@@ -260,6 +261,26 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Has the account come to other rights behind a revision? What it was told before was chosen under the old ones; who had
+-- none was told nothing.
+CREATE FUNCTION registry.rights_changed(p_account int, p_rev bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM registry.account a JOIN registry.change c ON c.object = a.object AND c.version > 1 AND c.fields #>> '{8,0}' <> ''
+        CROSS JOIN LATERAL (SELECT t.rev FROM registry.txn t WHERE t.grp = c.grp OFFSET 0) t
+        WHERE a.id = p_account AND t.rev > p_rev);
+END $$;
+
+-- The tokens an account held just behind a revision.
+CREATE FUNCTION registry.grants_at(p_account int, p_rev bigint) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT registry.grants_of(string_to_array(c.fields #>> '{8,0}', ','))
+        FROM registry.account a JOIN registry.change c ON c.object = a.object AND c.version > 1 AND c.fields ? '8'
+        CROSS JOIN LATERAL (SELECT t.rev FROM registry.txn t WHERE t.grp = c.grp OFFSET 0) t
+        WHERE a.id = p_account AND t.rev > p_rev ORDER BY c.version LIMIT 1), registry.grants(p_account));
+END $$;
+
 -- May a reader go on behind (epoch, rev, idx, tag)? rev 0 without an epoch = before the first one kept: that place is
 -- answered then, in all other cases the newest one of the registry; rev null asks for nothing else. Without tag (0) or
 -- epoch a place is taken by its number; known places count only as a whole.
@@ -275,13 +296,13 @@ DECLARE
     a_rev CONSTANT bigint := rev;
     from_start CONSTANT boolean := coalesce(rev = 0 AND coalesce(epoch, 0) = 0, false);
 BEGIN
-    IF NOT registry.may(p_account, 'read', NULL) THEN
+    IF registry.grants(p_account) = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
     r.error := registry.cursor_fault(p_lang, epoch, rev, idx, known);
     IF (r.error).code IS NULL THEN
-        r.error := registry.watch_fault(p_lang, terms);
+        r.error := registry.watch_fault(p_account, p_lang, terms);
     END IF;
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
@@ -301,6 +322,7 @@ BEGIN
         WHEN NOT held THEN 'DIVERGED'
         WHEN a_rev < r.min_rev AND (idx < t.changes - 1
              OR EXISTS (SELECT FROM registry.txn x WHERE x.rev > a_rev AND x.rev < r.min_rev)) THEN 'COMPACTED'
+        WHEN registry.rights_changed(p_account, a_rev) THEN 'RIGHTS_CHANGED'
         ELSE 'OK' END;
     IF held AND idx >= coalesce(t.changes, 0) THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'cursor.form');
@@ -322,7 +344,8 @@ CREATE FUNCTION api.project_log(p_account int, p_lang text, id text, after_rev b
 RETURNS api.project_log_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
-    p registry.project := registry.project_find(id);
+    p registry.project := registry.project_seen(p_account, id);
+    grants CONSTANT int[] := registry.grants(p_account);
     r api.project_log_reply;
     most int := least(greatest(coalesce("limit", 100), 1), 500);
     found_rows api.event[];
@@ -331,7 +354,7 @@ BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
-    ELSIF p.id IS NULL OR NOT registry.may(p_account, 'read', p.office) THEN
+    ELSIF p.id IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
         RETURN r;
     END IF;
@@ -340,13 +363,16 @@ BEGIN
     FROM (SELECT c.version, row_number() OVER w AS n,
                  sum(registry.change_bytes(c)) OVER w AS upto,
                  ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
-                     CASE WHEN c.version = 1 THEN 'enter' ELSE 'update' END, e.actor, e.office, e.reason, e.request,
-                     e.batch, e.at, registry.field_changes(c.fields),
-                     CASE WHEN c.version = 1 THEN registry.field_values(c.image) END, t.epoch)::api.event AS event
+                     CASE WHEN NOT c.audience && grants THEN 'leave' WHEN c.version = 1 OR c.audience_old && grants IS FALSE
+                          THEN 'enter' ELSE 'update' END, e.actor, e.office, e.reason, e.request,
+                     e.batch, e.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
+                                    THEN registry.field_changes(c.fields) END,
+                     CASE WHEN c.audience && grants AND (c.version = 1 OR c.audience_old && grants IS FALSE)
+                          THEN registry.field_values(c.image) END, t.epoch, NULL, NULL, NULL)::api.event AS event
           FROM registry.change c
           CROSS JOIN LATERAL (SELECT * FROM registry.txn q WHERE q.grp = c.grp OFFSET 0) t
           CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
-          WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0)
+          WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
     r.rows := found_rows;
     r.more := total > coalesce(cardinality(found_rows), 0);
@@ -386,6 +412,13 @@ BEGIN
     RETURN r;
 END $$;
 
+-- Whether a reader with the tokens $7 may see p, a row of that kind.
+CREATE FUNCTION registry.seen_sql(p_kind text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN CASE p_kind WHEN 'project' THEN 'p.audience && $7' WHEN 'enterprise' THEN '1 = ANY ($7)'
+        ELSE 'registry.audience_of(p.project) && $7' END;
+END $$;
+
 -- The SELECT of a kind's objects p: kind, id, version and, where p_shown holds, the values. $2 are the offices whose
 -- contacts the reader may see.
 CREATE FUNCTION registry.objects_sql(p_kind text, p_shown text, p_rest text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
@@ -400,26 +433,36 @@ END $$;
 -- Up to $3 objects behind $1 that the terms choose.
 CREATE FUNCTION registry.snapshot_all_sql(p_terms jsonb) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT string_agg('(' || registry.objects_sql(k, 'true', format('WHERE p.id > $1 AND %s ORDER BY p.id LIMIT $3',
-                                                                            registry.watch_sql(k, p_terms))) || ')', ' UNION ALL ')
+    RETURN (SELECT string_agg('(' || registry.objects_sql(k, 'true', format('WHERE p.id > $1 AND %s AND %s ORDER BY p.id LIMIT $3',
+                                                                            registry.watch_sql(k, p_terms), registry.seen_sql(k))) || ')', ' UNION ALL ')
             FROM unnest(registry.kinds()) k) || ' ORDER BY id LIMIT $3';
 END $$;
 
--- Up to $3 objects behind $1 (p_bound: and up to $6) that changed behind revision $4 or are among $5; those the terms
--- don't choose without values. p_few: the journal says which changed; else each object is asked for its last change.
-CREATE FUNCTION registry.snapshot_changed_sql(p_terms jsonb, p_few boolean, p_bound boolean) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- Up to $3 objects behind $1 (p_bound: and up to $6) that changed behind revision $4, are among $5, or whose audience is met
+-- by one of $7 and $8 (the reader's tokens now and then) but not by the other; those the terms don't choose or the reader
+-- may not see without values; of what he might see neither then nor now nothing. p_few: the journal says which changed; else each object is asked for its last change.
+CREATE FUNCTION registry.snapshot_changed_sql(p_terms jsonb, p_few boolean, p_bound boolean, p_turned boolean) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     changed text := CASE WHEN p_few THEN '(SELECT c.object AS id FROM registry.txn t CROSS JOIN LATERAL ('
-            'SELECT * FROM registry.change y WHERE y.grp = t.grp OFFSET 0) c WHERE t.rev > $4 AND c.object > $1 ORDER BY 1)'
+            'SELECT * FROM registry.change y WHERE y.grp = t.grp OFFSET 0) c WHERE t.rev > $4 AND c.object > $1'
+            ' AND c.kind <> ''account'' AND (c.audience && $7 OR coalesce(c.audience_old, c.audience) && $8) ORDER BY 1)'
         ELSE (SELECT string_agg(format('(SELECT p.id FROM registry.%I p WHERE p.id > $1 %s AND (
                   SELECT t.rev FROM registry.txn t WHERE t.grp = (SELECT c.grp FROM registry.change c
-                      WHERE c.object = p.id AND c.version = p.version)) > $4 ORDER BY p.id)', k, CASE WHEN p_bound THEN 'AND p.id <= $6' END), ' UNION ALL ')
+                      WHERE c.object = p.id AND c.version = p.version)) > $4 AND (%s OR %s) ORDER BY p.id)', k,
+                  CASE WHEN p_bound THEN 'AND p.id <= $6' END, registry.seen_sql(k), CASE k WHEN 'project' THEN
+                  'EXISTS (SELECT FROM registry.change y CROSS JOIN LATERAL (SELECT t.rev FROM registry.txn t WHERE t.grp = y.grp OFFSET 0) t
+                      WHERE y.object = p.id AND y.audience_old && $8 AND t.rev > $4)' ELSE 'false' END), ' UNION ALL ')
               FROM unnest(registry.kinds()) k) END;
 BEGIN
     RETURN format('SELECT x.kind, ids.id, x.version, x.vals FROM (SELECT DISTINCT ON (i.id) i.id FROM (%s UNION ALL
-            (SELECT u.id FROM unnest($5) u(id) WHERE u.id > $1 %s ORDER BY u.id)) i
+            (SELECT u.id FROM unnest($5) u(id) WHERE u.id > $1 %s ORDER BY u.id)%s) i
             ORDER BY i.id LIMIT $3) ids LEFT JOIN LATERAL (%s) x ON true', changed, CASE WHEN p_bound THEN 'AND u.id <= $6' END,
-        (SELECT string_agg(registry.objects_sql(k, registry.watch_sql(k, p_terms), 'WHERE p.id = ids.id'), ' UNION ALL ')
+        CASE WHEN p_turned THEN (SELECT string_agg(format(' UNION ALL (SELECT p.id FROM registry.%I p WHERE p.id > $1 %s AND %s AND (%s) <> (%s) ORDER BY p.id)',
+                 k, CASE WHEN p_bound THEN 'AND p.id <= $6' END,
+                 -- few projects are hidden: unless the very right to read came or went, only those turn
+                 CASE k WHEN 'project' THEN 'NOT ($9 AND p.audience = ''{1}'')' ELSE 'NOT $9' END,
+                 registry.seen_sql(k), replace(registry.seen_sql(k), '$7', '$8')), '') FROM unnest(registry.kinds()) k) END,
+        (SELECT string_agg(registry.objects_sql(k, registry.watch_sql(k, p_terms) || ' AND ' || registry.seen_sql(k), 'WHERE p.id = ids.id'), ' UNION ALL ')
          FROM unnest(registry.kinds()) k));
 END $$;
 
@@ -434,8 +477,11 @@ SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
     r api.snapshot_page_reply;
     place CONSTANT text := coalesce(after, '');
-    reach CONSTANT text := registry.reach(p_account, 'contact');
-    contacts CONSTANT text[] := ARRAY(SELECT o.code FROM registry.office o WHERE reach IN ('*', o.code));
+    reach CONSTANT text[] := registry.reach(p_account, 'contact');
+    contacts CONSTANT text[] := ARRAY(SELECT o.code FROM registry.office o WHERE reach && ARRAY['*', o.code]);
+    grants CONSTANT int[] := registry.grants(p_account);
+    grants_then CONSTANT int[] := CASE WHEN since_rev IS NOT NULL THEN registry.grants_at(p_account, since_rev) END;
+    turned CONSTANT boolean := coalesce(grants <> grants_then, false);
     most CONSTANT int := least(greatest(coalesce("limit", 500), 1), 500);
     few_changes CONSTANT int := 5000; -- of which each page may look at all
     found_rows api.event[];
@@ -445,11 +491,11 @@ DECLARE
     horizon text;
     x record;
 BEGIN
-    IF NOT registry.may(p_account, 'read', NULL) THEN
+    IF grants = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    r.error := registry.watch_fault(p_lang, terms);
+    r.error := registry.watch_fault(p_account, p_lang, terms);
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
     END IF;
@@ -469,8 +515,8 @@ BEGIN
             CROSS JOIN LATERAL (SELECT * FROM registry.txn q WHERE q.grp = c.grp OFFSET 0) t
             CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e) w ON true
             ORDER BY o.id', CASE WHEN since_rev IS NULL THEN registry.snapshot_all_sql(terms)
-                            ELSE registry.snapshot_changed_sql(terms, few, horizon IS NOT NULL) END)
-        USING place, contacts, most + 1, since_rev, objects, horizon
+                            ELSE registry.snapshot_changed_sql(terms, few, horizon IS NOT NULL, turned) END)
+        USING place, contacts, most + 1, since_rev, objects, horizon, grants, grants_then, (1 = ANY (grants)) = (1 = ANY (grants_then))
     LOOP
         bytes := bytes + CASE WHEN x.vals IS NULL THEN 100 ELSE 200 + octet_length(x.vals::text) END;
         IF n = most OR (n > 0 AND bytes > 40000) THEN
@@ -481,7 +527,7 @@ BEGIN
         x.kind := coalesce(x.kind, registry.kind_of(x.id));
         found_rows[n] := ROW(registry.event_type(x.kind, x.version, '{}'), x.rev, x.tag, NULL, NULL, NULL, x.kind, x.id, x.version,
             CASE WHEN x.vals IS NULL THEN 'leave' ELSE 'enter' END, x.actor, x.office, NULL, NULL, NULL, x.at, NULL, x.vals,
-            x.epoch)::api.event;
+            x.epoch, NULL, NULL, NULL)::api.event;
     END LOOP;
     r.rows := found_rows;
     r.next := horizon;

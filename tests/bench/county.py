@@ -13,7 +13,7 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 TEXT_OF_EVENT = 40  # with this much text in the edited field an event is 250 bytes
 
 PROJECTS = """
-SELECT format('SELECT count(*) FROM api.sign_in(%L) a, generate_series(%s, %s) i,
+SELECT format('SELECT count(*) FROM api.sign_in(%L, NULL) a, generate_series(%s, %s) i,
     api.project_add(a.account, ''zh'', ''bench-'' || i, sha256(i::text::bytea),
     jsonb_build_object(''name'', ''测速 '' || i, ''investor'', ''测速投资'' || i, ''stage'', ''lead''), NULL)',
     'qipan:person:bureau', c * 500 + 1, (c + 1) * 500) FROM generate_series(0, {last}) c \\gexec

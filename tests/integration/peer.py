@@ -263,7 +263,7 @@ class Peer:
             raise Refused(reply.error)
         return reply.payload
 
-    def start(self, name, request=None, base=None, deadline_ms=None, **fields):
+    def start(self, name, /, request=None, base=None, deadline_ms=None, **fields):
         """Sends a call by the operation's name; the answer comes by finish()."""
         op = OPS[name]
         if request is None and op.lane in ("EDIT", "BULK"):
@@ -275,7 +275,7 @@ class Peer:
         op, call = started
         return op.reply.FromString(self.wait(call, timeout))
 
-    def do(self, name, timeout=20, **how):
+    def do(self, name, /, timeout=20, **how):
         return self.finish(self.start(name, **how), timeout)
 
     def watch(self, **fields):

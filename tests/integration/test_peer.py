@@ -44,7 +44,7 @@ def refused(call):
 
 def test_signs_in(county, dongshan):
     me = dongshan.do("whoami")
-    assert (me.account, me.office, me.role) == ("dongshan", "dongshan", "clerk")
+    assert (me.account, me.office, me.role) == ("dongshan", "dongshan", "clerk@dongshan")
     assert me.identity == "qipan:person:dongshan"
     assert {"read", "write"} <= set(me.rights)
     assert abs(me.now_at / 1e6 - time.time()) < 60

@@ -23,22 +23,22 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('park', 'dongnong', '东山现代农业产业园', 'Dongshan Agricultural Park', 3)
 ON CONFLICT DO NOTHING;
 
-INSERT INTO registry.account (code, name, office, role) VALUES
-    ('bureau', '周先行', 'bureau', 'bureau'),
-    ('chengguan', '李小目', 'chengguan', 'clerk'),
-    ('dongshan', '王弈秋', 'dongshan', 'clerk'),
-    ('jingkai', '赵元一', 'jingkai', 'clerk'),
-    ('fagai', '孙计然', 'fagai', 'clerk'),
-    ('ziran', '吴厚土', 'ziran', 'clerk'),
-    ('leader', '郑观局', 'leader', 'leader'),
-    ('duban', '钱必到', 'duban', 'supervisor'),
-    ('sysadmin', '冯维', 'shuju', 'sysadmin'),
-    ('secadmin', '褚安', 'shuju', 'secadmin'),
-    ('auditor', '卫审', 'shuju', 'auditor'),
-    ('robot', '夜间导入程序', 'bureau', 'machine');
+SELECT registry.account_new(v.code, v.name, v.office, v.role, v.holder) FROM (VALUES
+    ('bureau', '周先行', 'bureau', 'bureau', 'person'),
+    ('chengguan', '李小目', 'chengguan', 'clerk', 'person'),
+    ('dongshan', '王弈秋', 'dongshan', 'clerk', 'person'),
+    ('jingkai', '赵元一', 'jingkai', 'clerk', 'person'),
+    ('fagai', '孙计然', 'fagai', 'clerk', 'person'),
+    ('ziran', '吴厚土', 'ziran', 'clerk', 'person'),
+    ('leader', '郑观局', 'leader', 'leader', 'person'),
+    ('duban', '钱必到', 'duban', 'supervisor', 'person'),
+    ('sysadmin', '冯维', 'shuju', 'sysadmin', 'person'),
+    ('secadmin', '褚安', 'shuju', 'secadmin', 'person'),
+    ('auditor', '卫审', 'shuju', 'auditor', 'person'),
+    ('robot', '夜间导入程序', 'bureau', 'importer', 'machine')) v(code, name, office, role, holder);
 
 -- Who holds which certificate: exact match, one line each.
 INSERT INTO registry.certificate (identity, account)
-SELECT format('qipan:%s:%s', CASE role WHEN 'machine' THEN 'machine' ELSE 'person' END, code), id
+SELECT format('qipan:%s:%s', holder, code), id
 FROM registry.account;
 COMMIT;

@@ -25,7 +25,7 @@ SELECT s.name, split_part(w, ':', 1) AS stage, split_part(w, ':', 2)::date AS da
 FROM sheet s
 CROSS JOIN string_to_table(s.steps, ' ') WITH ORDINALITY AS u(w, n)
 JOIN registry.account bureau ON bureau.code = 'bureau'
-LEFT JOIN registry.account own ON own.office = s.office AND own.role = 'clerk';
+LEFT JOIN registry.account own ON own.office = s.office AND 'clerk@' || own.office = ANY (own.roles);
 
 DO $$
 DECLARE

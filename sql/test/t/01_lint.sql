@@ -78,7 +78,7 @@ SELECT is_empty($$ SELECT t.typname, a.attname FROM pg_type t JOIN pg_attribute 
     'no attribute is unknown to its message');
 SELECT set_eq($$ SELECT 'project', number, name FROM registry.field WHERE kind = 'project'
                  UNION ALL SELECT kind, number, name FROM registry.field WHERE kind <> 'project' $$,
-              $$ SELECT lower(message), number, field FROM proto WHERE lower(message) = ANY (registry.kinds()) $$,
+              $$ SELECT lower(message), number, field FROM proto WHERE lower(message) = ANY (registry.watched_kinds()) $$,
     'registry.field has the numbers and names of qipan.proto');
 -- security
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace

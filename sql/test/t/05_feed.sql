@@ -5,11 +5,11 @@ SELECT plan(77);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
-SELECT is((SELECT account FROM api.sign_in('qipan:person:chengguan')), pg_temp.acc('chengguan'), 'sign in');
-SELECT is((SELECT account FROM api.sign_in('qipan:person:chenggua')), NULL, 'exact match only');
-SELECT is((SELECT account FROM api.sign_in('qipan:person:%')), NULL, 'no patterns');
+SELECT is((SELECT account FROM api.sign_in('qipan:person:chengguan', NULL)), pg_temp.acc('chengguan'), 'sign in');
+SELECT is((SELECT account FROM api.sign_in('qipan:person:chenggua', NULL)), NULL, 'exact match only');
+SELECT is((SELECT account FROM api.sign_in('qipan:person:%', NULL)), NULL, 'no patterns');
 UPDATE registry.certificate SET enabled = false WHERE identity = 'qipan:machine:sensor';
-SELECT is((SELECT account FROM api.sign_in('qipan:machine:sensor')), NULL, 'a certificate that is off');
+SELECT is((SELECT account FROM api.sign_in('qipan:machine:sensor', NULL)), NULL, 'a certificate that is off');
 UPDATE registry.certificate SET enabled = true WHERE identity = 'qipan:machine:sensor';
 
 SELECT api.journal_fence(n) FROM registry.rev_seq, generate_series(1, last_value) n \g /dev/null
@@ -137,7 +137,7 @@ SELECT pg_temp.epochs_back() \g /dev/null
 SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]'), 'INVALID_ARGUMENT', 'a label is no code');
 SELECT is((pg_temp.seek(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]')).error.allowed, '{talks}', 'this is the code');
 SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["due","receipt"]}]'), 'OK', 'kinds');
-SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["account"]}]'), 'INVALID_ARGUMENT', 'no kind');
+SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["matter"]}]'), 'INVALID_ARGUMENT', 'no kind');
 -- log
 SELECT results_eq(format($$ SELECT e.version, e.view, e.row IS NULL, e.actor FROM
         api.project_log(pg_temp.acc('dongshan'), 'zh', %L, NULL, NULL) l, unnest(l.rows) e $$, :'a'),

@@ -90,8 +90,8 @@ SELECT is(cardinality((api.glossary(pg_temp.acc('dongshan'), 'zh', 'industry', N
 SELECT is((api.glossary(pg_temp.acc('dongshan'), 'zh', 'stag', NULL)).error.allowed[1], 'stage', 'kinds have nearest words too');
 SELECT is((SELECT projects FROM api.office_list(pg_temp.acc('dongshan'), 'zh') o, unnest(o.rows) x WHERE x.code = 'list'), 105, 'offices count their projects');
 SELECT row_eq($$ SELECT (x.w).account, (x.w).role, (x.w).rights, (x.w).identity FROM (SELECT api.whoami(pg_temp.acc('robot'), 'zh') AS w) x $$,
-    ROW('robot'::text, 'machine'::text, '{read,write,import}'::text[], 'qipan:machine:robot'::text), 'who am I');
-SELECT is((api.whoami(pg_temp.acc('leader'), 'zh')).rights, '{read}', 'a leader reads');
+    ROW('robot'::text, 'importer@bureau'::text, '{read,write,import,contact,restricted}'::text[], 'qipan:machine:robot'::text), 'who am I');
+SELECT is((api.whoami(pg_temp.acc('leader'), 'zh')).rights, '{read,restricted}', 'a leader reads');
 SELECT is((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{"name":"某公司","credit_code":"12341700686863395A","class":"独角兽"}', NULL)).enterprise.class, 'unicorn', 'an enterprise');
 SELECT is((api.enterprise_add(pg_temp.acc('chengguan'), 'en', 'e1', '\x01', '{"name":"换名公司","credit_code":"12341700686863395A"}', NULL)).error.field, 'credit_code', 'a credit code belongs to one firm');
 SELECT ok((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{}', NULL)).replayed, 'once');

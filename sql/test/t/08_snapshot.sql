@@ -49,7 +49,7 @@ SELECT row_eq(format('SELECT (e).actor, (e).office, (e).version FROM shot WHERE 
 SELECT is((SELECT pg_temp.value(e, 45) FROM pg_temp.snapshot('dongshan') WHERE (e).object = :'a'), NULL, 'contacts of others stay hidden');
 SELECT is((SELECT pg_temp.value(e, 45) FROM pg_temp.snapshot('bureau') WHERE (e).object = :'a'), '123', 'not from the bureau');
 SELECT is((SELECT pg_temp.value(e, 44) FROM pg_temp.snapshot('leader') WHERE (e).object = :'a'), NULL, 'but from its leader');
-SELECT is((pg_temp.page('sysadmin', NULL, NULL, NULL, NULL, 5)).error.code, 'PERMISSION_DENIED', 'not for officers');
+SELECT is((pg_temp.page('sysadmin', NULL, NULL, NULL, NULL, 5)).rows, NULL, 'nothing for officers');
 SELECT is((pg_temp.page('leader', '[{"field":"stage","op":"=","values":["gone"]}]', NULL, NULL, NULL, 5)).error.code, 'INVALID_ARGUMENT', 'terms are looked at');
 SELECT row_eq('SELECT (r).rows, (r).next, (r).error FROM (SELECT pg_temp.page(''leader'', NULL, ''~'', NULL, NULL, 5) AS r OFFSET 0) x',
     ROW(NULL::api.event[], NULL::text, NULL::api.error), 'behind the last there is nothing');
