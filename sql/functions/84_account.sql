@@ -290,6 +290,9 @@ DECLARE
         SELECT FROM registry.change c WHERE c.grp = nullif(current_setting('qipan.grp', true), '')::bigint AND c.ord = p_place);
 BEGIN
     SELECT * INTO a FROM registry.account x WHERE x.id = p_target;
+    IF NOT wrote THEN -- a role of another day: the journal will tell when it turns
+        PERFORM registry.audit_put(p_account, p_op, 'OK', a.object, a.office, jsonb_build_object('role', m.id));
+    END IF;
     PERFORM registry.keep(p_account, p_request, p_digest, p_op, CASE WHEN wrote THEN p_place END, 'OK', a.object, a.version,
                           p_reason, NULL, jsonb_build_object('id', m.id));
     r.role := registry.role_row(m);

@@ -44,6 +44,9 @@ BEGIN
     SELECT a.id, a.code, a.office, a.object, array_to_string(a.grants, ',') INTO account, name, office, object, grants
     FROM registry.certificate c JOIN registry.account a ON a.id = c.account AND a.enabled
     WHERE c.identity = p_identity AND c.enabled;
+    IF account IS NOT NULL AND p_peer IS NOT NULL THEN -- those who don't get in are counted by the daemon
+        PERFORM registry.audit_put(account, 'sign_in', 'OK', object, office, jsonb_build_object('peer', p_peer, 'identity', p_identity));
+    END IF;
 END $$;
 
 -- First in a group: whoever changes rights takes the other form, so that no edit follows the loss of its right. Whoever takes

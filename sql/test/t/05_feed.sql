@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(77);
+SELECT plan(79);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
 SELECT is((SELECT account FROM api.sign_in('qipan:person:chengguan', NULL)), pg_temp.acc('chengguan'), 'sign in');
+SELECT is((SELECT account FROM api.sign_in('qipan:person:chengguan', '10.0.0.1')), pg_temp.acc('chengguan'), 'from somewhere');
+SELECT row_eq($$ SELECT actor, op, status, peer FROM registry.audit ORDER BY no DESC LIMIT 1 $$,
+    ROW('chengguan'::text, 'sign_in'::text, 'OK'::text, '10.0.0.1'::text), 'which has its row');
 SELECT is((SELECT account FROM api.sign_in('qipan:person:chenggua', NULL)), NULL, 'exact match only');
 SELECT is((SELECT account FROM api.sign_in('qipan:person:%', NULL)), NULL, 'no patterns');
 UPDATE registry.certificate SET enabled = false WHERE identity = 'qipan:machine:sensor';
