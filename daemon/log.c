@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log.h"
 
+#include "utf8.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,21 +46,6 @@ bool log_level_parse(const char *name, enum log_level *ret_level)
     return false;
 }
 
-/* Control characters would let a peer forge lines or drive the terminal. Bytes from 0x80 stay: they are UTF-8 text
- * that was checked before, and 0x80-0x9f as characters only come as two bytes, 0xc2 first. */
-static size_t escape(const char *in, char *to, size_t size)
-{
-    size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)in; *p && n + 5 < size; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-        if (*p < 0x20 || *p == 0x7f || c1)
-            n += (size_t)snprintf(to + n, size - n, "\\x%02x", c1 ? *++p : *p);
-        else
-            to[n++] = (char)*p;
-    }
-    return n;
-}
-
 static size_t stamp(char *to, size_t size, enum log_level level)
 {
     struct timespec now;
@@ -80,10 +67,10 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
     va_end(args);
 
     size_t n = stamp(line, sizeof line, level);
-    n += escape(subject, line + n, 200);
+    n += utf8_show(line + n, 200, subject);
     line[n++] = ':';
     line[n++] = ' ';
-    n += escape(raw, line + n, sizeof line - n - 1);
+    n += utf8_show(line + n, sizeof line - n - 1, raw);
     line[n++] = '\n';
     ssize_t ignored = write(out, line, n); /* a full log disk must not stop the registry */
     (void)ignored;

@@ -4,6 +4,7 @@
 #include "failpoint.h"
 #include "listen.h"
 #include "log.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -273,7 +274,9 @@ static const char *harden(void)
 
 static int complain(const char *why)
 {
-    fprintf(stderr, "qipand: %s\n", why);
+    char shown[1024];
+    utf8_show(shown, sizeof shown, why);
+    fprintf(stderr, "qipand: %s\n", shown);
     return EXIT_FAILURE;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "utf8.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define MARKS_IN_A_ROW 32
 
 /* Length of the well-formed sequence at s, or 0. The table is that of the Unicode standard (3-7): only the second
@@ -60,19 +63,76 @@ uint32_t utf8_next(const uint8_t **s, const uint8_t *end)
     return c;
 }
 
+struct range {
+    uint32_t first, last;
+};
+
+static bool within(const struct range *ranges, size_t n, uint32_t c)
+{
+    for (size_t i = 0; i < n; i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return false;
+}
+
 bool utf8_forbidden(uint32_t c)
 {
-    if (c < 0x20)
-        return c != '\t' && c != '\n';
-    if (c < 0x7f)
-        return false;
-    if (c <= 0x9f)
-        return true;
-    if (c == 0x61c || c == 0x200e || c == 0x200f || c == 0x2028 || c == 0x2029 || c == 0xfeff)
-        return true;
-    if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-        return true;
-    return (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
+    static const struct range ranges[] = {
+        {0x00, 0x08},       {0x0b, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},   {0x200e, 0x200f},
+        {0x2028, 0x202e},   {0x2066, 0x206f},    {0xfdd0, 0xfdef}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+        {0xe0000, 0xe007f}, {0xf0000, 0x10ffff}, /* tags; the large private planes */
+    };
+
+    return within(ranges, sizeof(ranges) / sizeof(*ranges), c) || (c & 0xfffe) == 0xfffe;
+}
+
+bool utf8_unseen(uint32_t c)
+{
+    static const struct range ranges[] = {{0xad, 0xad},     {0x34f, 0x34f},    {0x115f, 0x1160},
+                                          {0x17b4, 0x17b5}, {0x180b, 0x180f},  {0x200b, 0x200d},
+                                          {0x2060, 0x2065}, {0x3164, 0x3164},  {0xffa0, 0xffa0},
+                                          {0xfff0, 0xfff8}, {0xe0080, 0xe00ff}};
+
+    return within(ranges, sizeof(ranges) / sizeof(*ranges), c);
+}
+
+bool utf8_is_safe(uint32_t c)
+{
+    return c >= 0x20 && !utf8_forbidden(c) && !utf8_unseen(c);
+}
+
+size_t utf8_show_one(const uint8_t **s, const uint8_t *end, char out[UTF8_SHOWN])
+{
+    size_t n = utf8_sequence(*s, end);
+    const uint8_t *from = *s;
+    uint32_t c;
+
+    if (!n)
+        return (size_t)snprintf(out, UTF8_SHOWN, "\\x%02x", (unsigned)*(*s)++);
+    c = utf8_next(s, end);
+    if (!utf8_is_safe(c))
+        return (size_t)snprintf(out, UTF8_SHOWN, "\\u{%X}", (unsigned)c);
+    memcpy(out, from, n);
+    return n;
+}
+
+size_t utf8_show(char *out, size_t size, const char *text)
+{
+    const uint8_t *s = (const uint8_t *)text, *end = s + strlen(text);
+    size_t used = 0;
+
+    while (s < end) {
+        char one[UTF8_SHOWN];
+        size_t n = utf8_show_one(&s, end, one);
+
+        if (used + n >= size)
+            break;
+        memcpy(out + used, one, n);
+        used += n;
+    }
+    if (size)
+        out[used] = '\0';
+    return used;
 }
 
 static bool utf8_mark(uint32_t c)

@@ -95,10 +95,11 @@ static bool clean(const char *s)
 static void characters_that_lie(void **state)
 {
     static const char *const bad[] = {
-        "a\x01",  "\r",     "\x1b[2J",    "\x7f",       "\xc2\x80",    "\xc2\x9f", /* C1 */
-        "\u2028", "\u2029", "\u200e",     "\u200f",     "\u202a",      "\u202e",
-        "\u2066", "\u2069", "\u061c",     "\ufeff",     "\ufffe",      "\uffff",
-        "\ufdd0", "\ufdef", "\U0001fffe", "\U0010ffff", "\xed\xa0\x80"};
+        "a\x01",  "\r",         "\x1b[2J",    "\x7f",       "\xc2\x80",     "\xc2\x9f", /* C1 */
+        "\u2028", "\u2029",     "\u200e",     "\u200f",     "\u202a",       "\u202e",
+        "\u2066", "\u2069",     "\u061c",     "\ufeff",     "\ufffe",       "\uffff",
+        "\ufdd0", "\ufdef",     "\U0001fffe", "\U0010ffff", "\xed\xa0\x80", "\u206a",
+        "\ufff9", "\U000e0001", "\U000e0041", "\U000f0000", "\U00100000"};
     static const char *const good[] = {"",
                                        "\t\n",
                                        "~",
@@ -106,8 +107,8 @@ static void characters_that_lie(void **state)
                                        "\u200b",
                                        "\u2027",
                                        "\u202f",
-                                       "\u2065",
-                                       "\u206a",
+                                       "\ue1da",       /* private, as GB18030 files have it */
+                                       "葛\U000e0100", /* a variant of a character */
                                        "\ufdcf",
                                        "\ufdf0",
                                        "\ufffd",
@@ -141,13 +142,55 @@ static void towers_of_marks(void **state)
     assert_true(clean(s));
 }
 
+/* The text as people get it; room one byte short of `size` cuts before a character, never in it. */
+static const char *shown(const char *text, size_t size)
+{
+    static char out[400];
+
+    size_t n = utf8_show(out, size, text);
+
+    assert_int_equal(n, strlen(out));
+    assert_true(strlen(out) < size);
+    return out;
+}
+
+static void shown_to_people(void **state)
+{
+    (void)state;
+    assert_string_equal(shown("棋盘 plain = +1", 400), "棋盘 plain = +1");
+    assert_string_equal(shown("a\x1b]0;x\x07 b\r\n\t\x7f", 400),
+                        "a\\u{1B}]0;x\\u{7} b\\u{D}\\u{A}\\u{9}\\u{7F}");
+    assert_string_equal(shown("\xc2\x9b\u202e\u200b\U000e0041\u2066", 400),
+                        "\\u{9B}\\u{202E}\\u{200B}\\u{E0041}\\u{2066}");
+    assert_string_equal(shown("x\x9b\xe6\xa3", 400), "x\\x9b\\xe6\\xa3"); /* no UTF-8 */
+    assert_string_equal(shown("ab棋", 5), "ab");
+    assert_string_equal(shown("ab棋", 6), "ab棋");
+    assert_string_equal(shown("a\u202e", 9), "a");
+    assert_string_equal(shown("", 1), "");
+}
+
+/* Whatever is shown is clean, and none of its characters needs to be shown again. */
+static void shown_is_safe(void **state)
+{
+    (void)state;
+    for (uint32_t c = 1; c < 0x1fffff; c++) {
+        uint8_t bytes[5];
+        char out[5 * UTF8_SHOWN], again[5 * UTF8_SHOWN];
+
+        bytes[encode(c, bytes)] = '\0';
+        utf8_show(out, sizeof(out), (const char *)bytes);
+        utf8_show(again, sizeof(again), out);
+        if (!clean(out) || strpbrk(out, "\t\n") || strcmp(out, again) != 0)
+            fail_msg("U+%04X", c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_point),
-        cmocka_unit_test(broken_sequences),
-        cmocka_unit_test(characters_that_lie),
-        cmocka_unit_test(towers_of_marks),
+        cmocka_unit_test(every_code_point),    cmocka_unit_test(broken_sequences),
+        cmocka_unit_test(characters_that_lie), cmocka_unit_test(towers_of_marks),
+        cmocka_unit_test(shown_to_people),     cmocka_unit_test(shown_is_safe),
     };
 
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
