@@ -211,7 +211,7 @@ Qipan__Error *call_error_copy(struct arena *arena, const Qipan__Error *error, co
     if (!bytes)
         return NULL;
     qipan__error__pack(error, bytes);
-    if (msg_unpack(&qipan__error__descriptor, bytes, n, arena, &copy, &fault) != MSG_OK)
+    if (msg_take(&qipan__error__descriptor, bytes, n, arena, &copy, &fault) != MSG_OK)
         return NULL;
     e = (Qipan__Error *)copy;
     if (!e->code)
@@ -265,8 +265,8 @@ void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang,
 
     if (r.memory && reply->error)
         r.reply.error = call_error_copy(&r.memory->arena, reply->error, lang);
-    else if (r.memory && msg_unpack(call->op->reply, reply->payload.data, reply->payload.len,
-                                    &r.memory->arena, &message, &fault) == MSG_OK)
+    else if (r.memory && msg_take(call->op->reply, reply->payload.data, reply->payload.len, &r.memory->arena,
+                                  &message, &fault) == MSG_OK)
         r.reply.message = message;
     else if (r.memory)
         r.reply.error = call_error(&r.memory->arena, "MALFORMED", fault.field, lang);

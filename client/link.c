@@ -195,7 +195,7 @@ static bool unpack_frame(struct link *l, const uint8_t *body, size_t n)
     struct msg_fault fault;
 
     arena_init(&arena, LIMIT_ARENA);
-    if (msg_unpack(&qipan__frame__descriptor, body, n, &arena, &message, &fault) != MSG_OK ||
+    if (msg_take(&qipan__frame__descriptor, body, n, &arena, &message, &fault) != MSG_OK ||
         msg_frame_parts((Qipan__Frame *)message) != 1)
         link_drop(l, "MALFORMED");
     else

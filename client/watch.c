@@ -386,8 +386,8 @@ static bool unpack_begin(const Qipan__Reply *reply, struct cursor *ret)
     bool good;
 
     arena_init(&arena, LIMIT_ARENA);
-    good = msg_unpack(&qipan__watch_reply__descriptor, reply->payload.data, reply->payload.len, &arena,
-                      &message, &fault) == MSG_OK &&
+    good = msg_take(&qipan__watch_reply__descriptor, reply->payload.data, reply->payload.len, &arena,
+                    &message, &fault) == MSG_OK &&
            ((Qipan__WatchReply *)message)->at;
     if (good)
         *ret = cursor_of(((Qipan__WatchReply *)message)->at);

@@ -24,6 +24,7 @@ struct scan_path {
 
 struct scan {
     unsigned elements, unknown; /* seen in the whole frame */
+    bool taken;                 /* text need only be UTF-8 */
     bool bad_text;              /* the first one is in fault */
     struct msg_fault *fault;
 };
@@ -117,7 +118,7 @@ static size_t fault_name(char *out, size_t size, const struct scan_path *path)
 /* Goes on after the first bad text: whether the rest is a message decides what becomes of the connection. */
 static void scan_text(struct scan *s, struct span text, const struct scan_path *path)
 {
-    if (s->bad_text || utf8_clean(text.p, (size_t)(text.end - text.p)))
+    if (s->bad_text || (s->taken ? utf8_valid : utf8_clean)(text.p, (size_t)(text.end - text.p)))
         return;
     s->bad_text = true;
     fault_name(s->fault->field, sizeof(s->fault->field), path);
@@ -182,11 +183,10 @@ const char *msg_code(enum msg_result result)
     return codes[result];
 }
 
-enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
-                         struct msg_fault *ret_fault)
+static enum msg_result scan(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                            bool taken, struct msg_fault *fault)
 {
-    struct msg_fault unused;
-    struct scan s = {.fault = ret_fault ? ret_fault : &unused};
+    struct scan s = {.fault = fault, .taken = taken};
 
     s.fault->field[0] = '\0';
     if (n && !scan_message(&s, desc, (struct span){bytes, bytes + n}, NULL, 0)) {
@@ -196,10 +196,20 @@ enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *
     return s.bad_text ? MSG_INVALID_TEXT : MSG_OK;
 }
 
-enum msg_result msg_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
-                           struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault)
+enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                         struct msg_fault *ret_fault)
 {
-    enum msg_result result = msg_scan(desc, bytes, n, ret_fault);
+    struct msg_fault unused;
+
+    return scan(desc, bytes, n, false, ret_fault ? ret_fault : &unused);
+}
+
+static enum msg_result unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                              bool taken, struct arena *arena, ProtobufCMessage **ret_message,
+                              struct msg_fault *ret_fault)
+{
+    struct msg_fault unused;
+    enum msg_result result = scan(desc, bytes, n, taken, ret_fault ? ret_fault : &unused);
 
     *ret_message = NULL;
     if (result != MSG_OK)
@@ -207,6 +217,18 @@ enum msg_result msg_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t
     /* The scan is stricter than the decoder (a fuzzer compares them): only memory is left to fail. */
     *ret_message = protobuf_c_message_unpack(desc, &arena->allocator, n, bytes);
     return *ret_message ? MSG_OK : MSG_NO_MEMORY;
+}
+
+enum msg_result msg_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                           struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault)
+{
+    return unpack(desc, bytes, n, false, arena, ret_message, ret_fault);
+}
+
+enum msg_result msg_take(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                         struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault)
+{
+    return unpack(desc, bytes, n, true, arena, ret_message, ret_fault);
 }
 
 /* ---------------------------------------------------------------- frames */

@@ -31,6 +31,12 @@ enum msg_result msg_scan(const ProtobufCMessageDescriptor *desc, const uint8_t *
 enum msg_result msg_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
                            struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault);
 
+/* The same for what a daemon says: text must be UTF-8 without NUL, but may hold what no field may. A registry that was
+ * written to by hand, or under older rules, holds such text, and one row of it must not end everybody's feed. Who prints
+ * it does so through utf8_show(). */
+enum msg_result msg_take(const ProtobufCMessageDescriptor *desc, const uint8_t *bytes, size_t n,
+                         struct arena *arena, ProtobufCMessage **ret_message, struct msg_fault *ret_fault);
+
 /* Appends header and packed frame. False when it is over LIMIT_FRAME or the queue is full; nothing is appended then. */
 bool msg_put_frame(struct buf *out, const Qipan__Frame *frame);
 

@@ -370,7 +370,8 @@ BAD_TEXT = {
     "not UTF-8": b"\xff\xfe", "overlong": b"\xc0\x80", "surrogate": b"\xed\xa0\x80", "cut": "光伏".encode()[:4],
     "NUL": b"a\0b", "escape": b"\x1b[31m", "C1": "\u0085".encode(), "right-to-left": "\u202e".encode(),
     "line separator": "\u2028".encode(), "BOM": "\ufeff".encode(), "noncharacter": "\uffff".encode(),
-    "a tower": ("e" + "\u0301" * 33).encode(),
+    "a tower": ("e" + "\u0301" * 33).encode(), "a million marks, as far as they fit": ("e" + "\u0301" * 20000).encode(),
+    "GB18030": "光伏".encode("gb18030"), "private plane": "\U000f0000".encode(), "tag": "\U000e0041".encode(),
 }
 
 
