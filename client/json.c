@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include "arena.h"
+#include "utf8.h"
 #include "value.h"
 
 #include <inttypes.h>
@@ -145,12 +146,50 @@ json_t *json_of_message(const ProtobufCMessage *m)
     return object;
 }
 
+/* \uXXXX, twice above U+FFFF. */
+static char *put_escaped(char *at, uint32_t c)
+{
+    if (c < 0x10000)
+        return at + sprintf(at, "\\u%04X", (unsigned)c);
+    c -= 0x10000;
+    return at + sprintf(at, "\\u%04X\\u%04X", 0xd800u + (unsigned)(c >> 10), 0xdc00u + (unsigned)(c & 0x3ff));
+}
+
+/* The same JSON, with what may not reach a terminal written in ASCII: such characters stand in strings only. Takes text. */
+static char *escape_unsafe(char *text)
+{
+    const uint8_t *s = (const uint8_t *)text, *end = s + strlen(text);
+    size_t unsafe = 0;
+    char *out, *at;
+
+    while (s < end)
+        unsafe += !utf8_is_safe(utf8_next(&s, end));
+    if (!unsafe)
+        return text;
+    at = out = malloc(strlen(text) + unsafe * strlen("\\uXXXX\\uXXXX") + 1);
+    for (s = (const uint8_t *)text; out && s < end;) {
+        const uint8_t *from = s;
+        uint32_t c = utf8_next(&s, end);
+
+        if (!utf8_is_safe(c)) {
+            at = put_escaped(at, c);
+            continue;
+        }
+        memcpy(at, from, (size_t)(s - from));
+        at += s - from;
+    }
+    if (out)
+        *at = '\0';
+    free(text);
+    return out;
+}
+
 char *json_line(json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
     json_decref(value);
-    return text;
+    return text ? escape_unsafe(text) : NULL;
 }
 
 char *qipan_json(const ProtobufCMessage *message)

@@ -14,7 +14,8 @@ json_t *json_of_field(const ProtobufCMessage *message,
 json_t *json_of_event(const Qipan__Event *event, const char *cursor);
 json_t *json_of_error(const Qipan__Error *error); /* what stands behind "error" */
 
-/* One line without the newline, to be freed; takes the value over. */
+/* One line without the newline, to be freed; takes the value over. Control, direction and unseen characters are written in
+ * ASCII (\u202E): exact for a program, harmless on a terminal. NULL when memory is out. */
 char *json_line(json_t *value);
 
 /* The field a change of an event speaks about; NULL when this version doesn't know it. */

@@ -177,10 +177,11 @@ static void on_notice(const struct qipan_notice *notice, void *arg)
 
 /* ---------------------------------------------------------------- screen */
 
-/* Text cut and padded to a width in columns. */
+/* Text made safe, cut and padded to a width in columns: all that is drawn comes through here. */
 static void cell(int y, int x, int width, const char *text)
 {
-    const uint8_t *s = (const uint8_t *)text, *end = s + strlen(text);
+    char shown[2048];
+    const uint8_t *s = (const uint8_t *)shown, *end = s + utf8_show(shown, sizeof shown, text);
     int used = 0;
 
     while (s < end) {

@@ -20,30 +20,35 @@ static int signal_code(void)
 
 /* ---------------------------------------------------------------- reports */
 
+/* Most texts are: they cost one copy. */
+static bool is_safe(const char *text)
+{
+    const uint8_t *s = (const uint8_t *)text, *end = s + strlen(text);
+
+    if (!utf8_valid(s, (size_t)(end - s)))
+        return false;
+    while (s < end)
+        if (!utf8_is_safe(utf8_next(&s, end)))
+            return false;
+    return true;
+}
+
 const char *cli_safe(struct arena *arena, const char *text)
 {
-    const uint8_t *s = (const uint8_t *)(text ? text : ""), *end = s + strlen((const char *)s);
-    char *out = arena_alloc(arena, (size_t)(end - s) * 10 + 1), *at = out;
+    char *copy = arena_strdup(arena, text ? text : ""), *shown;
+    size_t size;
 
-    if (!out)
+    if (!copy)
         return "";
-    if (!utf8_valid(s, (size_t)(end - s)))
-        return "\xEF\xBF\xBD";
-    while (s < end) {
-        const uint8_t *from = s;
-        uint32_t c = utf8_next(&s, end);
-
-        if (c == '\t' || c == '\n') {
-            *at++ = ' ';
-        } else if (utf8_forbidden(c)) {
-            at += sprintf(at, "\\u{%X}", (unsigned)c);
-        } else {
-            memcpy(at, from, (size_t)(s - from));
-            at += s - from;
-        }
-    }
-    *at = '\0';
-    return out;
+    for (char *at = copy; (at = strpbrk(at, "\t\n"));)
+        *at = ' ';
+    if (is_safe(copy))
+        return copy;
+    size = strlen(copy) * UTF8_SHOWN + 1;
+    shown = arena_alloc(arena, size);
+    if (shown)
+        utf8_show(shown, size, copy);
+    return shown ? shown : "";
 }
 
 static void print_json_error(json_t *error, const char *request)
@@ -84,9 +89,10 @@ static const char *local_time(struct cli *cli, int64_t at)
 static void print_clash(struct cli *cli, const Qipan__Clash *c)
 {
     fprintf(stderr, _("  %s: it was %s; %s set it to %s on %s; yours: %s\n"),
-            c->field ? value_label(c->field, cli->lang) : "?", shown_value(cli, c->field, c->base_value),
-            c->by ? cli_safe(&cli->arena, c->by) : "?", shown_value(cli, c->field, c->theirs),
-            c->has_at ? local_time(cli, c->at) : "?", shown_value(cli, c->field, c->yours));
+            c->field ? cli_safe(&cli->arena, value_label(c->field, cli->lang)) : "?",
+            shown_value(cli, c->field, c->base_value), c->by ? cli_safe(&cli->arena, c->by) : "?",
+            shown_value(cli, c->field, c->theirs), c->has_at ? local_time(cli, c->at) : "?",
+            shown_value(cli, c->field, c->yours));
 }
 
 static void print_allowed(struct cli *cli, const Qipan__Error *e)
@@ -117,7 +123,8 @@ static bool hint_needed(const Qipan__Error *e)
 
 static void print_text_error(struct cli *cli, const Qipan__Error *e, const char *code)
 {
-    fprintf(stderr, "qipan: %s [%s]", cli_safe(&cli->arena, e->message ? e->message : code), code);
+    fprintf(stderr, "qipan: %s [%s]", cli_safe(&cli->arena, e->message ? e->message : code),
+            cli_safe(&cli->arena, code));
     if (e->field && *e->field)
         fprintf(stderr, " %s", cli_safe(&cli->arena, e->field));
     fputc('\n', stderr);
@@ -239,14 +246,15 @@ int cli_unknown(struct cli *cli, const char *what, const char *word, const char 
 
 void cli_warn(const char *format, ...)
 {
+    char text[1024], shown[4096];
     va_list args;
 
-    fflush(stdout);
     va_start(args, format);
-    fputs("qipan: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    utf8_show(shown, sizeof shown, text);
+    fflush(stdout);
+    fprintf(stderr, "qipan: %s\n", shown);
 }
 
 int cli_flush(struct cli *cli)

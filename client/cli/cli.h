@@ -87,8 +87,8 @@ static inline bool cli_json(const struct cli *cli)
     return cli->output == OUT_JSON || cli->output == OUT_JSONL;
 }
 
-/* Text from outside made fit for a terminal: C0 (but tab and newline become spaces), C1, DEL and direction controls are
- * shown as \u{…}. Always in the arena; `text` may be NULL. */
+/* Text from outside made fit for a terminal by utf8_show(), the gate; tab and newline become spaces. Whatever the registry,
+ * a daemon, a file or its name says goes through here before it is printed. Always in the arena; `text` may be NULL. */
 const char *cli_safe(struct arena *arena, const char *text);
 
 /* Flushes stdout; 0, or an exit code: 1 when it can't be written, silent when the reader is gone. */

@@ -2,6 +2,7 @@
 /* qipan import: a file of rows becomes a batch in the registry; the registry judges it, and on --commit writes it. */
 #include "cli.h"
 #include "chunk.h"
+#include "json.h"
 #include "limits.h"
 #include "mapping.h"
 #include "sheet.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,7 +348,7 @@ static int open_batch(struct import *im)
     m.has_file_sha256 = m.has_profile_sha256 = m.has_rows = 1;
     m.file_sha256 = (ProtobufCBinaryData){sizeof(im->sha), im->sha};
     m.profile_sha256 = (ProtobufCBinaryData){sizeof(im->profile_sha), im->profile_sha};
-    m.file_name = (char *)(uintptr_t)base_name(im->file);
+    m.file_name = (char *)(uintptr_t)cli_safe(&im->cli->arena, base_name(im->file));
     m.source = (char *)(uintptr_t)source;
     m.profile = im->profile_name;
     m.rows = im->rows;
@@ -542,7 +542,7 @@ static int show_rejected(struct import *im, const Qipan__Verdict *v, void *arg)
     if (column)
         printf(" · %s", cli_safe(&a, column));
     else if (v->field)
-        printf(" · %s", value_label(v->field, im->cli->lang));
+        printf(" · %s", cli_safe(&a, value_label(v->field, im->cli->lang)));
     if (v->text && *v->text)
         printf(" · %s", cli_safe(&a, v->text));
     printf(": %s [%s]\n", cli_safe(&a, v->message), v->code ? cli_safe(&a, v->code) : "INVALID_ARGUMENT");
@@ -552,22 +552,26 @@ static int show_rejected(struct import *im, const Qipan__Verdict *v, void *arg)
 
 static int show_change(struct import *im, const Qipan__Verdict *v, void *arg)
 {
+    struct arena a;
+
     (void)arg;
+    arena_init(&a, 65536);
     printf(_("row %d"), (int)v->row);
-    printf(" · %s ·", v->no ? v->no : "");
+    printf(" · %s ·", cli_safe(&a, v->no));
     for (size_t i = 0; i < v->n_changed; i++)
-        printf(" %s", value_label(v->changed[i], im->cli->lang));
+        printf(" %s", cli_safe(&a, value_label(v->changed[i], im->cli->lang)));
     putchar('\n');
+    arena_free(&a);
     return 0;
 }
 
 static int write_line(struct import *im, const Qipan__Verdict *v, void *arg)
 {
-    json_t *o = verdict_json(im, v);
-    int bad = json_dumpf(o, arg, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *line = json_line(verdict_json(im, v));
+    bool bad = !line || fprintf(arg, "%s\n", line) < 0;
 
-    json_decref(o);
-    return bad || fputc('\n', arg) == EOF ? invalid(im, im->report, strerror(errno)) : 0;
+    free(line);
+    return bad ? invalid(im, im->report, strerror(errno)) : 0;
 }
 
 /* Before anything is sent: a name that can't be written is no reason to fail after a commit. */
@@ -607,10 +611,12 @@ static int show_json(struct import *im, bool written)
     }
     if (json_array_size(im->rejects))
         json_object_set(o, "rejections", im->rejects);
-    int bad = json_dumpf(o, stdout, JSON_COMPACT);
-    json_decref(o);
-    putchar('\n');
+    char *line = json_line(o);
+    if (line)
+        puts(line);
     int flushed = cli_flush(im->cli);
+    bool bad = !line;
+    free(line);
     return flushed || !bad ? flushed : EXIT_DIFFERENT;
 }
 
@@ -620,8 +626,9 @@ static int show_text(struct import *im, bool written)
 
     printf(
         _("%s (%s, mapping %s): %d new + %d updated + %d unchanged + %d rejected + %d skipped = %d rows\n"),
-        cli_safe(&im->cli->arena, base_name(im->file)), sheet_encoding(im->sheet), im->profile_name,
-        (int)c->added, (int)c->updated, (int)c->unchanged, (int)c->rejected, (int)c->skipped, (int)c->rows);
+        cli_safe(&im->cli->arena, base_name(im->file)), cli_safe(&im->cli->arena, sheet_encoding(im->sheet)),
+        cli_safe(&im->cli->arena, im->profile_name), (int)c->added, (int)c->updated, (int)c->unchanged,
+        (int)c->rejected, (int)c->skipped, (int)c->rows);
     if (written && c->rev)
         printf(_("written as revision %" PRId64 "\n"), c->rev);
     else if (written)

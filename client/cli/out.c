@@ -122,16 +122,6 @@ static const char *canonical(struct cli *cli, const ProtobufCMessage *row, const
     return text ? text : "";
 }
 
-static void tsv_write_cell(FILE *to, const char *text, bool first)
-{
-    if (!first)
-        fputc('\t', to);
-    if (csv_runs(text))
-        fputc('\'', to);
-    for (; *text; text++)
-        fputc(strchr("\t\r\n", *text) ? ' ' : *text, to);
-}
-
 static void print_cells(struct out *o, const ProtobufCMessage *row)
 {
     for (size_t i = 0; i < o->n_columns; i++) {

@@ -6,11 +6,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Would a spreadsheet run it, or would an import take a ' away? Then export puts a ' before it. */
+/* Would a spreadsheet run it (= + - @ tab line end, also in full width, also behind blanks and quotes), or would an import
+ * take a ' away? Then export puts a ' before it. */
 bool csv_runs(const char *text);
 
-/* The cell, quoted where needed, with a comma before it unless it is the row's first. NULL is an empty one. */
+/* The cell, quoted where needed, with a comma before it unless it is the row's first. NULL is an empty one. Characters that
+ * no field may hold are shown as \u{…}. */
 void csv_write_cell(FILE *to, const char *text, bool first);
+
+/* The same for a row that programs split at tabs: no quotes, a tab or line end in the text becomes a space. */
+void tsv_write_cell(FILE *to, const char *text, bool first);
 
 /* The opposite: without the ' that csv_write_cell() put there. */
 const char *csv_rearm(const char *cell);
