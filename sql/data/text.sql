@@ -96,6 +96,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('import.none', '没有找到导入批次 $1', 'there is no import $1'),
     ('import.chunk', '此时应发送第 $1 块', 'chunk $1 is expected now'),
     ('import.rows', '行数须在 1 到 $1 之间', 'the number of rows must be from 1 to $1'),
+    ('import.path', '文件名不能是路径', 'the name of the file may not be a path'),
     ('import.names', '文件名、来源或映射名过长', 'the name of file, source or mapping is too long'),
     ('import.twice', '同一行号出现了两次', 'a row number came twice'),
     ('import.incomplete', '已收到 $1 行,共 $2 行:上传尚未完成', '$1 of $2 rows have arrived: the upload is not complete'),

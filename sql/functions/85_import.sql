@@ -57,6 +57,8 @@ BEGIN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '200000');
     ELSIF length(import_open.source) > 100 OR length(import_open.profile) > 200 OR length(import_open.file_name) > 300 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'source', 'import.names');
+    ELSIF import_open.file_name ~ '/' OR import_open.file_name IN ('.', '..') THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'file_name', 'import.path');
     END IF;
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
