@@ -114,6 +114,7 @@ int cli_subcommand(struct cli *cli, int argc, char **argv, const char *const *wo
 
 /* Commands: argv[0] is the command's first word ("import", "project"), argv[argc] is NULL. They return the exit code. */
 int cmd_account(struct cli *cli, int argc, char **argv);
+int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_board(struct cli *cli, int argc, char **argv);
 int cmd_due(struct cli *cli, int argc, char **argv);
 int cmd_enterprise(struct cli *cli, int argc, char **argv);

@@ -121,6 +121,7 @@ static int write_pages(struct export *x, const struct filter *filter)
     m.terms = filter->terms;
     m.n_terms = filter->n_terms;
     m.sort = (char *)(uintptr_t)(x->sort ? x->sort : "no");
+    m.has_export = m.export = 1;
     m.has_limit = 1;
     m.limit = LIMIT_PAGE_ROWS;
     do {

@@ -121,6 +121,15 @@ const struct command help_commands[] = {
         "have taken note of\n"
         "a revision, or of one object in it; \"list\" who has and who hasn't.\n"),
      "qipan receipt show 5f0c2a9e11d3b870-1\nqipan receipt sign 10542\n"},
+    {"audit", cmd_audit,
+     "qipan audit list [--person CODE] [--project ID] [--office OFFICE] [--since TIME] [--until TIME]\n",
+     N_("who changed, read or tried what; for the audit administrator"),
+     N_("Changes of the registry and the rows beside them (sign-ins, refusals, exports, reads of contact "
+        "data) "
+        "in one order of\n"
+        "time, oldest first. TIME is 2026-12-01 or '2026-12-01 09:30'. Reading the audit is audited too.\n"),
+     "qipan audit list --person li.xiaomu --since 2026-12-01\nqipan audit list --project 2026-0042 -o "
+     "jsonl\n"},
     {"whoami", cmd_whoami, "qipan whoami\n", N_("your account, office and rights"), NULL, "qipan whoami\n"},
     {"version", cmd_version, "qipan version\n", N_("version of program and protocol"), NULL,
      "qipan version\n"},

@@ -72,10 +72,10 @@ static void set_lang(const char *lang)
 
 /* Options of single commands that take a value: the word behind them is not looked at. */
 static const char *const with_value[] = {
-    "--base",  "--cursor-file", "--encoding",  "--evidence", "--exec",   "--filter", "--map",
-    "--on",    "--prefix",      "--profile",   "--reason",   "--report", "--search", "--sheet",
-    "--since", "--sort",        "--timeout",   "-n",         "--office", "--source", "--state",
-    "--from",  "--until",       "--deputy-of", NULL};
+    "--base",  "--cursor-file", "--encoding",  "--evidence", "--exec",    "--filter", "--map",
+    "--on",    "--prefix",      "--profile",   "--reason",   "--report",  "--search", "--sheet",
+    "--since", "--sort",        "--timeout",   "-n",         "--office",  "--source", "--state",
+    "--from",  "--until",       "--deputy-of", "--person",   "--project", NULL};
 
 static bool is_with_value(const char *word)
 {

@@ -31,6 +31,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('may.add', '您的账号不能为“$2”登记项目', 'your account may not register projects for $2'),
     ('may.transfer', '您的账号不能把项目转给“$2”', 'your account may not hand the project to $2'),
     ('may.transfer.hint', '更换责任单位由招商局办理', 'the promotion office changes the owner'),
+    ('may.audit', '只有审计管理员可以查看审计记录', 'the audit is for the audit administrator'),
     ('may.import', '您的账号不能为该单位导入数据', 'your account may not import for this office'),
     ('request.form', '请求编号缺失或不合规', 'the request id is missing or malformed'),
     ('request.form.hint', '1 至 64 个字符:字母、数字和 . _ : -', '1 to 64 characters: letters, digits and . _ : -'),

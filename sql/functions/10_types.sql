@@ -30,6 +30,11 @@ CREATE TYPE api.signature AS (account text, person text, office text, signed_at 
 CREATE TYPE api.receipt_list_reply AS (error api.error, rows api.signature[], next text, signed_count int, missing_count int);
 
 CREATE TYPE api.rights_turn_reply AS (error api.error, turned int, rev bigint);
+CREATE TYPE api.audit_row AS (
+    no bigint, done_at timestamptz, actor text, office text, op text, status text, object text, rev bigint, version bigint,
+    request text, reason text, peer text, detail text, closing bigint
+);
+CREATE TYPE api.audit_list_reply AS (error api.error, rows api.audit_row[], next text);
 
 CREATE TYPE api.due_fire_reply AS (error api.error, fired int, rev bigint, next_ms bigint);
 

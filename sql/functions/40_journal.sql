@@ -100,6 +100,34 @@ CREATE FUNCTION registry.change_bytes(c registry.change) RETURNS int LANGUAGE sq
     SELECT octet_length(c.fields::text) + octet_length(c.image::text) + 400
 $$;
 
+-- What the digest of a transaction speaks of (see 46_audit.sql for the form).
+CREATE FUNCTION registry.micros(p_at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (extract(epoch FROM p_at) * 1000000)::bigint
+$$;
+
+CREATE FUNCTION registry.sm3(p_text text) RETURNS bytea LANGUAGE sql STABLE AS $$
+    SELECT crypto.digest(convert_to(p_text, 'UTF8'), 'sm3')
+$$;
+
+CREATE FUNCTION registry.entry_text(e registry.entry) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT ROW(e.account, e.request, e.ord, e.actor, e.office, e.op, e.status, e.object, e.version, e.reason, e.batch,
+               registry.micros(e.at), encode(e.digest, 'hex'), e.reply)::text
+$$;
+
+CREATE FUNCTION registry.change_text(c registry.change) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT ROW(c.idx, c.ord, c.kind, c.object, c.version, c.fields, c.image, c.audience, c.audience_old)::text
+$$;
+
+-- SM3 over the SM3s of its entries and of each 256 of its changes.
+CREATE FUNCTION registry.content_digest(p_grp bigint) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN crypto.digest((SELECT registry.sm3(string_agg(registry.entry_text(e), E'\n' ORDER BY e.ord))
+                          FROM registry.entry e WHERE e.grp = p_grp)
+        || coalesce((SELECT string_agg(registry.sm3(x.part), '' ORDER BY x.n)
+                     FROM (SELECT c.idx / 256 AS n, string_agg(registry.change_text(c), E'\n' ORDER BY c.idx) AS part
+                           FROM registry.change c WHERE c.grp = p_grp GROUP BY c.idx / 256) x), ''), 'sm3');
+END $$;
+
 -- Last act of a transaction: draws its revision. Late, so that revision order is version order.
 CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
@@ -113,11 +141,11 @@ BEGIN
         RETURN NULL;
     END IF;
     e := registry.epoch_checked();
-    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at)
+    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest)
     VALUES (NEW.grp, e, t, 'commit', n,
             CASE WHEN n > 256 THEN 0 ELSE (SELECT coalesce(sum(registry.change_bytes(c)), 0)
                                            FROM registry.change c WHERE c.grp = NEW.grp) END,
-            registry.now() + (clock_timestamp() - now()))
+            registry.now() + (clock_timestamp() - now()), registry.content_digest(NEW.grp))
     RETURNING rev INTO r;
     PERFORM set_config('qipan.sealed', r || ' ' || t || ' ' || e, true);
     RETURN NULL;

@@ -64,18 +64,24 @@ END $$;
 
 -- ---------------------------------------------------------------- receipts
 
--- Keeps what became of a request; its grp and ord make it an entry of the journal.
+-- Keeps what became of a request; its grp and ord make it an entry of the journal, else it has a row in the audit.
 CREATE FUNCTION registry.keep(p_account int, p_request text, p_digest bytea, p_op text, p_ord int, p_status text,
     p_object text, p_version bigint, p_reason text, p_batch text, p_reply jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    e registry.entry;
 BEGIN
     INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, batch,
                                 at, digest, reply)
     SELECT p_account, p_request, CASE WHEN p_ord IS NOT NULL THEN current_setting('qipan.grp')::bigint END, p_ord,
         a.code, a.office, p_op, p_status, p_object, p_version, p_reason, p_batch, registry.now(), p_digest, p_reply
-    FROM registry.account a WHERE a.id = p_account;
+    FROM registry.account a WHERE a.id = p_account
+    RETURNING * INTO e;
     IF p_ord IS NOT NULL THEN
         PERFORM set_config('qipan.ord', p_ord::text, true);
+    ELSE
+        PERFORM registry.audit_put(p_account, p_op, p_status, p_object, NULL, jsonb_build_object('request', p_request,
+            'field', p_reply ->> 'field', 'entry', encode(registry.sm3(registry.entry_text(e)), 'hex')));
     END IF;
 END $$;
 
@@ -91,6 +97,15 @@ END $$;
 CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
     p_reason text, p_error api.error) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+    -- an entry lasts longer than a contact may
+    IF p_error.field IN ('contact_name', 'contact_phone') THEN
+        p_error.message := NULL;
+        p_error.base_value := NULL;
+        p_error.theirs := NULL;
+        p_error.yours := NULL;
+    END IF;
+    p_error.fields := (SELECT array_agg(CASE WHEN f.field IN ('contact_name', 'contact_phone')
+        THEN ROW(f.field, NULL, NULL, NULL, f."by", f.at)::api.clash ELSE f END) FROM unnest(p_error.fields) f);
     PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, p_error.code, p_object, NULL, left(p_reason, 500),
                           NULL, jsonb_strip_nulls(to_jsonb(p_error)));
 END $$;
@@ -543,6 +558,7 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
     ELSE
         r.project := registry.project_shown(p_account, p);
+        PERFORM registry.audit_shown(p_account, 'project_show', false, p.id, p.office, ARRAY[r.project], NULL);
     END IF;
     RETURN r;
 END $$;

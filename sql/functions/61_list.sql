@@ -114,7 +114,8 @@ CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STA
     SELECT octet_length(r::text) + 120
 $$;
 
-CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int)
+CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int,
+    export boolean)
 RETURNS api.project_list_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = ''
 SET enable_seqscan = on AS $$
@@ -212,5 +213,7 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
         INTO r.total USING grants;
     END IF;
+    PERFORM registry.audit_shown(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, r.rows,
+        jsonb_build_object('terms', terms, 'search', left(search, 100), 'from', place ->> 'i'));
     RETURN r;
 END $$;

@@ -493,6 +493,8 @@ DECLARE
     few boolean;
     horizon text;
     x record;
+    with_contacts int := 0; -- projects shown
+    restricted int := 0;
 BEGIN
     IF grants = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -531,7 +533,15 @@ BEGIN
         found_rows[n] := ROW(registry.event_type(x.kind, x.version, '{}'), x.rev, x.tag, NULL, NULL, NULL, x.kind, x.id, x.version,
             CASE WHEN x.vals IS NULL THEN 'leave' ELSE 'enter' END, x.actor, x.office, NULL, NULL, NULL, x.at, NULL, x.vals,
             x.epoch, NULL, NULL, NULL)::api.event;
+        IF x.kind = 'project' THEN
+            with_contacts := with_contacts + CASE WHEN EXISTS (SELECT FROM unnest(x.vals) v WHERE v.number IN (44, 45)) THEN 1 ELSE 0 END;
+            restricted := restricted + CASE WHEN EXISTS (SELECT FROM unnest(x.vals) v WHERE v.number = 46) THEN 1 ELSE 0 END;
+        END IF;
     END LOOP;
+    IF with_contacts + restricted > 0 THEN
+        PERFORM registry.audit_put(p_account, 'snapshot_page', 'OK', NULL, NULL,
+            jsonb_build_object('rows', n, 'contacts', with_contacts, 'restricted', restricted, 'terms', terms, 'from', after));
+    END IF;
     r.rows := found_rows;
     r.next := horizon;
     RETURN r;

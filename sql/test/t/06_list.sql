@@ -11,7 +11,7 @@ SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"果蔬加工","office":"list","stage":"exited","industry":"C13","amount_total":100000000,"land_mu":"20.5","jobs":50}')) v(s) \g /dev/null
 CREATE FUNCTION pg_temp.list(terms jsonb, search text, sort text, after text, n int) RETURNS api.project_list_reply LANGUAGE sql AS $$
     SELECT api.project_list(pg_temp.acc('dongshan'), 'en',
-        coalesce(terms, '[]') || '[{"field":"office","op":"=","values":["list"]}]', search, sort, after, n) $$;
+        coalesce(terms, '[]') || '[{"field":"office","op":"=","values":["list"]}]', search, sort, after, n, NULL) $$;
 CREATE FUNCTION pg_temp.names(terms text, search text DEFAULT NULL, sort text DEFAULT 'no') RETURNS text LANGUAGE sql AS $$
     SELECT string_agg((r).name, ' ' ORDER BY n) FROM (
         SELECT l.rows[n] AS r, n FROM pg_temp.list(terms::jsonb, search, sort, NULL, NULL) l, generate_subscripts(l.rows, 1) n) x $$;
