@@ -371,15 +371,35 @@ static bool requests_covered(const struct bind_op *op, const ProtobufCMessageDes
     return true;
 }
 
-/* "SELECT * FROM api.name(p_account => $1, …)": an overload by position could never be called by mistake. */
-static char *statement_sql(const char *name, const struct entry *e, int n)
+/* The parameter of that name as an argument: "$3", in a twin this row's element of it; "NULL" if there is none. */
+static const char *argument(const struct entry *e, int n, const char *name, bool twin, char out[32])
 {
-    char sql[4096];
-    size_t used = (size_t)snprintf(sql, sizeof sql, "SELECT * FROM api.%s(", name);
+    snprintf(out, 32, "NULL");
+    for (int i = 0; i < n; i++)
+        if (strcmp(e[i].name, name) == 0)
+            snprintf(out, 32, twin ? "$%d[q.n]" : "$%d", i + 1);
+    return out;
+}
+
+/* "SELECT … FROM api.name(p_account => $1, …)": an overload by position could never be called by mistake. Whoever is
+ * refused has a row in the audit, in the same statement (api.audit_refused is always true). */
+static char *statement_sql(const char *name, const char *op, const struct entry *e, int n)
+{
+    char sql[4096], account[32], request[32], object[32];
+    bool twin = strcmp(name, op) != 0;
+    const char *error = twin ? "(q.x).error" : "x.error";
+    size_t used = (size_t)snprintf(sql, sizeof sql, "SELECT %s FROM api.%s(",
+                                   twin ? "(q.x).* FROM (SELECT x, row_number() OVER () AS n" : "x.*", name);
     for (int i = 0; i < n; i++)
         used += (size_t)snprintf(sql + used, sizeof sql - used, "%s\"%s\" => $%d", i ? ", " : "", e[i].name,
                                  i + 1);
-    snprintf(sql + used, sizeof sql - used, ")");
+    used += (size_t)snprintf(sql + used, sizeof sql - used, twin ? ") x OFFSET 0) q" : ") x");
+    if (strcmp(argument(e, n, "p_account", twin, account), "NULL") != 0)
+        snprintf(sql + used, sizeof sql - used,
+                 " WHERE CASE WHEN (%s).code IS NULL THEN true"
+                 " ELSE api.audit_refused(%s, '%s', %s, %s, %s) END",
+                 error, account, op, argument(e, n, "p_request", twin, request),
+                 argument(e, n, "id", twin, object), error);
     return strdup(sql);
 }
 
@@ -397,7 +417,7 @@ bool bind_op(const struct bind_catalog *catalog, const char *name, int id,
     const struct entry *params = find(catalog, 'p', name, &n);
     Oid *types = calloc((size_t)n + 1, sizeof *types);
     op->sources = calloc((size_t)n + 1, sizeof *op->sources);
-    op->statement = (struct pg_statement){id, statement_sql(name, params, n), n, types};
+    op->statement = (struct pg_statement){id, statement_sql(name, name, params, n), n, types};
     if (!types || !op->sources || !op->statement.sql)
         return false;
     if (n > PG_PARAMS_MAX || strncmp(returns->type, "api.", 4) != 0 || strcmp(returns->name, "row") != 0) {
@@ -438,7 +458,7 @@ static bool twin_params(const struct bind_catalog *catalog, const char *name, st
     const struct entry *params = find(catalog, 'p', name, &n);
     Oid *types = calloc((size_t)n + 1, sizeof *types);
     twin->statement.types = types;
-    twin->statement.sql = n <= PG_PARAMS_MAX ? statement_sql(name, params, n) : NULL;
+    twin->statement.sql = n <= PG_PARAMS_MAX ? statement_sql(name, op->name, params, n) : NULL;
     if (!types || !twin->statement.sql)
         return false;
     for (int i = 0; i < n_single; i++)
