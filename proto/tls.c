@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RECORD_MOST  (size_t)16384
-#define VERIFY_DEPTH 2 /* certificates between the leaf and the root */
+#define RECORD_MOST (size_t)16384
+#define CHAIN_MOST  (12 * 1024) /* of the peer, on the wire: two P-256 certificates take less than two KiB */
 
 static const unsigned char alpn_wire[] = "\x07" QIPAN_ALPN; /* length, then the name */
 #define ALPN_WIRE_SIZE (sizeof(alpn_wire) - 1)
@@ -21,16 +21,6 @@ static const unsigned char alpn_wire[] = "\x07" QIPAN_ALPN; /* length, then the 
 _Static_assert(sizeof(QIPAN_ALPN) - 1 == 7, "the length byte of alpn_wire");
 
 /* ---------------------------------------------------------------- contexts */
-
-static bool complain(char err[TLS_ERR_SIZE], const char *file, const char *what)
-{
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-
-    snprintf(err, TLS_ERR_SIZE, "%s: %s%s%s", file ? file : "TLS", what, reason ? ": " : "",
-             reason ? reason : "");
-    ERR_clear_error();
-    return false;
-}
 
 /* A key with a password is refused: nobody is there to type it. */
 static int no_password(char *buffer, int size, int writing, void *data)
@@ -64,128 +54,19 @@ static bool load_key(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
     fclose(file);
     good = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
     EVP_PKEY_free(key);
-    return good || complain(err, path, "not the key of the certificate");
-}
-
-/* ---- revocation lists are verified once
- *
- * OpenSSL verifies the signatures of all lists in every handshake: a quarter of its work. Which list is good under
- * which issuer doesn't change while both are loaded, so it is remembered, for lists that speak about all certificates
- * of their issuer (no issuing distribution point). Dates are looked at every time, and so is the list's content. */
-
-#define CRLS_KEPT 8
-
-struct crl_verdicts {
-    struct {
-        X509_CRL *crl;
-        X509 *issuer;
-    } good[CRLS_KEPT];
-    int n;
-};
-
-static X509_STORE_CTX_check_crl_fn check_crl_fully;
-static int verdicts_index = -1;
-
-static void free_verdicts(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
-                          void *pointer)
-{
-    struct crl_verdicts *v = data;
-
-    (void)parent, (void)all, (void)index, (void)number, (void)pointer;
-    for (int i = 0; v && i < v->n; i++) {
-        X509_CRL_free(v->good[i].crl);
-        X509_free(v->good[i].issuer);
-    }
-    free(v);
-}
-
-static bool crl_in_date(const X509_CRL *crl)
-{
-    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
-
-    return X509_cmp_current_time(X509_CRL_get0_lastUpdate(crl)) < 0 && next &&
-           X509_cmp_current_time(next) > 0;
-}
-
-static bool known_good(const struct crl_verdicts *v, const X509_CRL *crl, const X509 *issuer)
-{
-    for (int i = 0; i < v->n; i++)
-        if (v->good[i].crl == crl && v->good[i].issuer == issuer)
-            return true;
-    return false;
-}
-
-static int check_crl_once(X509_STORE_CTX *ctx, X509_CRL *crl)
-{
-    struct crl_verdicts *v = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(ctx), verdicts_index);
-    X509 *issuer = X509_STORE_CTX_get0_current_issuer(ctx);
-    bool plain = issuer && X509_CRL_get_ext_by_NID(crl, NID_issuing_distribution_point, -1) < 0;
-
-    if (plain && crl_in_date(crl) && known_good(v, crl, issuer))
-        return 1;
-    if (!check_crl_fully(ctx, crl))
-        return 0;
-    if (plain && X509_STORE_CTX_get_error(ctx) == X509_V_OK && !known_good(v, crl, issuer) &&
-        v->n < CRLS_KEPT && X509_CRL_up_ref(crl) && X509_up_ref(issuer)) {
-        v->good[v->n].crl = crl;
-        v->good[v->n++].issuer = issuer;
-    }
-    return 1;
-}
-
-/* OpenSSL's own check has no public name; a store without one of its own hands it out. */
-static X509_STORE_CTX_check_crl_fn openssl_check_crl(void)
-{
-    X509_STORE *store = X509_STORE_new();
-    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    X509_STORE_CTX_check_crl_fn found = store && ctx && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1
-                                            ? X509_STORE_CTX_get_check_crl(ctx)
-                                            : NULL;
-
-    X509_STORE_CTX_free(ctx);
-    X509_STORE_free(store);
-    return found;
-}
-
-/* Without memory for it everything is checked fully, as OpenSSL does. */
-static void remember_crls(X509_STORE *store)
-{
-    struct crl_verdicts *v;
-
-    if (verdicts_index < 0)
-        verdicts_index = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, free_verdicts);
-    if (!check_crl_fully)
-        check_crl_fully = openssl_check_crl();
-    if (verdicts_index < 0 || !check_crl_fully || !(v = calloc(1, sizeof(*v))))
-        return;
-    if (X509_STORE_set_ex_data(store, verdicts_index, v) == 1)
-        X509_STORE_set_check_crl(store, check_crl_once);
-    else
-        free(v);
-}
-
-static bool load_crl(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
-{
-    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-
-    if (!lookup || X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) < 1)
-        return complain(err, path, "no revocation list");
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-    remember_crls(store);
-    return true;
+    return good || trust_complain(err, path, "not the key of the certificate");
 }
 
 static bool load_files(SSL_CTX *ctx, const struct tls_files *files, char err[TLS_ERR_SIZE])
 {
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
     if (SSL_CTX_load_verify_file(ctx, files->ca) != 1)
-        return complain(err, files->ca, "no CA certificate");
+        return trust_complain(err, files->ca, "no CA certificate");
     if (SSL_CTX_use_certificate_chain_file(ctx, files->cert) != 1)
-        return complain(err, files->cert, "no certificate");
+        return trust_complain(err, files->cert, "no certificate");
     if (!load_key(ctx, files->key, err))
         return false;
-    return !files->crl || load_crl(ctx, files->crl, err);
+    return !files->crl || trust_load_lists(SSL_CTX_get_cert_store(ctx), files->crl, err);
 }
 
 /* What both ends share. No tickets and no cache: a resumed session would skip the look at the certificate.
@@ -195,7 +76,9 @@ static bool set_rules(SSL_CTX *ctx)
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_verify_depth(ctx, VERIFY_DEPTH);
+    SSL_CTX_set_verify_depth(ctx, TRUST_DEPTH);
+    SSL_CTX_set_security_level(ctx, TRUST_LEVEL);
+    SSL_CTX_set_max_cert_list(ctx, CHAIN_MOST);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
            SSL_CTX_set_max_early_data(ctx, 0) == 1 && SSL_CTX_set_recv_max_early_data(ctx, 0) == 1;
@@ -208,7 +91,7 @@ static SSL_CTX *make_context(const SSL_METHOD *method, const struct tls_files *f
     ERR_clear_error();
     ctx = SSL_CTX_new(method);
     if (!ctx || !set_rules(ctx)) {
-        complain(err, NULL, "no context");
+        trust_complain(err, NULL, "no context");
     } else if (load_files(ctx, files, err)) {
         ERR_clear_error();
         return ctx;
@@ -246,13 +129,43 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* OpenSSL lets a certificate without extended key usage pass for any purpose. */
+static bool for_servers(X509 *leaf)
+{
+    return leaf && (X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) &&
+           (X509_get_extended_key_usage(leaf) & XKU_SSL_SERVER);
+}
+
+/* Would a client accept us, and can we judge one? A daemon with less would refuse everybody, or worse. */
+static bool is_whole(SSL_CTX *ctx, const struct tls_files *files, char err[TLS_ERR_SIZE])
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509 *leaf = SSL_CTX_get0_certificate(ctx);
+    STACK_OF(X509) *issuers = NULL;
+    long verdict;
+
+    if (!trust_check_store(store, files->crl != NULL, err))
+        return false;
+    SSL_CTX_get0_chain_certs(ctx, &issuers);
+    verdict = trust_verify(store, leaf, issuers, false);
+    if (verdict == X509_V_OK && for_servers(leaf))
+        return true;
+    snprintf(err, TLS_ERR_SIZE, "%s: %s", files->cert,
+             verdict == X509_V_OK ? "not for servers" : trust_text(verdict));
+    return false;
+}
+
 SSL_CTX *tls_server_context(const struct tls_files *files, char err[TLS_ERR_SIZE])
 {
     SSL_CTX *ctx = make_context(TLS_server_method(), files, err);
 
+    if (ctx && !is_whole(ctx, files, err)) {
+        SSL_CTX_free(ctx);
+        ctx = NULL;
+    }
     if (!ctx)
         return NULL;
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, trust_judge_client);
     SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT);
     SSL_CTX_set_client_hello_cb(ctx, require_alpn, NULL);
     SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
@@ -265,13 +178,23 @@ SSL_CTX *tls_client_context(const struct tls_files *files, char err[TLS_ERR_SIZE
 
     if (!ctx)
         return NULL;
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, trust_judge);
     SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER);
     if (SSL_CTX_set_alpn_protos(ctx, alpn_wire, ALPN_WIRE_SIZE) == 0) /* 0 is success here */
         return ctx;
-    complain(err, NULL, "no context");
+    trust_complain(err, NULL, "no context");
     SSL_CTX_free(ctx);
     return NULL;
+}
+
+int64_t tls_own_ends_in(SSL_CTX *ctx)
+{
+    STACK_OF(X509) *issuers = NULL;
+    int64_t leaf = trust_ends_in(SSL_CTX_get0_certificate(ctx)), others;
+
+    SSL_CTX_get0_chain_certs(ctx, &issuers);
+    others = trust_chain_ends_in(issuers);
+    return leaf < others ? leaf : others;
 }
 
 /* ---------------------------------------------------------------- the engine's two ends of bytes */
@@ -378,12 +301,12 @@ static bool tls_wire_up(struct tls *t)
 
 bool tls_init(struct tls *t, SSL_CTX *ctx, const char *host)
 {
-    struct buf *out = t->out;
+    struct buf *out = t->out, held = t->rest;
     bool good;
 
     ERR_clear_error();
-    *t = (struct tls){.out = out};
-    buf_init(&t->rest, TLS_REST);
+    *t = (struct tls){.out = out, .rest = held};
+    t->rest.limit = TLS_REST;
     t->ssl = SSL_new(ctx);
     good = t->ssl && tls_wire_up(t) && (!host || expect_host(t->ssl, host));
     ERR_clear_error();
@@ -427,6 +350,23 @@ static bool alert_on_certificate(int reason)
     }
 }
 
+static const char *word_of(const struct tls *t, int reason, long verify)
+{
+    if (t->out_full)
+        return "flood";
+    if (verify != X509_V_OK)
+        return trust_word(verify);
+    switch (reason) {
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+        return "cert_none";
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+    case SSL_R_CALLBACK_FAILED: /* require_alpn() */
+        return "alpn";
+    default:
+        return alert_on_certificate(reason) ? "refused_us" : "tls";
+    }
+}
+
 static void explain(struct tls *t, unsigned long error)
 {
     long verify = SSL_get_verify_result(t->ssl);
@@ -435,10 +375,11 @@ static void explain(struct tls *t, unsigned long error)
 
     t->cert_refused = alert_on_certificate(reason) || reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
                       verify != X509_V_OK;
+    t->word = word_of(t, reason, verify);
     if (t->out_full)
         snprintf(t->err, sizeof(t->err), "no room for what must be sent");
     else if (verify != X509_V_OK) /* whatever was said first: a bad signature is first of all a bad number */
-        snprintf(t->err, sizeof(t->err), "certificate refused: %s", X509_verify_cert_error_string(verify));
+        snprintf(t->err, sizeof(t->err), "certificate refused: %s", trust_text(verify));
     else if (alert_on_certificate(reason))
         snprintf(t->err, sizeof(t->err), "the peer refused our certificate: %s", text ? text : "no reason");
     else
@@ -448,6 +389,7 @@ static void explain(struct tls *t, unsigned long error)
 static void tls_fail(struct tls *t, const char *why)
 {
     t->state = TLS_FAILED;
+    t->word = "tls";
     snprintf(t->err, sizeof(t->err), "%s", why);
 }
 
@@ -482,15 +424,6 @@ static bool right_protocol(const struct tls *t)
     return n == ALPN_SIZE && memcmp(chosen, QIPAN_ALPN, ALPN_SIZE) == 0;
 }
 
-/* OpenSSL lets a certificate without extended key usage pass for any purpose. */
-static bool server_usage(const struct tls *t)
-{
-    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-
-    return leaf && (X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) &&
-           (X509_get_extended_key_usage(leaf) & XKU_SSL_SERVER);
-}
-
 /* The certificates a client sent beside its own have served: the verified chain is of our own copies. They are a sixth
  * of an idle link's memory, and OpenSSL keeps them as long as the link. */
 static void forget_issuers(const struct tls *t)
@@ -512,7 +445,7 @@ static void tls_shake(struct tls *t)
         tls_settle(t, ret);
     } else if (!right_protocol(t)) {
         tls_fail(t, "the peer does not speak " QIPAN_ALPN);
-    } else if (!SSL_is_server(t->ssl) && !server_usage(t)) {
+    } else if (!SSL_is_server(t->ssl) && !for_servers(SSL_get0_peer_certificate(t->ssl))) {
         tls_fail(t, "certificate refused: not for servers");
         t->cert_refused = true;
     } else {
@@ -576,6 +509,7 @@ enum tls_state tls_feed(struct tls *t, const uint8_t *bytes, size_t n, struct bu
 
 bool tls_hold(struct tls *t, const uint8_t *bytes, size_t n)
 {
+    t->rest.limit = TLS_REST;
     return buf_append(&t->rest, bytes, n);
 }
 
@@ -614,64 +548,22 @@ void tls_close(struct tls *t)
 
 /* ---------------------------------------------------------------- who is it */
 
-static bool only_client_auth(X509 *leaf)
+static X509 *leaf_of(const struct tls *t)
 {
-    EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
-    bool only = usage && sk_ASN1_OBJECT_num(usage) == 1 &&
-                OBJ_obj2nid(sk_ASN1_OBJECT_value(usage, 0)) == NID_client_auth;
-
-    EXTENDED_KEY_USAGE_free(usage);
-    return only;
-}
-
-static bool copy_printable(const ASN1_IA5STRING *text, char *out, size_t size)
-{
-    const unsigned char *bytes = ASN1_STRING_get0_data(text);
-    int n = ASN1_STRING_length(text);
-
-    if (n < 1 || (size_t)n >= size)
-        return false;
-    for (int i = 0; i < n; i++)
-        if (bytes[i] <= ' ' || bytes[i] > '~')
-            return false;
-    memcpy(out, bytes, (size_t)n);
-    out[n] = '\0';
-    return true;
-}
-
-static bool only_uri(const GENERAL_NAMES *names, char *uri, size_t size)
-{
-    const ASN1_IA5STRING *found = NULL;
-
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-
-        if (name->type != GEN_URI)
-            continue;
-        if (found)
-            return false;
-        found = name->d.uniformResourceIdentifier;
-    }
-    return found && copy_printable(found, uri, size);
-}
-
-bool tls_identity_of(X509 *leaf, char *uri, size_t size)
-{
-    GENERAL_NAMES *names; /* NULL as well when the extension is there twice */
-    bool good;
-
-    if (size)
-        uri[0] = '\0';
-    if (!leaf || !only_client_auth(leaf))
-        return false;
-    names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-    good = names && only_uri(names, uri, size);
-    GENERAL_NAMES_free(names);
-    ERR_clear_error();
-    return good;
+    return t->ssl ? SSL_get0_peer_certificate(t->ssl) : NULL;
 }
 
 bool tls_peer_identity(const struct tls *t, char *uri, size_t size)
 {
-    return tls_identity_of(t->ssl ? SSL_get0_peer_certificate(t->ssl) : NULL, uri, size);
+    return trust_identity(leaf_of(t), uri, size);
+}
+
+long tls_peer_verify(const struct tls *t, SSL_CTX *ctx)
+{
+    return trust_verify(SSL_CTX_get_cert_store(ctx), leaf_of(t), SSL_get0_verified_chain(t->ssl), true);
+}
+
+int64_t tls_peer_ends_in(const struct tls *t)
+{
+    return trust_chain_ends_in(SSL_get0_verified_chain(t->ssl));
 }

@@ -7,9 +7,9 @@
 #define QIPAN_TLS_H
 
 #include "buf.h"
-#include <openssl/ssl.h>
+#include "trust.h"
 
-#define TLS_ERR_SIZE 256
+#define TLS_ERR_SIZE TRUST_ERR_SIZE
 
 struct tls_files {
     const char *ca;   /* PEM: root and issuing CA that peers' chains must end in */
@@ -18,9 +18,12 @@ struct tls_files {
     const char *crl;  /* PEM with the lists of all CAs, or NULL: not checked (clients without one) */
 };
 
-/* A complete new context or NULL. Never half-configured. */
+/* A complete new context or NULL. Never half-configured; a server's is one that can work: its own chain and every CA's
+ * list are there, fit and in date (a list: within its day of grace). */
 SSL_CTX *tls_server_context(const struct tls_files *files, char err[TLS_ERR_SIZE]);
 SSL_CTX *tls_client_context(const struct tls_files *files, char err[TLS_ERR_SIZE]);
+
+int64_t tls_own_ends_in(SSL_CTX *ctx); /* seconds, of our own chain */
 
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_PEER_CLOSED, TLS_FAILED };
 
@@ -33,11 +36,12 @@ struct tls {
     struct buf rest;        /* ciphertext of earlier calls that `plain` had no room for */
     bool out_full;          /* `out` refused bytes: the connection can't go on */
     bool cert_refused;      /* it failed because of a certificate (ours or the peer's), by alert or check */
+    const char *word;       /* the same as err in one constant word, for counting */
     char err[TLS_ERR_SIZE]; /* why state is TLS_FAILED */
 };
 
 /* host: the name or address the server's certificate must carry; NULL for the server's end. False: no memory.
- * Keeps t->out (set it before or after, but before any other call). The struct must not move afterwards. */
+ * Keeps t->out (set it before or after, but before any other call) and what was held.  The struct must not move afterwards. */
 bool tls_init(struct tls *t, SSL_CTX *ctx, const char *host);
 void tls_free(struct tls *t); /* NULL-safe, works on a zeroed struct */
 
@@ -50,7 +54,7 @@ void tls_free(struct tls *t); /* NULL-safe, works on a zeroed struct */
 enum tls_state tls_feed(struct tls *t, const uint8_t *bytes, size_t n, struct buf *plain);
 bool tls_pending(const struct tls *t); /* tls_feed with n = 0 may bring more */
 
-/* Ciphertext for a later tls_feed with n = 0. False: more than TLS_REST. */
+/* Ciphertext for a later tls_feed with n = 0; of a server also before tls_init. False: more than TLS_REST. */
 bool tls_hold(struct tls *t, const uint8_t *bytes, size_t n);
 
 /* Client: starts the handshake (nothing else would). */
@@ -61,11 +65,11 @@ bool tls_write(struct tls *t, const uint8_t *bytes, size_t n);
 
 void tls_close(struct tls *t); /* close_notify; not after a failure */
 
-/* The one SAN URI of the peer's leaf, exact. False when there is none, more than one, a NUL or a non-ASCII byte
- * inside, it is longer than size - 1, or the leaf's EKU isn't exactly clientAuth. */
+/* Who the peer's leaf says it is: trust_identity(). */
 bool tls_peer_identity(const struct tls *t, char *uri, size_t size);
 
-/* The mapping itself, on a DER certificate: for tests and fuzzing. */
-bool tls_identity_of(X509 *leaf, char *uri, size_t size);
+/* An open engine's peer under another context, today: X509_V_OK, or why it wouldn't be let in any more. */
+long tls_peer_verify(const struct tls *t, SSL_CTX *ctx);
+int64_t tls_peer_ends_in(const struct tls *t); /* seconds, of its chain */
 
 #endif

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     X509 *cert = d2i_X509(NULL, &p, (long)n);
     char uri[64];
 
-    if (cert && tls_identity_of(cert, uri, sizeof(uri))) {
+    if (cert && trust_identity(cert, uri, sizeof(uri))) {
         MUST(uri[0] && memchr(uri, '\0', sizeof(uri)));
         for (const char *c = uri; *c; c++)
             MUST(*c > ' ' && *c <= '~');
