@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth.h"
 
+#include "log.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,28 @@ SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE])
 {
     struct tls_files files = {config->ca, config->cert, config->key, config->crl[0] ? config->crl : NULL};
     return tls_server_context(&files, err);
+}
+
+#define DAY_S      (24 * 3600)
+#define CERT_WARN  (30 * DAY_S)
+#define LISTS_WARN (7 * DAY_S)
+
+void auth_warn(SSL_CTX *ctx)
+{
+    int64_t cert = tls_own_ends_in(ctx), lists = trust_lists_end_in(SSL_CTX_get_cert_store(ctx));
+    if (cert < 0)
+        log_error("auth", "ALARM: the daemon's certificate has expired: no client will trust it");
+    else if (cert < CERT_WARN)
+        log_warn("auth", "the daemon's certificate, or its issuer's, ends in %lld days",
+                 (long long)cert / DAY_S);
+    if (lists == TRUST_NO_LISTS)
+        log_warn("auth", "there are no revocation lists: a stolen certificate can't be shut out");
+    else if (lists < 0)
+        log_error("auth", "ALARM: a revocation list has expired; nobody is let in from %lld hours on",
+                  (long long)(TRUST_GRACE_S + lists) / 3600);
+    else if (lists < LISTS_WARN)
+        log_warn("auth", "a revocation list ends in %lld days: qipan-ca crl makes the next",
+                 (long long)lists / DAY_S);
 }
 
 static const Oid types[] = {25, 25};

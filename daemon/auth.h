@@ -21,6 +21,11 @@ struct principal {
 /* A new context from the files of the settings, or NULL with a sentence. */
 SSL_CTX *auth_context(const struct config *config, char err[TLS_ERR_SIZE]);
 
+#define AUTH_LOOK_MS (24 * 3600 * 1000) /* from one auth_warn() to the next */
+/* What ends soon goes to the log: our own certificate from 30 days on, the lists from a week on; an expired list is an
+ * alarm, for after its day of grace nobody is let in. */
+void auth_warn(SSL_CTX *ctx);
+
 struct auth_query {
     struct pool_job job;
     struct principal principal; /* identity is set by the caller */

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAMES_PER_TURN 64 /* fairness: a client with a full buffer lets others have a turn */
+#define EARLY_PIECE     (16 * 1024) /* one read before a connection is secured */
+#define EARLY_MOST      (32 * 1024) /* all of them: two hellos and a chain take less than four KiB */
+#define FRAMES_PER_TURN 64          /* fairness: a client with a full buffer lets others have a turn */
 
 static void read_socket(struct conn *c);
 
@@ -30,9 +32,19 @@ void conn_kill(struct conn *c, const char *why)
     if (c->dead)
         return;
     c->dead = true;
-    log_info(c->name, "closed: %s", why);
+    c->why = why;
+    if (!c->word)
+        c->word = c->tls.word ? c->tls.word : "hung_up";
+    if (c->secured)
+        log_info(c->name, "closed: %s", why);
     deadline_clear(c->deadlines, &c->patience);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+void conn_refuse(struct conn *c, const char *word, const char *why)
+{
+    c->word = word;
+    conn_kill(c, why);
 }
 
 size_t conn_owed(const struct conn *c)
@@ -235,6 +247,12 @@ void conn_goodbye(struct conn *c, Qipan__Error *error, uint32_t reconnect_after_
     loop_touch(c->loop, &c->flush);
 }
 
+void conn_hurry(struct conn *c, uint64_t ms)
+{
+    if (!c->dead && c->closing)
+        deadline_set(c->deadlines, &c->patience, ms);
+}
+
 /* ---- input */
 
 /* Frames that are whole. False when it stopped early: paused, closing, or enough for this turn. */
@@ -327,7 +345,21 @@ static void give_input(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
     struct conn *c = handle->data;
     (void)suggested;
-    *ret = uv_buf_init(c->loop->input, sizeof c->loop->input);
+    *ret = uv_buf_init(c->loop->input, c->secured ? sizeof c->loop->input : EARLY_PIECE);
+}
+
+/* Once a flight may be whole nothing more is read until the handshake work has seen it: a piece is all that waits. */
+static void take_early(struct conn *c, const uint8_t *bytes, size_t n)
+{
+    c->early += (uint32_t)n;
+    if (!opening_take(&c->opening, bytes, n)) {
+        conn_refuse(c, "not_tls", "what it sends is no TLS client's beginning");
+    } else if (c->early > EARLY_MOST || !tls_hold(&c->tls, bytes, n)) {
+        conn_refuse(c, "flood", "more than a handshake takes");
+    } else if (opening_ready(&c->opening)) {
+        uv_read_stop((uv_stream_t *)&c->tcp);
+        loop_later(c->loop, &c->shake);
+    }
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
@@ -346,16 +378,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *input)
     }
     if (c->secured)
         digest(c, (const uint8_t *)input->base, (size_t)n);
-    else if (tls_hold(&c->tls, (const uint8_t *)input->base, (size_t)n))
-        loop_later(c->loop, &c->shake);
     else
-        conn_kill(c, "more than a handshake before it was answered");
+        take_early(c, (const uint8_t *)input->base, (size_t)n);
 }
 
-/* Reads while neither paused nor congested; a closing connection reads only to notice the peer's end. */
+/* Reads while neither paused (which is for frames: a handshake goes on) nor congested; a closing connection reads only to notice the peer's end. */
 static void read_socket(struct conn *c)
 {
-    if (!c->dead && !c->paused && !c->congested && !c->stalled && !c->ended)
+    if (!c->dead && !(c->paused && c->secured) && !c->congested && !c->stalled && !c->ended)
         uv_read_start((uv_stream_t *)&c->tcp, give_input, on_read);
 }
 
@@ -384,7 +414,7 @@ static void out_of_patience(struct deadline *d)
     if (c->closing)
         conn_kill(c, "goodbye not taken in time");
     else if (!c->secured)
-        conn_kill(c, "handshake not done in time");
+        conn_refuse(c, "silence", "handshake not done in time");
     else if (silent >= DEAD_MS && !c->paused)
         conn_kill(c, "silent for too long");
     else
@@ -394,21 +424,38 @@ static void out_of_patience(struct deadline *d)
 static void shake(struct task *task)
 {
     struct conn *c = container_of(task, struct conn, shake);
-    if (!c->dead)
-        digest(c, NULL, 0);
+    bool first = !c->tls.ssl;
+    if (c->dead)
+        return;
+    if (first && !tls_init(&c->tls, *c->ctx, NULL)) {
+        conn_refuse(c, "memory", "out of memory");
+        return;
+    }
+    digest(c, NULL, 0);
+    if (c->dead || c->secured)
+        return;
+    read_socket(c);
+    if (first)
+        c->events->begun(c);
 }
 
 static void name_it(struct conn *c)
 {
     static unsigned long counter;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&peer;
     int size = sizeof peer;
-    strcpy(c->peer, "?");
     int port = 0;
+    strcpy(c->peer, "?");
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &size) == 0) {
         uv_ip_name((struct sockaddr *)&peer, c->peer, sizeof c->peer);
-        port = ntohs(peer.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&peer)->sin6_port
-                                                : ((struct sockaddr_in *)&peer)->sin_port);
+        port = ntohs(peer.ss_family == AF_INET6 ? v6->sin6_port : ((struct sockaddr_in *)&peer)->sin_port);
+    }
+    strcpy(c->source, c->peer);
+    if (peer.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        memset(v6->sin6_addr.s6_addr + 8, 0, 8);
+        uv_ip6_name(v6, c->source, sizeof c->source - 3);
+        strcat(c->source, "/64");
     }
     snprintf(c->name, sizeof c->name, "conn %lu %s %d", ++counter, c->peer, port);
 }
@@ -418,16 +465,19 @@ static void abandon(uv_handle_t *handle)
     free(handle->data);
 }
 
-struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener, SSL_CTX *ctx,
-                      const struct conn_events *events, void *owner)
+struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener,
+                      SSL_CTX *const *ctx, const struct conn_events *events, void *owner,
+                      bool *ret_still_waits)
 {
     struct conn *c = calloc(1, sizeof *c);
+    *ret_still_waits = !c;
     if (!c)
         return NULL;
     c->loop = loop;
     c->deadlines = deadlines;
     c->events = events;
     c->owner = owner;
+    c->ctx = ctx;
     c->flush.run = flush;
     c->shake.run = shake;
     c->patience.fire = out_of_patience;
@@ -437,8 +487,7 @@ struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_
     buf_init(&c->rest, 2 * CONN_CEILING);
     uv_tcp_init(&loop->uv, &c->tcp);
     c->tcp.data = c;
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 || !tls_init(&c->tls, ctx, NULL)) {
-        tls_free(&c->tls);
+    if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
         uv_close((uv_handle_t *)&c->tcp, abandon);
         return NULL;
     }

@@ -12,6 +12,7 @@
 
 #include "deadline.h"
 #include "msg.h"
+#include "opening.h"
 #include "tls.h"
 
 #define CONN_HIGH    (192 * 1024)
@@ -21,6 +22,7 @@
 struct conn;
 
 struct conn_events {
+    void (*begun)(struct conn *c);   /* its first flight is whole, and was answered */
     void (*secured)(struct conn *c); /* handshake done, the peer's chain is good */
     void (*frame)(struct conn *c, const uint8_t *body,
                   size_t n);                          /* only between conn_resume and conn_pause */
@@ -46,18 +48,25 @@ struct conn {
         uv_write_t write;
         uv_shutdown_t shutdown;
     };
-    struct buf in; /* plaintext, at most one frame and a little */
+    struct buf in;       /* plaintext, at most one frame and a little */
+    SSL_CTX *const *ctx; /* of handshakes that begin */
+    struct opening opening;
+    uint32_t early; /* bytes before the handshake was done */
     struct task flush, shake;
     struct deadline patience; /* handshake, silence, or goodbye, whichever is due in this state */
     uint64_t heard_ms;
 
-    char peer[64];  /* the peer's address */
-    char name[128]; /* for the log: number, peer's address, then the account */
+    const char *why, *word; /* it ended before it was secured: as a sentence, and as a word for counting */
+    char peer[64];          /* the peer's address */
+    char source[64];        /* what its sort is counted by: the address, of IPv6 the network of 64 bits */
+    char name[128];         /* for the log: number, peer's address, then the account */
 };
 
-/* Accepts from the listener; NULL when memory or descriptors are out. Starts paused: frames wait for conn_resume. */
-struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener, SSL_CTX *ctx,
-                      const struct conn_events *events, void *owner);
+/* Accepts from the listener; NULL when memory or descriptors are out, and then the client may still wait there: try
+ * again. *ctx is looked at when the client's first flight is whole, and nothing but those bytes is kept until then. */
+struct conn *conn_new(struct loop *loop, struct deadlines *deadlines, uv_stream_t *listener,
+                      SSL_CTX *const *ctx, const struct conn_events *events, void *owner,
+                      bool *ret_still_waits);
 
 void conn_resume(struct conn *c);
 void conn_pause(struct conn *c);
@@ -76,6 +85,14 @@ size_t conn_owed(const struct conn *c);
 
 /* Orderly end: the goodbye frame, close_notify, flush, shutdown; at most GOODBYE_MS. error NULL = no reason to give. */
 void conn_goodbye(struct conn *c, Qipan__Error *error, uint32_t reconnect_after_ms);
-void conn_kill(struct conn *c, const char *why); /* at once; why goes to the log */
+void conn_kill(struct conn *c, const char *why); /* at once; why goes to the log, or to the owner: c->why */
+void conn_refuse(struct conn *c, const char *word, const char *why); /* the same, before it is secured */
+void conn_hurry(struct conn *c, uint64_t ms); /* after goodbye: less patience than usual */
+
+/* A flight of the peer waits for our handshake work: it isn't the silent one. */
+static inline bool conn_owes_answer(const struct conn *c)
+{
+    return c->shake.queue != NULL;
+}
 
 #endif

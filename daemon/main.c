@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define DRAIN_SPREAD_MS 2000 /* clients come back spread over this time */
+#define RELOAD_REST_MS  200  /* between two reloads, however many signals come */
 
 struct server {
     const char *config_path;
@@ -30,7 +31,8 @@ struct server {
     struct session_shared sessions;
     struct listen listen;
     uv_signal_t signals[4];
-    struct deadline drain, watchdog;
+    struct deadline drain, watchdog, reload, look;
+    uint64_t reloaded_ms;
     uint64_t watchdog_ms;
     bool stopping;
     int exit_code;
@@ -89,43 +91,74 @@ static void stop(struct server *server, int exit_code)
 
 /* ---- reload: a complete new state, checked, or the old one stays */
 
-static void reload(struct server *server)
+static void take_over(struct server *server, struct config *fresh, SSL_CTX *ctx)
 {
+    enum log_level level;
+    config_reload(&server->config, fresh);
+    session_renew(&server->sessions, ctx);
+    if (log_level_parse(server->config.log_level, &level))
+        log_set_level(level);
+    if (!log_open(server->config.log_file))
+        log_error("config", "cannot open log_file, the old one stays");
+    log_info("config", "reloaded");
+    deadline_set(&server->deadlines, &server->look, 1);
+}
+
+static void reload(struct deadline *d)
+{
+    struct server *server = container_of(d, struct server, reload);
     struct config fresh;
     char err[TLS_ERR_SIZE];
     FAILPOINT("reload");
+    server->reloaded_ms = loop_now_ms(&server->loop);
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
     if (!config_load(server->config_path, &fresh, err)) {
-        log_error("config", "not reloaded, the old settings stay: %s", err);
+        log_error("config", "ALARM: not reloaded, the old settings stay: %s", err);
     } else {
         SSL_CTX *ctx = auth_context(&fresh, err);
-        if (!ctx) {
-            log_error("config", "not reloaded, the old certificates stay: %s", err);
-            config_free(&fresh);
+        if (ctx) {
+            take_over(server, &fresh, ctx);
         } else {
-            SSL_CTX_free(server->sessions.ctx); /* live sessions hold references of their own */
-            server->sessions.ctx = ctx;
-            config_reload(&server->config, &fresh);
-            enum log_level level;
-            if (log_level_parse(server->config.log_level, &level))
-                log_set_level(level);
-            if (!log_open(server->config.log_file))
-                log_error("config", "cannot open log_file, the old one stays");
-            log_info("config", "reloaded");
+            log_error("config", "ALARM: not reloaded, the old certificates stay: %s", err);
+            config_free(&fresh);
         }
     }
     sd_notify(0, "READY=1");
+}
+
+/* A hundred signals in a second are one wish, or a few: the last of them counts. */
+static void reload_soon(struct server *server)
+{
+    uint64_t since = loop_now_ms(&server->loop) - server->reloaded_ms;
+    if (!server->reload.slot && !server->stopping)
+        deadline_set(&server->deadlines, &server->reload,
+                     server->reloaded_ms && since < RELOAD_REST_MS ? RELOAD_REST_MS - since : 1);
+}
+
+static void on_look(struct deadline *d)
+{
+    struct server *server = container_of(d, struct server, look);
+    auth_warn(server->sessions.ctx);
+    deadline_set(&server->deadlines, &server->look, AUTH_LOOK_MS);
+}
+
+static void summarise(const struct server *server)
+{
+    const struct session_shared *all = &server->sessions;
+    log_info(
+        "qipand",
+        "%d sessions, %d of them not signed in, registry: %s; %lu turned away, %llu bytes of theirs decoded",
+        all->n, all->n_unknown, pool_problem(dispatch_pool(server->dispatch)) ? "away" : "there",
+        all->doorstep.total, (unsigned long long)all->undue);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct server *server = handle->data;
     if (signum == SIGHUP)
-        reload(server);
+        reload_soon(server);
     else if (signum == SIGUSR1)
-        log_info("qipand", "%d sessions, %d of them not signed in, registry: %s", server->sessions.n,
-                 server->sessions.n_unknown,
-                 pool_problem(dispatch_pool(server->dispatch)) ? "away" : "there");
+        summarise(server);
     else
         stop(server, EXIT_SUCCESS);
 }
@@ -207,11 +240,12 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     loop_init(&server->loop);
     deadlines_init(&server->deadlines, &server->loop);
     server->drain.fire = drain_step;
-    server->sessions = (struct session_shared){.loop = &server->loop,
-                                               .deadlines = &server->deadlines,
-                                               .handler = &dispatch_handler,
-                                               .max = config->max_connections,
-                                               .max_unknown = config->max_handshakes};
+    server->reload.fire = reload;
+    server->look.fire = on_look;
+    session_init(&server->sessions, &server->loop, &server->deadlines, &dispatch_handler);
+    server->sessions.max = config->max_connections;
+    server->sessions.max_hall = config->max_handshakes;
+    server->sessions.max_hall_each = config->max_handshakes_each;
     server->sessions.ctx = auth_context(config, err);
     server->listen = (struct listen){.loop = &server->loop, .arrival = on_arrival, .owner = server};
     if (!server->sessions.ctx || !listen_open(&server->listen, config->listen, err, TLS_ERR_SIZE))
@@ -225,6 +259,7 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     struct dispatch_events events = {on_ready, on_fatal, on_account, server};
     server->dispatch = dispatch_new(&server->loop, &server->deadlines, config, &events);
     server->sessions.pool = dispatch_pool(server->dispatch);
+    deadline_set(&server->deadlines, &server->look, 1);
     return true;
 }
 
@@ -235,9 +270,11 @@ static void shut_down(struct server *server)
     dispatch_free(server->dispatch);
     deadline_clear(&server->deadlines, &server->drain);
     deadline_clear(&server->deadlines, &server->watchdog);
+    deadline_clear(&server->deadlines, &server->reload);
+    deadline_clear(&server->deadlines, &server->look);
+    session_shut(&server->sessions);
     deadlines_free(&server->deadlines);
     loop_free(&server->loop);
-    SSL_CTX_free(server->sessions.ctx);
     if (server->config.pid_file[0])
         unlink(server->config.pid_file);
     config_free(&server->config);

@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+
+#define SWEEP_NS   5000000 /* of a turn, for looking at live sessions' certificates */
+#define EXPEL_MS   1000    /* for the last bytes of whose certificate is no good any more */
+#define LOOK_MS    3600000 /* longest wait before an end date is looked at again: clocks are set */
+#define RETRY_MS   100     /* after memory was out */
+#define FD_RESERVE 64      /* descriptors that no client gets: the registry's links and files need some */
 
 #define LOOK_AGAIN_MS 500 /* between questions about an account that the registry didn't answer */
 
@@ -26,11 +33,34 @@ static void end_query(struct session *s)
     s->query = NULL;
 }
 
+static void turned_away(const struct session *s, const char *word, const char *why)
+{
+    if (doorstep_count(&s->shared->doorstep, s->conn->source, word))
+        log_info(s->conn->name, "turned away (%s): %s", word, why);
+}
+
+static void leave_hall(struct session *s)
+{
+    struct session_shared *shared = s->shared;
+    if (!s->in_hall)
+        return;
+    s->in_hall = false;
+    TAILQ_REMOVE(&shared->hall, s, place);
+    shared->n_hall--;
+    if (shared->n_waiting)
+        deadline_set(shared->deadlines, &shared->admit, 1);
+}
+
 static void on_closed(struct conn *c)
 {
     struct session *s = c->owner;
     if (!s)
         return;
+    if (s->state == SESSION_SECURING)
+        turned_away(s, c->word, c->why);
+    leave_hall(s);
+    if (s->shared->unswept == s)
+        s->shared->unswept = s->next;
     if (s->state < SESSION_GREETING)
         s->shared->n_unknown--;
     s->shared->n--;
@@ -39,6 +69,7 @@ static void on_closed(struct conn *c)
         s->next->back = s->back;
     deadline_clear(s->shared->deadlines, &s->greeting);
     deadline_clear(s->shared->deadlines, &s->ping);
+    deadline_clear(s->shared->deadlines, &s->expiry);
     if (s->query && pool_cancel(s->shared->pool, &s->query->job)) /* nobody waits for the answer any more */
         end_query(s);
     s->conn = NULL;
@@ -135,6 +166,93 @@ void session_goodbye(struct session *s, const char *code, const char *field, uin
     conn_goodbye(s->conn, code ? &error : NULL, reconnect_after_ms);
 }
 
+/* ---- certificates of those who are in */
+
+static void expel(struct session *s, long verdict)
+{
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    bool zh = strcmp(s->lang, "en") != 0;
+    if (verdict == X509_V_ERR_CERT_HAS_EXPIRED)
+        error.message = (char *)(zh ? "此证书已过期" : "this certificate has expired");
+    else if (verdict != X509_V_ERR_CERT_REVOKED)
+        error.message = (char *)(zh ? "此证书不再被信任" : "this certificate isn't trusted any more");
+    session_fill_error(&error, verdict == X509_V_ERR_CERT_REVOKED ? "CERT_REVOKED" : "UNAUTHENTICATED",
+                       s->lang);
+    log_info(s->conn->name, "expelled, %s: %s", s->principal.identity, trust_text(verdict));
+    s->shared->n_expelled++;
+    conn_goodbye(s->conn, &error, 0);
+    conn_hurry(s->conn, EXPEL_MS);
+}
+
+/* False: he had to go. */
+static bool still_good(struct session *s)
+{
+    long verdict = tls_peer_verify(&s->conn->tls, s->shared->ctx);
+    if (verdict == X509_V_ERR_OUT_OF_MEM)
+        s->shared->sweep_again = true;
+    else if (verdict != X509_V_OK)
+        expel(s, verdict);
+    return verdict == X509_V_OK || verdict == X509_V_ERR_OUT_OF_MEM;
+}
+
+static bool under_old_context(const struct session *s)
+{
+    return s->conn && s->conn->secured && !s->conn->closing && !s->conn->dead;
+}
+
+static void sweep_from_the_start(struct session_shared *shared, uint64_t in_ms)
+{
+    shared->unswept = shared->first;
+    shared->n_swept = shared->n_expelled = 0;
+    shared->sweep_again = false;
+    deadline_set(shared->deadlines, &shared->sweep, in_ms);
+}
+
+static void on_sweep(struct deadline *d)
+{
+    struct session_shared *shared = container_of(d, struct session_shared, sweep);
+    uint64_t begun = uv_hrtime();
+    while (shared->unswept && uv_hrtime() - begun < SWEEP_NS) {
+        struct session *s = shared->unswept;
+        shared->unswept = s->next;
+        if (under_old_context(s)) {
+            shared->n_swept++;
+            still_good(s);
+        }
+    }
+    if (shared->unswept) {
+        deadline_set(shared->deadlines, &shared->sweep, 1);
+        return;
+    }
+    log_info("qipand", "certificates of %d sessions looked at, %d expelled", shared->n_swept,
+             shared->n_expelled);
+    if (shared->sweep_again)
+        sweep_from_the_start(shared, RETRY_MS);
+}
+
+void session_renew(struct session_shared *shared, SSL_CTX *ctx)
+{
+    SSL_CTX_free(shared->ctx); /* live sessions hold references of their own */
+    shared->ctx = ctx;
+    sweep_from_the_start(shared, 1);
+}
+
+static void wait_for_expiry(struct session *s)
+{
+    int64_t in_s = tls_peer_ends_in(&s->conn->tls);
+    uint64_t in_ms = in_s < LOOK_MS / 1000 ? (uint64_t)(in_s < 0 ? 0 : in_s + 1) * 1000 : LOOK_MS;
+    deadline_set(s->shared->deadlines, &s->expiry, in_ms);
+}
+
+static void on_expiry(struct deadline *d)
+{
+    struct session *s = container_of(d, struct session, expiry);
+    if (tls_peer_ends_in(&s->conn->tls) >= 0)
+        wait_for_expiry(s);
+    else
+        expel(s, X509_V_ERR_CERT_HAS_EXPIRED);
+}
+
 /* ---- flow of calls */
 
 void session_call_begins(struct session *s)
@@ -191,6 +309,8 @@ static void on_account(struct auth_query *q, const char *code)
     }
     if (code) {
         log_info(s->conn->name, "not signed in: %s is %s", s->principal.identity, code);
+        doorstep_count(&s->shared->doorstep, s->conn->source,
+                       strcmp(code, "UNAUTHENTICATED") == 0 ? "no_account" : "unavailable");
         session_goodbye(s, code, NULL, 0);
         return;
     }
@@ -202,8 +322,12 @@ static void on_account(struct auth_query *q, const char *code)
 static void on_secured(struct conn *c)
 {
     struct session *s = c->owner;
+    leave_hall(s);
     s->state = SESSION_SIGNING_IN;
     conn_pause(c);
+    if (SSL_get_SSL_CTX(c->tls.ssl) != s->shared->ctx && !still_good(s)) /* renewed meanwhile */
+        return;
+    wait_for_expiry(s);
     if (!tls_peer_identity(&c->tls, s->principal.identity, sizeof s->principal.identity)) {
         log_info(c->name, "not signed in: the certificate has no usable identity");
         session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
@@ -280,6 +404,8 @@ static void on_greeting_late(struct deadline *d)
         look_again(s);
     else if (s->state == SESSION_SIGNING_IN)
         session_goodbye(s, "UNAVAILABLE", NULL, 1000);
+    else if (s->state == SESSION_SECURING)
+        conn_refuse(s->conn, "silence", "handshake not done in time");
     else if (s->conn)
         conn_kill(s->conn, "no hello in time");
 }
@@ -367,6 +493,8 @@ static void on_frame(struct conn *c, const uint8_t *body, size_t n)
     struct msg_fault fault;
     ProtobufCMessage *frame;
     arena_init(&arena, LIMIT_ARENA);
+    if (s->state < SESSION_GREETING)
+        s->shared->undue += n;
     enum msg_result result = msg_unpack(&qipan__frame__descriptor, body, n, &arena, &frame, &fault);
     if (result == MSG_OK)
         take_frame(s, (Qipan__Frame *)frame);
@@ -395,50 +523,147 @@ static void on_ended(struct conn *c)
         session_goodbye(s, NULL, NULL, 0);
 }
 
-static const struct conn_events events = {on_secured, on_frame, on_broken, on_ended, on_writable, on_closed};
+/* From here on its silence counts anew: not every byte that drips in does that. */
+static void on_begun(struct conn *c)
+{
+    struct session *s = c->owner;
+    if (!s->in_hall)
+        return;
+    TAILQ_REMOVE(&s->shared->hall, s, place);
+    TAILQ_INSERT_TAIL(&s->shared->hall, s, place);
+}
+
+static const struct conn_events events = {on_begun, on_secured,  on_frame, on_broken,
+                                          on_ended, on_writable, on_closed};
 
 /* ---- accepting */
 
-static void on_refused_closed(uv_handle_t *handle)
+/* Of the source, or of all when that is NULL. False: nobody is silent there. */
+static bool evict_silent(struct session_shared *shared, const char *source)
 {
-    free(handle);
+    struct session *s;
+    TAILQ_FOREACH(s, &shared->hall, place)
+    {
+        if (conn_owes_answer(s->conn) || (source && strcmp(s->conn->source, source) != 0))
+            continue;
+        leave_hall(s);
+        conn_refuse(s->conn, "evicted", "it said nothing while others waited");
+        return true;
+    }
+    return false;
 }
 
-static void refuse_arrival(struct session_shared *shared, uv_stream_t *listener)
+static int in_hall_of(const struct session_shared *shared, const char *source)
 {
-    uv_tcp_t *tcp = calloc(1, sizeof *tcp);
-    if (!tcp)
-        return;
-    uv_tcp_init(&shared->loop->uv, tcp);
-    uv_accept(listener, (uv_stream_t *)tcp);
-    uv_close((uv_handle_t *)tcp, on_refused_closed);
+    const struct session *s;
+    int n = 0;
+    TAILQ_FOREACH(s, &shared->hall, place)
+    n += strcmp(s->conn->source, source) == 0;
+    return n;
+}
+
+/* The kernel gives the lowest number that is free. */
+static bool few_descriptors(const struct conn *c)
+{
+    struct rlimit files;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return false;
+    rlim_t reserve = files.rlim_cur / 4 < FD_RESERVE ? files.rlim_cur / 4 : FD_RESERVE;
+    return (rlim_t)fd >= files.rlim_cur - reserve;
+}
+
+static void enter_hall(struct session *s)
+{
+    struct session_shared *shared = s->shared;
+    struct conn *c = s->conn;
+    if (few_descriptors(c) && !evict_silent(shared, NULL))
+        conn_refuse(c, "descriptors", "no descriptors left for clients");
+    else if (shared->n >= shared->max && !evict_silent(shared, NULL))
+        conn_refuse(c, "full", "as many connections as there may be");
+    else if (in_hall_of(shared, c->source) >= shared->max_hall_each)
+        evict_silent(shared, c->source);
+    s->in_hall = true;
+    TAILQ_INSERT_TAIL(&shared->hall, s, place);
+    shared->n_hall++;
+    if (c->dead)
+        leave_hall(s);
+}
+
+/* uv_accept() wakes a listener that wasn't taken from. */
+static void let_wait(struct session_shared *shared, uv_stream_t *listener)
+{
+    for (int i = 0; i < shared->n_waiting; i++)
+        if (shared->waiting[i] == listener)
+            return;
+    if (shared->n_waiting < LISTEN_MAX)
+        shared->waiting[shared->n_waiting++] = listener;
+}
+
+static void on_admit(struct deadline *d)
+{
+    struct session_shared *shared = container_of(d, struct session_shared, admit);
+    int n = shared->n_waiting;
+    uv_stream_t *waiting[LISTEN_MAX];
+    memcpy(waiting, shared->waiting, sizeof waiting);
+    shared->n_waiting = 0;
+    for (int i = 0; i < n; i++)
+        if (!uv_is_closing((uv_handle_t *)waiting[i]))
+            session_accept(shared, waiting[i]);
 }
 
 void session_accept(struct session_shared *shared, uv_stream_t *listener)
 {
-    struct session *s = NULL;
-    if (shared->n >= shared->max || shared->n_unknown >= shared->max_unknown || !(s = calloc(1, sizeof *s))) {
-        log_warn("listen", "closed an arrival: %d connections, %d not signed in", shared->n,
-                 shared->n_unknown);
-        refuse_arrival(shared, listener);
+    bool still_waits = true;
+    if (shared->n_hall >= shared->max_hall && !evict_silent(shared, NULL)) {
+        let_wait(shared, listener);
         return;
     }
-    s->conn = conn_new(shared->loop, shared->deadlines, listener, shared->ctx, &events, s);
-    if (!s->conn) {
+    struct session *s = calloc(1, sizeof *s);
+    if (s)
+        s->conn = conn_new(shared->loop, shared->deadlines, listener, &shared->ctx, &events, s, &still_waits);
+    if (!s || !s->conn) {
+        log_error("listen", "out of memory, an arrival %s", still_waits ? "waits" : "was lost");
         free(s);
+        if (still_waits) {
+            let_wait(shared, listener);
+            deadline_set(shared->deadlines, &shared->admit, RETRY_MS);
+        }
         return;
     }
     s->shared = shared;
     strcpy(s->lang, "zh");
     s->greeting.fire = on_greeting_late;
     s->ping.fire = on_ping_due;
+    s->expiry.fire = on_expiry;
     s->next = shared->first;
     s->back = &shared->first;
     if (s->next)
         s->next->back = &s->next;
     shared->first = s;
-    shared->n++;
-    shared->n_unknown++;
     s->conn->paused = true; /* frames wait until the account is known; the handshake goes on */
     deadline_set(shared->deadlines, &s->greeting, HANDSHAKE_MS);
+    enter_hall(s);
+    shared->n++;
+    shared->n_unknown++;
+}
+
+/* ---- life of all */
+
+void session_init(struct session_shared *shared, struct loop *loop, struct deadlines *deadlines,
+                  const struct session_handler *handler)
+{
+    *shared = (struct session_shared){.loop = loop, .deadlines = deadlines, .handler = handler};
+    TAILQ_INIT(&shared->hall);
+    shared->admit.fire = on_admit;
+    shared->sweep.fire = on_sweep;
+    doorstep_init(&shared->doorstep, deadlines);
+}
+
+void session_shut(struct session_shared *shared)
+{
+    deadline_clear(shared->deadlines, &shared->admit);
+    deadline_clear(shared->deadlines, &shared->sweep);
+    doorstep_free(&shared->doorstep);
+    SSL_CTX_free(shared->ctx);
 }

@@ -3,12 +3,17 @@
  *
  *   SECURING ── handshake ──▶ SIGNING_IN ── account known ──▶ GREETING ── hello ──▶ OPEN ──▶ (closed)
  *
- * Not a byte of a peer is decoded before its account is known: the connection is paused until then. */
+ * Not a byte of a peer is decoded before its account is known: the connection is paused until then.
+ *
+ * The hall holds those in handshake. When it is full, or one source's share of it, the one that has been silent for longest
+ * goes; when nobody is silent there, arrivals wait in the listener's backlog until our own work gets on. */
 #ifndef QIPAN_SESSION_H
 #define QIPAN_SESSION_H
 
 #include "auth.h"
 #include "conn.h"
+#include "doorstep.h"
+#include "listen.h"
 
 enum session_state { SESSION_SECURING, SESSION_SIGNING_IN, SESSION_GREETING, SESSION_OPEN, SESSION_GONE };
 
@@ -28,10 +33,20 @@ struct session_shared {
     struct loop *loop;
     struct deadlines *deadlines;
     struct pool *pool;
-    SSL_CTX *ctx;
+    SSL_CTX *ctx; /* of handshakes from now on; session_renew() changes it */
     const struct session_handler *handler;
     struct session *first;
-    int n, n_unknown, max, max_unknown; /* sessions, and those not signed in yet */
+    TAILQ_HEAD(hall, session) hall;   /* longest silence first */
+    int n, n_unknown, n_hall;         /* sessions, those not signed in yet, those in handshake */
+    int max, max_hall, max_hall_each; /* settings: each = of one source */
+    struct doorstep doorstep;
+    uint64_t undue;                   /* bytes decoded of peers that were not known: none, ever */
+    uv_stream_t *waiting[LISTEN_MAX]; /* listeners where somebody waits for room in the hall */
+    int n_waiting;
+    struct deadline admit, sweep; /* those who wait; the next look at live sessions' certificates */
+    struct session *unswept;      /* the first that hasn't been looked at */
+    int n_swept, n_expelled;
+    bool sweep_again;
     bool open; /* calls can be carried out; before session_open_doors() nobody is let in */
 };
 
@@ -46,15 +61,26 @@ struct session {
     int in_flight;                  /* calls that wait for their reply */
     int refs;                       /* requests that still point here */
     struct deadline greeting, ping; /* greeting: also when an account must be asked for again */
-    void *watches;                  /* of the hub */
-    bool ended;                     /* the peer sends no more; the last reply ends the session */
-    bool known;                     /* the account is */
-    bool unsure; /* its account changed: no news until the registry has said what it may see now */
-    bool stale;  /* the account changed while it was asked for */
+    struct deadline expiry;         /* of its certificate */
+    TAILQ_ENTRY(session) place;     /* in the hall */
+    bool in_hall;
+    void *watches; /* of the hub */
+    bool ended;    /* the peer sends no more; the last reply ends the session */
+    bool known;    /* the account is */
+    bool unsure;   /* its account changed: no news until the registry has said what it may see now */
+    bool stale;    /* the account changed while it was asked for */
     struct auth_query *query; /* while the account is asked for */
 };
 
-/* Somebody waits at the listener. Over the caps he is closed at once. */
+void session_init(struct session_shared *shared, struct loop *loop, struct deadlines *deadlines,
+                  const struct session_handler *handler);
+void session_shut(struct session_shared *shared); /* when the last session is gone */
+
+/* Takes over the context: from now on for handshakes, and for live sessions as soon as they have been looked at, a few
+ * milliseconds a turn. Whose certificate isn't good under it, or any more, is told so and gone within two seconds. */
+void session_renew(struct session_shared *shared, SSL_CTX *ctx);
+
+/* Somebody waits at the listener. Over the caps somebody goes: see the hall. */
 void session_accept(struct session_shared *shared, uv_stream_t *listener);
 
 /* The account with this id in the journal changed (NULL: any may have): its sessions are asked for anew, and ended if it may

@@ -91,9 +91,10 @@ def cursor_of_event(event):
 class Link:
     """TLS and frames; knows nothing of calls."""
 
-    def __init__(self, address, context, timeout=10):
+    def __init__(self, address, context, timeout=10, source=None):
+        """source: the address to come from."""
         host, port = address.rsplit(":", 1)
-        raw = socket.create_connection((host.strip("[]"), int(port)), timeout)
+        raw = socket.create_connection((host.strip("[]"), int(port)), timeout, source and (source, 0))
         try:
             self.tls = context.wrap_socket(raw, server_hostname=host.strip("[]"))
         except BaseException:

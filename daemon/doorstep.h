@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who was turned away before he was known: counted by source and reason, in a table that doesn't grow, for a minute at a
+ * time. Sources are addresses as the kernel says them, reasons are words of ours: nothing a peer wrote is in here. */
+#ifndef QIPAN_DOORSTEP_H
+#define QIPAN_DOORSTEP_H
+
+#include "deadline.h"
+
+#define DOORSTEP_ROWS  256 /* of a minute; what comes above counts as "others" */
+#define DOORSTEP_LINES 10  /* of the log, for each row */
+
+struct doorstep_row {
+    char source[64];
+    const char *reason; /* constant */
+    unsigned long count;
+};
+
+struct doorstep {
+    struct deadlines *deadlines;
+    struct deadline minute;
+    struct doorstep_row rows[DOORSTEP_ROWS];
+    int n;
+    unsigned long total; /* since the start */
+};
+
+void doorstep_init(struct doorstep *d, struct deadlines *deadlines);
+void doorstep_free(struct doorstep *d);
+
+/* True: worth a line of its own in the log; the rest of its sort is only counted. */
+bool doorstep_count(struct doorstep *d, const char *source, const char *reason);
+
+#endif

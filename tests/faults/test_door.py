@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C: strangers at the door, lists that change, few descriptors: what that costs those who are inside or want to be."""
+import os
+import pathlib
+import ssl
+import threading
+import time
+
+import pytest
+from certificates import client_hello, connect_raw, gone, pings, reloaded, run, sighup
+from counties import SLOW
+from peer import Gone
+from steps import add, edit, pid_of, resident_kb, wait_for
+
+
+def test_one_of_fifty_is_revoked(new_county, rng):
+    """It hears CERT_REVOKED and is gone within two seconds, cannot come back anywhere; the others notice nothing."""
+    county = new_county("--bare", "--daemons", "2")
+    contexts = [c for c in county.contexts if c != "dongshan"]
+    others = [county.peer(contexts[i % len(contexts)]) for i in range(49)]
+    victim, second = county.peer("dongshan"), county.peer("dongshan", n=2)
+    watch = victim.watch()
+    project = add(others[contexts.index("bureau")])
+    watch.events(1)
+    stop, failures, slowest = threading.Event(), [], [0.0]
+
+    def keep_busy(peer):
+        try:
+            while not stop.is_set():
+                slowest[0] = max(slowest[0], pings(peer, 1))
+                time.sleep(0.2)
+        except Exception as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=keep_busy, args=(peer,)) for peer in others]
+    for thread in threads:
+        thread.start()
+    begun = time.monotonic()
+    county.revoke("dongshan")
+    assert gone(victim, 4) == "CERT_REVOKED" and gone(second, 4) == "CERT_REVOKED"
+    took = time.monotonic() - begun
+    for n in (1, 2):
+        with pytest.raises((Gone, ssl.SSLError), match="(?i)revoked"):
+            county.peer("dongshan", n=n)
+    time.sleep(1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures and took < 2 * SLOW + 1.5 and slowest[0] < 1.5 * SLOW  # 1.5 s: what writing the list takes
+    wait_for(lambda: "1 expelled" in county.log(1) and "1 expelled" in county.log(2))
+    assert others[contexts.index("bureau")].finish(edit(others[contexts.index("bureau")], project, summary="x")).project.version == 2
+
+
+def test_a_storm_of_reloads_is_a_few(new_county):
+    county = new_county("--bare")
+    with county.peer("chengguan") as inside:
+        pings(inside)
+        size, fds = len(county.log()), len(os.listdir(f"/proc/{pid_of(county)}/fd"))
+        for _ in range(100):
+            sighup(county)
+            time.sleep(0.01)
+        wait_for(lambda: "certificates of" in county.log()[size:])
+        time.sleep(0.5)
+        assert 1 <= county.log()[size:].count("config: reloaded") <= 10
+        before = resident_kb(county)
+        for _ in range(20):
+            reloaded(county)
+        assert len(os.listdir(f"/proc/{pid_of(county)}/fd")) == fds and resident_kb(county) - before < 2048 * SLOW
+        assert pings(inside) < 1 * SLOW
+
+
+@pytest.mark.parametrize("begins", ["silent", "five bytes", "a whole hello"])
+def test_a_stalled_crowd_keeps_nobody_out(new_county, begins):
+    """A thousand connections from one address that go no further: a client from that very address gets in within a second,
+    again and again, and what the crowd costs is bounded."""
+    county = new_county("--bare")
+    hello = client_hello(county)
+    data = {"silent": b"", "five bytes": hello[:5], "a whole hello": hello}[begins]
+    with county.peer("leader") as inside:
+        pings(inside)
+        before = resident_kb(county)
+        crowd, longest, most = [], 0, 0
+        try:
+            for i in range(1000):
+                crowd.append(connect_raw(county, data))
+                if i % 100 == 99:
+                    begun = time.monotonic()
+                    county.peer("chengguan").do("whoami")
+                    longest = max(longest, time.monotonic() - begun)
+                    most = max(most, resident_kb(county) - before)
+            assert longest < 1 * SLOW and pings(inside) < 0.5 * SLOW
+            assert most < 16 * 1024 * SLOW
+            assert "evicted" in county.log() and county.log().count("(evicted)") <= 20
+        finally:
+            for s in crowd:
+                s.close()
+
+
+def test_out_of_descriptors(new_county):
+    """Few descriptors, many arrivals: sessions go on, a reserve stays, no busy loop, and it is over when they go."""
+    county = new_county("--bare")
+    pid = pid_of(county)
+    with county.peer("chengguan") as inside:
+        project = add(inside)
+        as_daemon = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        run(*as_daemon, "prlimit", f"--pid={pid}", "--nofile=64:64")
+        members = [m for m in (connect_member(county) for _ in range(40)) if m]
+        crowd = [connect_raw(county) for _ in range(200)]
+        time.sleep(0.5)
+        assert len(os.listdir(f"/proc/{pid}/fd")) <= 52
+        ticks = cpu_ticks(pid)
+        time.sleep(2)
+        assert cpu_ticks(pid) - ticks < 0.2 * 2 * os.sysconf("SC_CLK_TCK") * SLOW
+        assert inside.finish(edit(inside, project, summary="x")).project.version == 2
+        assert "certificates of" in reloaded(county)
+        assert "(descriptors)" in county.log() and 5 <= len(members) < 40
+        for s in crowd:
+            s.close()
+        for m in members:
+            m.close()
+        begun = time.monotonic()
+        while not (late := connect_member(county)):
+            assert time.monotonic() - begun < 1 * SLOW
+        late.close()
+
+
+def connect_member(county):
+    try:
+        return county.peer("dongshan")
+    except (Gone, OSError):
+        return None
+
+
+def cpu_ticks(pid):
+    return sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))

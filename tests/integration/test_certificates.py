@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets in by which certificate, and what happens to those inside when lists and files change."""
+import contextlib
+import os
+import re
+import time
+
+import pytest
+from certificates import CA, Maker, client_hello, connect_raw, ended, pings, reloaded, replace, run, summary, try_in
+from conftest import SLOW
+from peer import Gone, Link, Peer, tls_context
+from steps import wait_for
+
+# ---------------------------------------------------------------- certificates of any make
+
+
+@pytest.fixture
+def maker(county, tmp_path):
+    return Maker(county, tmp_path)
+
+
+@pytest.fixture
+def self_signed(tmp_path, county):
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x", "-days", "2",
+        "-addext", "subjectAltName=URI:qipan:person:bureau", "-addext", "extendedKeyUsage=clientAuth",
+        "-keyout", tmp_path / "self.key", "-out", tmp_path / "self.pem")
+    return {"ca": county.pki / "ca.pem", "cert": tmp_path / "self.pem", "key": tmp_path / "self.key"}
+
+
+MANY = "URI:qipan:person:bureau," + ",".join(f"DNS:h{i}.test" for i in range(200))
+
+
+def expect_refusal(county, files, word, alert="alert"):
+    before, bytes_before = summary(county)
+    size = len(county.log())
+    assert re.search(f"(?i){alert}", try_in(county, files))
+    wait_for(lambda: "turned away (" in county.log()[size:])
+    lines = [line for line in county.log()[size:].splitlines() if "turned away (" in line]
+    assert len(lines) == 1 and f"({word})" in lines[0] and lines[0].isprintable() and lines[0].isascii()
+    turned, decoded = summary(county)
+    assert turned == before + 1 and decoded == 0
+
+
+MATRIX = {
+    "no extended key usage": ({"extendedKeyUsage": None}, "cert_not_for_clients"),
+    "one usage too many": ({"extendedKeyUsage": "clientAuth,emailProtection"}, "cert_not_for_clients"),
+    "any usage": ({"extendedKeyUsage": "anyExtendedKeyUsage"}, "cert_not_for_clients"),
+    "a server's": ({"extendedKeyUsage": "serverAuth"}, "cert_not_for_clients"),
+    "both": ({"extendedKeyUsage": "clientAuth,serverAuth"}, "cert_not_for_clients"),
+    "an authority's": ({"basicConstraints": "critical,CA:TRUE", "keyUsage": "critical,digitalSignature,keyCertSign"},
+                       "cert_not_for_clients"),
+    "two URIs": ({"subjectAltName": "URI:qipan:person:bureau,URI:qipan:person:leader"}, "cert_no_identity"),
+    "the same URI twice": ({"subjectAltName": "URI:qipan:person:bureau,URI:qipan:person:bureau"}, "cert_no_identity"),
+    "the name in CN only": ({"cn": "qipan:person:bureau", "subjectAltName": None}, "cert_no_identity"),
+    "the name as DNS": ({"subjectAltName": "DNS:qipan.person.bureau"}, "cert_no_identity"),
+    "200 names": ({"subjectAltName": MANY}, "cert_no_identity"),
+    "unknown critical extension": ({"1__3__6__1__4__1__99999__1": "critical,ASN1:UTF8String:x"}, "cert_bad"),
+    "RSA of 1024 bits": ({"key": ("rsa:1024",)}, "cert_bad"),
+    "SHA-1": ({"digest": "sha1"}, "cert_bad"),
+    "already ended": ({"dates": ("-days", "-1")}, "cert_expired"),
+}
+
+
+@pytest.mark.parametrize("what", MATRIX)
+def test_a_certificate_of_that_make_is_refused_in_the_handshake(county, maker, what):
+    how, word = MATRIX[what]
+    expect_refusal(county, maker.make(**how), word)
+
+
+RAW = {"a NUL inside": b"qipan:person:bureau\0.evil", "a NUL at the end": b"qipan:person:bureau\0", "a blank": b"qipan:person:bureau ",
+       "a newline": b"qipan:person:bureau\n2026-01-01 error forged: line", "an escape": b"\x1b[2Jqipan:person:bureau",
+       "UTF-8": "qipan:person:招商局".encode(), "right to left": "qipan:person:\u202ebureau".encode(), "nothing": b""}
+
+
+@pytest.mark.parametrize("what", RAW)
+def test_an_identity_of_such_bytes_is_refused_in_the_handshake(county, maker, what):
+    expect_refusal(county, maker.make(subjectAltName=maker.uri_bytes(RAW[what])), "cert_no_identity")
+
+
+@pytest.mark.parametrize("identity", ["qipan:person:Bureau", "QIPAN:person:bureau", "qipan:person:bureau.", "qipan:person:bureau%00",
+                                      "qipan:person:bureau'--", "qipan:person:../bureau", "qipan:person:%", "qipan:person:bureau#x",
+                                      "qipan:person:*", "qipan:person:_ureau", "person:bureau", "bureau"])
+def test_an_identity_is_matched_exactly(county, maker, identity):
+    """A good certificate for somebody who isn't there: the goodbye says so, nothing is decoded, one line tells."""
+    size = len(county.log())
+    link = Link(county.addresses[0], tls_context(**maker.make(subjectAltName=maker.uri_bytes(identity.encode()))))
+    link.send_bytes(b"\0\0\0\2\x0a\0" * 100)
+    said = link.receive()
+    assert said.goodbye.error.code == "UNAUTHENTICATED"
+    link.close()
+    lines = [line for line in county.log()[size:].splitlines() if "not signed in" in line]
+    assert len(lines) == 1 and identity in lines[0] and summary(county)[1] == 0
+
+
+def test_no_certificate_and_strangers(county, maker, self_signed, tmp_path):
+    expect_refusal(county, {"ca": county.pki / "ca.pem"}, "cert_none", "certificate required")
+    expect_refusal(county, self_signed, "cert_unknown_ca")
+    run(CA, "init", tmp_path / "other")
+    other = (tmp_path / "other/issuing/cert.pem", tmp_path / "other/issuing/key.pem")
+    expect_refusal(county, maker.make(issuer=other), "cert_unknown_ca")
+
+
+def test_a_chain_that_is_too_long(county, maker):
+    one = maker.sub_authority()
+    expect_refusal(county, maker.make(issuer=one), "cert_bad")  # the issuing CA may have none below it
+    two = maker.sub_authority(one)
+    expect_refusal(county, maker.make(issuer=two), "cert_bad")
+
+
+def test_not_yet_valid(county, tmp_path):
+    run(CA, "request", tmp_path / "key", tmp_path / "csr", "early")
+    run(CA, "issue", county.dir / "ca", tmp_path / "csr", "--person", "bureau", "--from", "20390101000000Z",
+        "--until", "20400101000000Z", "--out", tmp_path / "pem")
+    expect_refusal(county, {"ca": county.pki / "ca.pem", "cert": tmp_path / "pem", "key": tmp_path / "key"}, "cert_not_yet_valid")
+
+
+def test_a_disabled_account_gets_the_same_answer_as_none(new_county):
+    county = new_county("--bare")
+    county.psql("UPDATE registry.account SET enabled = false WHERE code = 'dongshan'")
+    answers = set()
+    for context in ("dongshan", "fagai"):
+        if context == "fagai":
+            county.psql("UPDATE registry.certificate SET enabled = false WHERE identity = 'qipan:person:fagai'")
+        with pytest.raises(Gone) as refused:
+            county.peer(context)
+        answers.add((refused.value.code, refused.value.error.message, refused.value.error.field))
+    assert len(answers) == 1
+
+
+# ---------------------------------------------------------------- lists and files that change
+
+
+BAD_FILES = {
+    "an empty list": ("crl.pem", lambda text: ""),
+    "a list that is cut short": ("crl.pem", lambda text: text[:len(text) * 3 // 4]),
+    "one list of two": ("crl.pem", lambda text: text.split("-----END X509 CRL-----")[0] + "-----END X509 CRL-----\n"),
+    "no CA": ("ca.pem", lambda text: ""),
+    "a CA missing": ("ca.pem", lambda text: text.split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"),
+    "another's key": ("qipand.key", lambda text: run("openssl", "genpkey", "-algorithm", "ec", "-pkeyopt",
+                                                     "ec_paramgen_curve:P-256")),
+    "no key": ("qipand.key", lambda text: ""),
+    "no certificate": ("qipand.pem", lambda text: "nothing\n"),
+}
+
+
+def test_bad_files_change_nothing(new_county, tmp_path):
+    """Each time an alarm, the old settings, everybody stays; then good ones are taken over."""
+    county = new_county("--bare")
+    with county.peer("chengguan") as inside:
+        watch = inside.watch()
+        for what, (name, spoil) in BAD_FILES.items():
+            good = (county.pki / name).read_text()
+            replace(county, name, spoil(good))
+            assert "ALARM: not reloaded" in reloaded(county, "ALARM"), what
+            with Peer(county.addresses[0], **{**county.files("dongshan"), "ca": county.dir / "ca/ca.pem"}) as newcomer:
+                assert newcomer.do("whoami").account == "dongshan"
+            assert re.search("(?i)certificate.required", try_in(county, {"ca": county.dir / "ca/ca.pem"})), what
+            replace(county, name, good)
+        for kind, word in ((("--person", "x"), "purpose"), (("--server", "localhost", "--until", "20240201000000Z", "--from",
+                                                              "20240101000000Z"), "expired")):
+            run(CA, "request", tmp_path / "k", tmp_path / "csr", "qipand")
+            run(CA, "issue", county.dir / "ca", tmp_path / "csr", *kind, "--out", tmp_path / "pem")
+            good = [(county.pki / n).read_text() for n in ("qipand.pem", "qipand.key")]
+            replace(county, "qipand.pem", (tmp_path / "pem").read_text())
+            replace(county, "qipand.key", (tmp_path / "k").read_text())
+            assert word in reloaded(county, "ALARM")
+            for n, text in zip(("qipand.pem", "qipand.key"), good):
+                replace(county, n, text)
+        run(CA, "init", tmp_path / "other")
+        good = (county.pki / "crl.pem").read_text()
+        replace(county, "crl.pem", good + (tmp_path / "other/issuing.crl").read_text())
+        assert "no CA that is known" in reloaded(county, "ALARM")
+        replace(county, "crl.pem", good)
+        (county.pki / "qipand.key").chmod(0)
+        assert "ALARM" in reloaded(county, "ALARM")
+        (county.pki / "qipand.key").chmod(0o600)
+        assert "0 expelled" in reloaded(county)
+        assert pings(inside, 3) < 2 * SLOW and watch.state in (None, "LIVE")
+
+
+def test_the_day_of_grace(new_county):
+    county = new_county("--bare")
+    issuing = county.dir / "ca/issuing"
+
+    def list_until(hours):
+        end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + hours * 3600))
+        run("openssl", "ca", "-gencrl", "-config", issuing / "openssl.cnf", "-crl_lastupdate", "20260101000000Z",
+            "-crl_nextupdate", end, "-out", county.dir / "late.crl")
+        replace(county, "crl.pem", (county.dir / "ca/root.crl").read_text() + (county.dir / "late.crl").read_text())
+
+    with county.peer("chengguan") as inside:
+        list_until(-23)
+        lines = reloaded(county)
+        assert "0 expelled" in lines
+        wait_for(lambda: "ALARM: a revocation list has expired" in county.log())
+        assert county.peer("dongshan").do("whoami").account == "dongshan"
+        list_until(-25)
+        assert "day of grace is over" in reloaded(county, "ALARM: not")
+        list_until(100)
+        size = len(county.log())
+        assert "0 expelled" in reloaded(county)
+        wait_for(lambda: "a revocation list ends in 4 days" in county.log()[size:])
+        assert inside.do("whoami").account == "chengguan"
+
+
+def test_whoever_is_revoked_and_does_not_read_is_gone_all_the_same(new_county):
+    county = new_county("--bare")
+    victim = county.peer("dongshan")
+    name = f" {victim.link.tls.getsockname()[1]} "
+    county.revoke("dongshan")
+    begun = time.monotonic()
+    wait_for(lambda: any(name in line and "closed:" in line for line in county.log().splitlines()), 4 * SLOW)
+    assert time.monotonic() - begun < 3 * SLOW
+
+
+def test_a_live_session_ends_with_its_certificate(new_county, tmp_path):
+    county = new_county("--bare")
+    until = time.time() + 4
+    stamp = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(t)) for t in (until - 3600, until)]
+    run(CA, "request", tmp_path / "key", tmp_path / "csr", "brief")
+    run(CA, "issue", county.dir / "ca", tmp_path / "csr", "--person", "bureau", "--from", stamp[0], "--until", stamp[1],
+        "--out", tmp_path / "pem")
+    peer = Peer(county.addresses[0], ca=county.pki / "ca.pem", cert=tmp_path / "pem", key=tmp_path / "key", lang="en")
+    peer.do("whoami")
+    with pytest.raises(Gone) as ended:
+        while time.time() < until + 10:
+            with contextlib.suppress(TimeoutError):
+                peer.turn(0.5)
+    assert ended.value.code == "UNAUTHENTICATED" and "expired" in ended.value.error.message
+    assert until - 1 < time.time() < until + 3
+
+
+# ---------------------------------------------------------------- at the door
+
+
+def test_what_is_no_client_is_closed_at_once(county):
+    hello = client_hello(county)
+    huge = b"\x16\x03\x01\x40\x00\x01\x00\xff\xfc" + b"\0" * 16380
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n" + hello, b"\0\0\0\2\x0a\0",
+                 b"\0" + os.urandom(100000), b"\x16\x03\x01\x00\x04\x01\x01\xff\xfc", huge, hello + hello + hello,
+                 hello + b"\x16\x03\x03\x00\x01\x01"):
+        begun = time.monotonic()
+        s = connect_raw(county)
+        with contextlib.suppress(ConnectionError):
+            s.sendall(data)
+        assert len(ended(s)) < 4096 and time.monotonic() - begun < 2 * SLOW
+    assert summary(county)[1] == 0
+
+
+def test_whoever_drips_is_closed_in_time(county):
+    begun = time.monotonic()
+    s = connect_raw(county)
+    with contextlib.suppress(ConnectionError):
+        for byte in client_hello(county):
+            s.sendall(bytes([byte]))
+            time.sleep(0.1)
+            if time.monotonic() - begun > 10:
+                break
+    assert 4 < time.monotonic() - begun < 7
