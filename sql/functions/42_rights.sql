@@ -14,10 +14,20 @@ BEGIN
     RETURN CASE WHEN p_restricted THEN ARRAY[2, registry.own_token('restricted', p_office)] ELSE '{1}' END;
 END $$;
 
--- The audience of something that belongs to an object: receipts, deadlines.
+-- The audience of an object by its id: deadlines and receipts have that of what they are about, accounts that of officers' records.
 CREATE FUNCTION registry.audience_of(p_object text) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    about text := p_object;
 BEGIN
-    RETURN coalesce((SELECT p.audience FROM registry.project p WHERE p.id = p_object), '{1}');
+    FOR hop IN 1 .. 8 LOOP -- a receipt of a receipt of a deadline: nobody goes further
+        about := CASE left(about, 1) WHEN 'd' THEN (SELECT d.project FROM registry.due d WHERE d.id = about)
+            WHEN 'r' THEN (SELECT x.project FROM registry.receipt x WHERE x.id = about) ELSE about END;
+        IF about IS NULL OR left(about, 1) NOT IN ('d', 'r') THEN
+            RETURN CASE WHEN left(about, 1) = 'a' THEN '{4}'
+                ELSE coalesce((SELECT p.audience FROM registry.project p WHERE p.id = about), '{1}') END;
+        END IF;
+    END LOOP;
+    RETURN '{}';
 END $$;
 
 CREATE FUNCTION registry.sees(p_account int, p_audience int[]) RETURNS boolean LANGUAGE plpgsql STABLE AS $$

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Projects: add, edit, advance, show, log.
 
--- A row as its caller may see it: contact data for the owner office and the bureau.
-CREATE FUNCTION registry.project_shown(p_account int, p registry.project) RETURNS api.project
+-- A row as its caller may see it: contact data for the owner office and the bureau. p_owner: who owns it now, if p is as it was.
+CREATE FUNCTION registry.project_shown(p_account int, p registry.project, p_owner text DEFAULT NULL) RETURNS api.project
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     c registry.contact;
 BEGIN
-    IF (p.contact_name_mark > 0 OR p.contact_phone_mark > 0) AND registry.may(p_account, 'contact', p.office) THEN
+    IF (p.contact_name_mark > 0 OR p.contact_phone_mark > 0) AND registry.may(p_account, 'contact', coalesce(p_owner, p.office)) THEN
         SELECT * INTO c FROM registry.contact WHERE project = p.id;
     END IF;
     RETURN registry.project_row(p, c.name, c.phone);
@@ -94,6 +94,23 @@ BEGIN
     PERFORM set_config('qipan.ord', p_ord::text, true);
 END $$;
 
+-- An error as it is kept: no contact is written down outside its table.
+CREATE FUNCTION registry.error_kept(e api.error) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    masked CONSTANT text[] := ARRAY(SELECT f.name FROM registry.field f WHERE f.masked);
+BEGIN
+    IF e.field = ANY (masked) THEN
+        e.theirs := NULL;
+        e.yours := NULL;
+    END IF;
+    IF e.fields IS NOT NULL THEN
+        e.fields := (SELECT array_agg(CASE WHEN c.field = ANY (masked) THEN ROW(c.field, NULL, NULL, NULL, c."by", c.at)::api.clash
+                                      ELSE ROW(c.field, c.base_value, c.theirs, c.yours, c."by", c.at)::api.clash END ORDER BY c.n)
+                     FROM unnest(e.fields) WITH ORDINALITY c(field, base_value, theirs, yours, "by", at, n));
+    END IF;
+    RETURN jsonb_strip_nulls(to_jsonb(e));
+END $$;
+
 CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
     p_reason text, p_error api.error) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -107,7 +124,7 @@ BEGIN
     p_error.fields := (SELECT array_agg(CASE WHEN f.field IN ('contact_name', 'contact_phone')
         THEN ROW(f.field, NULL, NULL, NULL, f."by", f.at)::api.clash ELSE f END) FROM unnest(p_error.fields) f);
     PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, p_error.code, p_object, NULL, left(p_reason, 500),
-                          NULL, jsonb_strip_nulls(to_jsonb(p_error)));
+                          NULL, registry.error_kept(p_error));
 END $$;
 
 -- What is known of a request. Whoever is told so must not be told more than a synchronous standby holds: the first
@@ -156,7 +173,8 @@ BEGIN
     ELSE
         r.rev := registry.rev_of(e.grp);
         IF registry.sees(p_account, registry.audience_of(e.object)) THEN
-            r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version));
+            r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version),
+                                                (SELECT p.office FROM registry.project p WHERE p.id = e.object));
         END IF;
     END IF;
     RETURN r;

@@ -23,7 +23,8 @@ BEGIN
         r.error := jsonb_populate_record(NULL::api.error, e.reply);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        r.receipt := (SELECT registry.receipt_row(x) FROM registry.receipt x WHERE x.id = e.object);
+        r.receipt := (SELECT registry.receipt_row(x) FROM registry.receipt x
+                      WHERE x.id = e.object AND registry.sees(e.account, registry.audience_of(x.project)));
     END IF;
     RETURN r;
 END $$;

@@ -50,7 +50,7 @@ BEGIN
         r.error := jsonb_populate_record(NULL::api.error, e.reply);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        r.account := (SELECT registry.account_row(a) FROM registry.account a WHERE a.object = e.object);
+        r.account := (SELECT registry.account_row(a) FROM registry.account a WHERE a.object = e.object AND registry.officer(e.account));
     END IF;
     RETURN r;
 END $$;
@@ -216,7 +216,7 @@ BEGIN
         r.error := jsonb_populate_record(NULL::api.error, e.reply);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        r.role := (SELECT registry.role_row(m) FROM registry.membership m WHERE m.id = e.reply ->> 'id');
+        r.role := (SELECT registry.role_row(m) FROM registry.membership m WHERE m.id = e.reply ->> 'id' AND registry.officer(e.account));
     END IF;
     RETURN r;
 END $$;

@@ -285,6 +285,8 @@ BEGIN
     WHERE d.row = x.row;
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' ELSE 'unchanged' END
     WHERE d.verdict IS NULL;
+    UPDATE draft d SET project = NULL, b = NULL
+    WHERE (d.fault).code IS NOT NULL AND EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND NOT p.audience && grants);
     UPDATE registry.import_row x SET verdict = d.verdict, project = d.project, no = (d.b).no, code = (d.fault).code,
         field = (d.fault).field, "column" = NULL, text = left((d.fault).value, 200),
         message = CASE WHEN (d.fault).code IS NOT NULL THEN (registry.error_of(p_lang, 'project', d.fault)).message END,

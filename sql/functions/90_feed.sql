@@ -325,7 +325,7 @@ BEGIN
         WHEN NOT held THEN 'DIVERGED'
         WHEN a_rev < r.min_rev AND (idx < t.changes - 1
              OR EXISTS (SELECT FROM registry.txn x WHERE x.rev > a_rev AND x.rev < r.min_rev)) THEN 'COMPACTED'
-        WHEN registry.rights_changed(p_account, a_rev) THEN 'RIGHTS_CHANGED'
+        WHEN registry.rights_changed(p_account, a_rev - (idx IS NOT NULL)::int) THEN 'RIGHTS_CHANGED'
         ELSE 'OK' END;
     IF held AND idx >= coalesce(t.changes, 0) THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'cursor.form');
@@ -367,8 +367,8 @@ BEGIN
                  sum(registry.change_bytes(c)) OVER w AS upto,
                  ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
                      CASE WHEN NOT c.audience && grants THEN 'leave' WHEN c.version = 1 OR c.audience_old && grants IS FALSE
-                          THEN 'enter' ELSE 'update' END, e.actor, e.office, e.reason, e.request,
-                     e.batch, e.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
+                          THEN 'enter' ELSE 'update' END, e.actor, e.office,
+                     CASE WHEN c.audience && grants THEN e.reason END, e.request, e.batch, e.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
                                     THEN registry.field_changes(c.fields) END,
                      CASE WHEN c.audience && grants AND (c.version = 1 OR c.audience_old && grants IS FALSE)
                           THEN registry.field_values(c.image) END, t.epoch, NULL, NULL, NULL)::api.event AS event
@@ -465,7 +465,7 @@ BEGIN
                  -- few projects are hidden: unless the very right to read came or went, only those turn
                  CASE k WHEN 'project' THEN 'NOT ($9 AND p.audience = ''{1}'')' ELSE 'NOT $9' END,
                  registry.seen_sql(k), replace(registry.seen_sql(k), '$7', '$8')), '') FROM unnest(registry.kinds()) k) END,
-        (SELECT string_agg(registry.objects_sql(k, registry.watch_sql(k, p_terms) || ' AND ' || registry.seen_sql(k), 'WHERE p.id = ids.id'), ' UNION ALL ')
+        (SELECT string_agg(registry.objects_sql(k, registry.watch_sql(k, p_terms), 'WHERE p.id = ids.id AND ' || registry.seen_sql(k)), ' UNION ALL ')
          FROM unnest(registry.kinds()) k));
 END $$;
 

@@ -13,6 +13,7 @@ import time
 
 import peer as peer_module
 import psycopg2
+from conftest import SLOW
 
 _names = itertools.count(1)
 
@@ -90,3 +91,47 @@ def refusal(what):
     except peer_module.Refused as e:
         return e.error
     raise AssertionError("was not refused")
+
+
+def terms(project):
+    return [{"field": "project", "op": "=", "values": [project.id]}]
+
+
+def quiet(watch, seconds=1.0):
+    """Whatever comes in that time brings no event."""
+    end = time.monotonic() + seconds * SLOW
+    while (left := end - time.monotonic()) > 0:
+        try:
+            assert not watch.next(left).events
+        except TimeoutError:
+            return
+
+
+def secret_text(n):
+    return f"密谈内容{n}"
+
+
+def texts(event):
+    return {c.new for c in event.changes} | {c.old for c in event.changes} | {v.value for v in event.row}
+
+
+def set_role(county, code, role, office=None, on=True):
+    """As the security officer would, by the database's owner."""
+    place = f"'{office}'" if office else "NULL"
+    if on:
+        county.psql(f"INSERT INTO registry.membership (account, role, office) "
+                    f"SELECT id, '{role}', {place} FROM registry.account WHERE code = '{code}'")
+    else:
+        county.psql(f"UPDATE registry.membership SET ended_at = now() WHERE ended_at IS NULL AND role = '{role}' "
+                    f"AND account = (SELECT id FROM registry.account WHERE code = '{code}')")
+
+
+def rights_change(watch, timeout=10):
+    """The error that ends it, and the events that came before."""
+    events, end = [], time.monotonic() + timeout * SLOW
+    while True:
+        feed = watch.next(end - time.monotonic())
+        if feed.HasField("error"):
+            watch.peer.watches.pop(watch.call)
+            return feed.error.code, events
+        events += feed.events

@@ -6,7 +6,7 @@ import time
 import pytest
 from conftest import SLOW
 from peer import Gone, Refused, cursor_text, pb
-from steps import add, edit, refusal, wait_for
+from steps import add, edit, quiet, refusal, rights_change, secret_text, set_role, terms, texts, wait_for
 
 FIELDS = {f.name: f.number for f in pb.Project.DESCRIPTOR.fields}
 
@@ -33,39 +33,6 @@ def peers(county):
     yield get
     for one in made.values():
         one.link.close()
-
-
-def terms(project):
-    return [{"field": "project", "op": "=", "values": [project.id]}]
-
-
-def quiet(watch, seconds=1.0):
-    """Whatever comes in that time brings no event."""
-    end = time.monotonic() + seconds * SLOW
-    while (left := end - time.monotonic()) > 0:
-        try:
-            assert not watch.next(left).events
-        except TimeoutError:
-            return
-
-
-def secret_text(n):
-    return f"密谈内容{n}"
-
-
-def texts(event):
-    return {c.new for c in event.changes} | {c.old for c in event.changes} | {v.value for v in event.row}
-
-
-def set_role(county, code, role, office=None, on=True):
-    """As the security officer would, by the database's owner."""
-    place = f"'{office}'" if office else "NULL"
-    if on:
-        county.psql(f"INSERT INTO registry.membership (account, role, office) "
-                    f"SELECT id, '{role}', {place} FROM registry.account WHERE code = '{code}'")
-    else:
-        county.psql(f"UPDATE registry.membership SET ended_at = now() WHERE ended_at IS NULL AND role = '{role}' "
-                    f"AND account = (SELECT id FROM registry.account WHERE code = '{code}')")
 
 
 # ---------------------------------------------------------------- restricted projects
@@ -196,17 +163,6 @@ def test_a_moved_secret_leaves_with_its_office(peers):
 
 
 # ---------------------------------------------------------------- roles, while somebody watches
-
-def rights_change(watch, timeout=10):
-    """The error that ends it, and the events that came before."""
-    events, end = [], time.monotonic() + timeout * SLOW
-    while True:
-        feed = watch.next(end - time.monotonic())
-        if feed.HasField("error"):
-            watch.peer.watches.pop(watch.call)
-            return feed.error.code, events
-        events += feed.events
-
 
 def test_right_given_and_taken_while_watching(county, peers):
     owner, fagai = peers("chengguan"), peers("fagai")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attacker with a clerk's account, a careless officer and bad timing tried on the rights, and what gave way."""
+import threading
+import time
+
+import pytest
+from conftest import SLOW
+from peer import pb
+from steps import add, edit, refusal, secret_text, set_role, terms, texts
+
+
+@pytest.fixture(scope="module")
+def county():
+    from conftest import County
+    one = County("--bare", "--daemons", "2")
+    try:
+        yield one.up()
+    finally:
+        one.down()
+
+
+def test_two_grants_at_once_make_no_two_officers(county):
+    """Two security officers, the same account, the same moment: one power, not both."""
+    county.psql("SELECT registry.account_new('secadmin2', '褚二', 'shuju', 'secadmin')")
+    county.psql("INSERT INTO registry.account (code, name, office) SELECT 'liang' || n, '两可', 'shuju' FROM generate_series(1, 8) n")
+    for n in range(1, 9):
+        def give(role):
+            county.psql(f"""INSERT INTO registry.membership (account, role) SELECT id, '{role}' FROM registry.account WHERE code = 'liang{n}'""")
+
+        outcome = []
+
+        def attempt(role):
+            try:
+                give(role)
+                outcome.append(role)
+            except AssertionError:
+                pass
+
+        both = [threading.Thread(target=attempt, args=(role,)) for role in ("sysadmin", "auditor")]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join(30)
+        assert len(outcome) == 1
+    assert county.psql("SELECT count(*) FROM registry.account WHERE code LIKE 'liang%' AND cardinality(roles) <> 1") == [["0"]]
+
+
+def test_an_edit_in_flight_when_its_right_goes(county):
+    """Every acknowledged edit has a lower revision than the withdrawal; none comes after it."""
+    owner, clerk = county.peer("chengguan"), county.peer("dongshan")
+    set_role(county, "dongshan", "clerk", "chengguan")
+    project = add(owner)
+    done, stop = [], threading.Event()
+
+    def work():
+        n = 0
+        while not stop.is_set():
+            n += 1
+            try:
+                done.append(clerk.finish(edit(clerk, project, jobs=n)).rev)
+            except Exception as e:  # noqa: BLE001
+                done.append(getattr(e, "code", str(e)))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    time.sleep(0.3)
+    county.psql("UPDATE registry.membership SET ended_at = now() WHERE ended_at IS NULL AND role = 'clerk' AND office = 'chengguan' "
+                "AND account = (SELECT id FROM registry.account WHERE code = 'dongshan')")
+    time.sleep(0.3)
+    stop.set()
+    worker.join(20)
+    withdrawn = int(county.psql("SELECT max(t.rev) FROM registry.txn t JOIN registry.change c USING (grp) JOIN registry.account a ON a.object = c.object "
+                                "WHERE a.code = 'dongshan'")[0][0])
+    good = [x for x in done if isinstance(x, int)]
+    assert good and max(good) < withdrawn
+    assert set(done[len(good):]) == {"PERMISSION_DENIED"}
+
+
+def test_cursors_and_pages_of_others(county):
+    """Places made up or taken over from somebody who sees more bring nothing more."""
+    owner, other = county.peer("chengguan"), county.peer("dongshan")
+    shown, hidden = add(owner), add(owner, restricted=True, summary=secret_text(3), amount_total=77_700_000_000)
+    after = owner.do("project_list", limit=1, sort="-changed_at").next
+    rows, page = [], after
+    while page:
+        reply = other.do("project_list", after=page, sort="-changed_at", limit=100)
+        rows, page = rows + [row.id for row in reply.rows], reply.next
+    assert hidden.id not in rows
+    for how in ({"sort": "-amount_total"}, {"sort": "amount_total"}, {"search": hidden.name},
+                {"terms": [{"field": "amount_total", "op": "=", "values": ["777000000"]}]},
+                {"terms": [{"field": "id", "op": "=", "values": [hidden.id]}]},
+                {"terms": [{"field": "restricted", "op": "=", "values": ["true"]}]}):
+        reply = other.do("project_list", limit=500, **how)
+        assert hidden.id not in [row.id for row in reply.rows]
+        if "sort" not in how:
+            assert reply.total == 0, how
+    due = owner.do("due_set", set=pb.Due(project=hidden.id, text=secret_text(4), due_at=4_000_000_000_000_000)).due
+    assert refusal(lambda: other.do("due_list", after=due.id)).code == refusal(lambda: other.do("due_list", after="d00000000000000")).code
+    watch = owner.watch(terms=terms(hidden), from_start=True, echo=True)
+    theirs = watch.until(lambda e: e.object == hidden.id)[0]
+    watch.cancel()
+    for how in ({"after": pb.Cursor(epoch=theirs.epoch, rev=theirs.rev - 1)}, {"from_start": True},
+                {"after": pb.Cursor(epoch=theirs.epoch, rev=theirs.rev - 1), "snapshot": "changed", "objects": [hidden.id]},
+                {"snapshot": "all"}):
+        marker = add(owner)
+        watch = other.watch(**how)
+        told = watch.until(lambda e: e.object == marker.id)
+        assert not {secret_text(3), secret_text(4), due.id} & (set().union(*map(texts, told)) | {e.object for e in told}), how
+        assert {e.view for e in told if e.object == hidden.id} <= {"leave"}
+        assert not any(e.version or e.actor or e.at for e in told if e.object == hidden.id), how
+        watch.cancel()
+    assert shown.id in [row.id for row in other.do("project_list", search=shown.name).rows]
