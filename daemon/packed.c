@@ -94,6 +94,8 @@ static void shape(Qipan__Event *e, enum packed_form form)
         e->n_row = 0;
     if (form != PACKED_ENTER && form != PACKED_UPDATE)
         e->n_changes = 0;
+    if (form == PACKED_LEAVE)
+        e->reason = NULL; /* said to those who may still see it */
     e->n_audience = e->n_audience_old = e->n_audience_now = 0;
     e->view = (char *)view_words[form == PACKED_SUMMARY  ? VIEW_UPDATE
                                  : form == PACKED_REVEAL ? VIEW_ENTER

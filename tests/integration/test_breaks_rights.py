@@ -19,6 +19,16 @@ def county():
         one.down()
 
 
+def test_a_leave_says_not_why(county):
+    """The reason of a change that hides a project is for those who may still see it."""
+    owner, other, leader = (county.peer(c) for c in ("chengguan", "dongshan", "leader"))
+    project = add(owner)
+    watches = [peer.watch(terms=terms(project)) for peer in (other, leader)]
+    owner.do("project_edit", id=project.id, set=pb.Project(restricted=True), reason=secret_text(1))
+    told = [watch.until(lambda e: e.object == project.id)[0] for watch in watches]
+    assert [(e.view, e.reason) for e in told] == [("leave", ""), ("update", secret_text(1))]
+
+
 def test_two_grants_at_once_make_no_two_officers(county):
     """Two security officers, the same account, the same moment: one power, not both."""
     county.psql("SELECT registry.account_new('secadmin2', '褚二', 'shuju', 'secadmin')")
