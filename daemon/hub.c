@@ -107,6 +107,11 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
     while (hub->oldest <= hub->newest.rev &&
            (hub->ring_bytes + p->weight > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))
         forget_oldest(hub);
+    if (p->large) { /* it may hide what waits here, and doesn't say what: the journal is read anew */
+        empty_ring(hub);
+        if (hub->pages)
+            pages_forget(hub->pages);
+    }
     hub->ring[p->at.rev % RING_REVISIONS] = p;
     hub->ring_bytes += p->weight;
     hub->newest = p->at;

@@ -29,6 +29,24 @@ def test_a_leave_says_not_why(county):
     assert [(e.view, e.reason) for e in told] == [("leave", ""), ("update", secret_text(1))]
 
 
+def test_a_large_revision_hides_what_waits(county):
+    """More than 256 changes come without their events: what they hide must not go on from the daemon's ring."""
+    owner, other, leader = (county.peer(c) for c in ("chengguan", "dongshan", "leader"))
+    project = add(owner)
+    slow = other.watch(terms=terms(project), credit=1)
+    live = leader.watch()
+    while slow.state != "LIVE":  # says so, and has no credit left
+        slow.next()
+    owner.finish(edit(owner, project, summary=secret_text(2)))
+    county.psql(f"""BEGIN; UPDATE registry.project SET restricted = true WHERE id = '{project.id}';
+        INSERT INTO registry.project (name, investor, office) SELECT '大批' || n, '大批公司' || n, 'chengguan' FROM generate_series(1, 300) n; COMMIT""")
+    live.until(lambda e: e.object == project.id and e.version == 3)
+    other.link.send(pb.Frame(credit=pb.Credit(call=slow.call, bytes=100000)))
+    told = slow.until(lambda e: e.view == "leave")
+    assert [(e.version, e.view) for e in told] == [(3, "leave")]
+    assert secret_text(2) not in set().union(*map(texts, told))
+
+
 def test_two_grants_at_once_make_no_two_officers(county):
     """Two security officers, the same account, the same moment: one power, not both."""
     county.psql("SELECT registry.account_new('secadmin2', '褚二', 'shuju', 'secadmin')")
