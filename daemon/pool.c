@@ -23,15 +23,15 @@ struct lane {
     uint64_t patience_ms;
     const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
     int links, depth;
-    bool change;     /* jobs go as a group with lock and seal */
-    bool takes_long; /* and hold their lock for so long that nobody else may queue behind it */
+    bool change; /* jobs go with a seal, as a group */
+    bool locks;  /* behind the lock against changes of rights; calls of BULK see to that themselves */
 };
 
 static const struct lane lanes[POOL_LANES] = {
     [POOL_READ] = {"read", 18000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
-    [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true},
-    [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true},
-    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, true},
+    [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true, true},
+    [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true, true},
+    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, false},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
     [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 2, 1, false},
 };
@@ -85,8 +85,6 @@ static const Oid seal_types[] = {20};
 static const struct pg_statement seal_sql = {PG_STATEMENTS - 3, "SELECT rev, tag FROM api.seal($1)", 1,
                                              seal_types};
 static const struct pg_statement lock_sql = {PG_STATEMENTS - 4, "SELECT api.rights_lock()", 0, NULL};
-static const struct pg_statement long_lock_sql = {PG_STATEMENTS - 15, "SELECT api.rights_lock(true)", 0,
-                                                  NULL};
 static const struct pg_statement unblock_sql = {
     PG_STATEMENTS - 13, "SELECT pid::text, application, ended FROM api.journal_unblock()", 0, NULL};
 static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notify('qipan', '')", 0, NULL};
@@ -308,11 +306,11 @@ static void answer_run(struct flight *f, const struct run *run, const PGresult *
     }
 }
 
-static void answer_all(struct flight *f, bool change)
+static void answer_all(struct flight *f, const struct lane *lane)
 {
     struct pool *pool = f->link->pool;
     struct pool_answer answer = {0};
-    const PGresult *seal = change ? f->batch.results[f->n_runs + 1] : NULL;
+    const PGresult *seal = lane->change ? f->batch.results[f->n_runs + lane->locks] : NULL;
     if (seal && PQntuples(seal) == 1 && !PQgetisnull(seal, 0, 0)) {
         int64_t big;
         memcpy(&big, PQgetvalue(seal, 0, 0), sizeof big);
@@ -320,7 +318,7 @@ static void answer_all(struct flight *f, bool change)
         answer.sealed = true;
     }
     for (int i = 0; i < f->n_runs; i++)
-        answer_run(f, &f->runs[i], f->batch.results[i + change], answer);
+        answer_run(f, &f->runs[i], f->batch.results[i + lane->locks], answer);
     if (answer.sealed) {
         FAILPOINT("unrung");
         pool->events.committed(pool->events.owner);
@@ -329,11 +327,11 @@ static void answer_all(struct flight *f, bool change)
 }
 
 /* From the last to the first: each goes to the head of its queue, and the order of arrival stays. */
-static void sort_again(struct flight *f, bool change)
+static void sort_again(struct flight *f, const struct lane *lane)
 {
     struct pg_batch *b = &f->batch;
     bool failed = !b->lost && !b->ok;
-    int guilty = b->failed - change;
+    int guilty = b->failed - lane->locks;
     bool blame_all = guilty < 0 || guilty >= f->n_runs; /* lock, seal or commit: everybody counts a try */
     for (int i = f->n_runs - 1; i >= 0; i--) {
         bool folded =
@@ -357,22 +355,22 @@ static void landed(struct pg_batch *b)
     struct flight *f = container_of(b, struct flight, batch);
     struct pool_link *link = f->link;
     struct pool *pool = link->pool;
-    bool change = lanes[link->lane].change;
+    const struct lane *lane = &lanes[link->lane];
     link->flight = NULL;
     for (int i = 0; i < f->n; i++)
         f->jobs[i]->flying = false;
     if (b->ok && b->unsure)
         log_warn(link->pg.name, "%d changes are committed, but the wait for their standby was cancelled",
                  f->n);
-    if (change && b->ok)
+    if (lane->change && b->ok)
         FAILPOINT("group-landed");
     if (b->ok && (!b->unsure || BUG("ack-unsure")))
-        answer_all(f, change);
+        answer_all(f, lane);
     else
-        sort_again(f, change);
+        sort_again(f, lane);
     if (wants_new_link(b) && link->pg.state == PG_UP && !pool->closing)
         log_warn(link->pg.name, "the link is no longer good: %s %s", b->sqlstate, b->message);
-    if (change && b->ok)
+    if (lane->change && b->ok)
         FAILPOINT("group-answered");
     bool renew = wants_new_link(b);
     flight_free(f);
@@ -453,8 +451,8 @@ static bool take_off(struct pool_link *link, int most)
     if (change)
         link->flight = f;
     sort_jobs(f->jobs, f->n);
-    if (change)
-        add_call(&f->batch, lanes[link->lane].takes_long ? &long_lock_sql : &lock_sql, NULL);
+    if (lanes[link->lane].locks)
+        add_call(&f->batch, &lock_sql, NULL);
     for (int i = 0; i < f->n; i += f->runs[f->n_runs - 1].n)
         add_run(f, i);
     if (change) {

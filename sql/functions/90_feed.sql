@@ -66,6 +66,8 @@ BEGIN
 END $$;
 CREATE TRIGGER account_rights BEFORE UPDATE ON registry.account
     FOR EACH STATEMENT EXECUTE FUNCTION registry.rights_change();
+CREATE TRIGGER membership_rights BEFORE INSERT OR UPDATE ON registry.membership
+    FOR EACH STATEMENT EXECUTE FUNCTION registry.rights_change();
 CREATE TRIGGER office_rights BEFORE UPDATE ON registry.office
     FOR EACH STATEMENT EXECUTE FUNCTION registry.rights_change();
 CREATE TRIGGER role_right_rights BEFORE INSERT OR UPDATE OR DELETE ON registry.role_right

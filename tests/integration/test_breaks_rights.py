@@ -47,6 +47,31 @@ def test_a_large_revision_hides_what_waits(county):
     assert secret_text(2) not in set().union(*map(texts, told))
 
 
+def test_officers_at_two_daemons_do_not_wait_for_each_other(county):
+    """Each change of rights waits for everybody's changes, but two of them must not wait for one another: a deadlock is
+    found only after a second."""
+    officers = [county.peer("sysadmin", n) for n in (1, 2)]
+    took, faults = [], []
+
+    def work(peer, target):
+        for n in range(60):
+            begun = time.monotonic()
+            try:
+                peer.do("account_edit", account=target, name=f"改名{n}")
+            except Exception as e:  # noqa: BLE001 - any is a failure
+                faults.append(e)
+            took.append(time.monotonic() - begun)
+
+    both = [threading.Thread(target=work, args=pair) for pair in zip(officers, ("fagai", "ziran"))]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(60)
+    assert not faults and len(took) == 120
+    assert max(took) < 0.9 * SLOW, sorted(took)[-5:]
+    assert county.psql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [["0"]]
+
+
 def test_two_grants_at_once_make_no_two_officers(county):
     """Two security officers, the same account, the same moment: one power, not both."""
     county.psql("SELECT registry.account_new('secadmin2', '褚二', 'shuju', 'secadmin')")
