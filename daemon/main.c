@@ -69,7 +69,8 @@ static void drain_step(struct deadline *d)
     if (!calls_open(server) || late)
         for (struct session *s = server->sessions.first; s; s = s->next)
             dispatch_goodbye(server->dispatch, s, DRAIN_SPREAD_MS);
-    if (server->sessions.n == 0 || now - begun > (uint64_t)server->config.drain_ms + 1000)
+    if ((server->sessions.n == 0 && !server->sessions.doorstep.flying) ||
+        now - begun > (uint64_t)server->config.drain_ms + 1000)
         close_all(server);
     else
         deadline_set(&server->deadlines, &server->drain, 20);
@@ -86,6 +87,7 @@ static void stop(struct server *server, int exit_code)
     log_info("qipand", "stopping: %d sessions", server->sessions.n);
     sd_notify(0, "STOPPING=1");
     listen_close(&server->listen);
+    doorstep_hand_over(&server->sessions.doorstep);
     deadline_set(&server->deadlines, &server->drain, 1);
 }
 
@@ -258,7 +260,7 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     start_watchdog(server);
     struct dispatch_events events = {on_ready, on_fatal, on_account, server};
     server->dispatch = dispatch_new(&server->loop, &server->deadlines, config, &events);
-    server->sessions.pool = dispatch_pool(server->dispatch);
+    server->sessions.pool = server->sessions.doorstep.pool = dispatch_pool(server->dispatch);
     deadline_set(&server->deadlines, &server->look, 1);
     return true;
 }

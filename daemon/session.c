@@ -179,6 +179,7 @@ static void expel(struct session *s, long verdict)
     session_fill_error(&error, verdict == X509_V_ERR_CERT_REVOKED ? "CERT_REVOKED" : "UNAUTHENTICATED",
                        s->lang);
     log_info(s->conn->name, "expelled, %s: %s", s->principal.identity, trust_text(verdict));
+    doorstep_count(&s->shared->doorstep, s->conn->source, trust_word(verdict));
     s->shared->n_expelled++;
     conn_goodbye(s->conn, &error, 0);
     conn_hurry(s->conn, EXPEL_MS);

@@ -115,6 +115,7 @@ def test_not_yet_valid(county, tmp_path):
 
 
 def test_a_disabled_account_gets_the_same_answer_as_none(new_county):
+    """And each of them has a row in the audit, with who else was turned away; a daemon that stops hands over what it has."""
     county = new_county("--bare")
     county.psql("UPDATE registry.account SET enabled = false WHERE code = 'dongshan'")
     answers = set()
@@ -125,6 +126,12 @@ def test_a_disabled_account_gets_the_same_answer_as_none(new_county):
             county.peer(context)
         answers.add((refused.value.code, refused.value.error.message, refused.value.error.field))
     assert len(answers) == 1
+    for _ in range(20):
+        ended(connect_raw(county, b"GET / HTTP/1.1\r\n\r\n"))
+    assert summary(county) == (22, 0)
+    county.kill(1, "TERM")
+    rows = county.psql("SELECT actor, status, peer, detail ->> 'reason', detail ->> 'count' FROM registry.audit WHERE op = 'doorstep' ORDER BY 4")
+    assert rows == [["", "UNAUTHENTICATED", "127.0.0.1", "no_account", "2"], ["", "UNAUTHENTICATED", "127.0.0.1", "not_tls", "20"]]
 
 
 # ---------------------------------------------------------------- lists and files that change
