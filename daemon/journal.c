@@ -425,7 +425,7 @@ bool journal_seek_cancel(struct journal *j, struct journal_seek *q)
 }
 
 bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor,
-                  const Qipan__WatchRequest *watch, int32_t account, const char *lang)
+                  const Qipan__WatchRequest *watch, bool begins, int32_t account, const char *lang)
 {
     Qipan__JournalSeekRequest request = QIPAN__JOURNAL_SEEK_REQUEST__INIT;
     struct bind_server server = {.account = account, .lang = lang};
@@ -443,6 +443,7 @@ bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor
     request.terms = watch->terms;
     request.n_known = watch->n_known;
     request.known = watch->known;
+    request.has_begins = request.begins = begins;
     q->op = &j->ops->seek;
     arena_init(&q->arena, SEEK_ARENA);
     q->job = (struct pool_job){.lane = POOL_READ, .statement = &q->op->statement, .done = on_seek};

@@ -74,9 +74,10 @@ struct journal_seek {
     void (*done)(struct journal_seek *q, const Qipan__JournalSeekReply *reply, const char *code,
                  Qipan__Error *error);
 };
-/* The terms are looked at, too; they are not needed after the call. False: too many of them. */
+/* The terms are looked at, too; they are not needed after the call. begins: a watch does, and doesn't only look again.
+ * False: too many of them. */
 bool journal_seek(struct journal *j, struct journal_seek *q, const Qipan__Cursor *cursor,
-                  const Qipan__WatchRequest *watch, int32_t account, const char *lang);
+                  const Qipan__WatchRequest *watch, bool begins, int32_t account, const char *lang);
 bool journal_seek_cancel(struct journal *j, struct journal_seek *q); /* false: it is being answered */
 
 #endif

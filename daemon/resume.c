@@ -237,7 +237,7 @@ static void ask(struct beginning *b, const Qipan__WatchRequest *fresh)
     b->asked = true;
     b->stale = false;
     if (!journal_seek(w->hub->journal, &b->seek, b->from_now && !b->changed ? NULL : &from, &request,
-                      w->session->principal.account, w->session->lang)) {
+                      fresh != NULL, w->session->principal.account, w->session->lang)) {
         b->asked = false;
         refuse(b, "TOO_LARGE", "terms", NULL);
     }

@@ -218,6 +218,7 @@ DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
     last registry.due;
     total int;
+    hidden int;
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -246,6 +247,11 @@ BEGIN
           WINDOW w AS (ORDER BY d.due_at, d.id) ORDER BY d.due_at, d.id LIMIT most + 1) x;
     IF total > coalesce(cardinality(r.rows), 0) THEN
         r.next := r.rows[cardinality(r.rows)].id;
+    END IF;
+    hidden := (SELECT count(*) FROM unnest(r.rows) d JOIN registry.project p ON p.id = d.project AND p.restricted);
+    IF hidden > 0 THEN
+        PERFORM registry.audit_put(p_account, 'due_list', 'OK', of_project, of_office,
+            jsonb_build_object('rows', cardinality(r.rows), 'restricted', hidden));
     END IF;
     RETURN r;
 END $$;

@@ -290,7 +290,7 @@ END $$;
 -- answered then, in all other cases the newest one of the registry; rev null asks for nothing else. Without tag (0) or
 -- epoch a place is taken by its number; known places count only as a whole.
 CREATE FUNCTION api.journal_seek(p_account int, p_lang text, epoch bigint, rev bigint, tag bigint, terms jsonb,
-    known jsonb, idx int)
+    known jsonb, idx int, begins boolean)
 RETURNS api.journal_seek_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
@@ -311,6 +311,9 @@ BEGIN
     END IF;
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
+    ELSIF begins AND EXISTS (SELECT FROM unnest(registry.grants(p_account)) g WHERE g = 2 OR (g >= 16 AND g % 4 = 0)) THEN
+        -- it may bring restricted projects: this row stands for all of its news
+        PERFORM registry.audit_put(p_account, 'watch', 'OK', NULL, NULL, jsonb_build_object('terms', terms, 'after', a_rev));
     END IF;
     SELECT * INTO e FROM registry.epoch x ORDER BY x.epoch DESC LIMIT 1;
     SELECT x.rev, x.tag, x.epoch INTO r.rev, r.tag, r.epoch FROM registry.txn x ORDER BY x.rev DESC LIMIT 1;
@@ -379,6 +382,9 @@ BEGIN
           CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
           WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
+    IF p.restricted THEN
+        PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(found_rows), 0)));
+    END IF;
     r.rows := found_rows;
     r.more := total > coalesce(cardinality(found_rows), 0);
     RETURN r;

@@ -387,3 +387,22 @@ def test_officers_work_at_the_command_line(county):
     assert disabled.get("enabled") is not True
     county.qipan("chengguan", "account", "list", ok=8)
     county.qipan("sysadmin", "account", "edit", "mei.you", "enabled=false", ok=5)
+
+
+def test_reads_of_secrets_have_their_row(county, peers):
+    owner, leader, duban = peers("chengguan"), peers("leader"), peers("duban")
+    project = add(owner, restricted=True)
+    due = owner.do("due_set", set=pb.Due(project=project.id, text="签约前核实", due_at=4_000_000_000_000_000)).due
+    before = int(county.psql("SELECT coalesce(max(no), 0) FROM registry.audit")[0][0])
+
+    def rows():
+        return county.psql(f"SELECT actor, op, coalesce(object, ''), of_office FROM registry.audit WHERE no > {before} AND op <> 'sign_in' ORDER BY no")
+
+    leader.do("project_show", id=project.id)
+    leader.do("project_log", id=project.id)
+    assert [row.id for row in leader.do("due_list", object=project.id).rows] == [due.id]
+    leader.watch().cancel()
+    duban.watch().cancel()  # sees nothing restricted
+    duban.do("project_list", limit=1)
+    assert [row[:3] for row in rows()] == [["leader", "project_show", project.id], ["leader", "project_log", project.id],
+                                           ["leader", "due_list", project.id], ["leader", "watch", ""]]

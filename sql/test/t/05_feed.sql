@@ -57,7 +57,7 @@ SELECT row_eq(format($$ SELECT min(e.idx), max(e.idx), bool_or(e.last) FROM api.
 -- seek: every place has an exact answer
 CREATE FUNCTION pg_temp.seek(epoch bigint, rev bigint, tag bigint, known jsonb DEFAULT NULL, idx int DEFAULT NULL, terms jsonb DEFAULT NULL)
 RETURNS api.journal_seek_reply LANGUAGE sql AS $$
-    SELECT api.journal_seek(pg_temp.acc('chengguan'), 'zh', epoch, rev, tag, terms, known, idx) $$;
+    SELECT api.journal_seek(pg_temp.acc('chengguan'), 'zh', epoch, rev, tag, terms, known, idx, false) $$;
 CREATE FUNCTION pg_temp.answer(epoch bigint, rev bigint, tag bigint, known jsonb DEFAULT NULL, idx int DEFAULT NULL, terms jsonb DEFAULT NULL)
 RETURNS text LANGUAGE sql AS $$ SELECT coalesce((s).error.code, (s).answer) FROM (SELECT pg_temp.seek(epoch, rev, tag, known, idx, terms) AS s OFFSET 0) x $$;
 CREATE FUNCTION pg_temp.place(p_rev bigint, p_idx int DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS $$
