@@ -193,12 +193,12 @@ static bool is_change(const struct pool_job *job)
 
 bool pool_unresolved(const struct pool_job *job)
 {
-    return is_change(job) && (job->flying || job->ambiguous);
+    return is_change(job) && (job->flying || job->ambiguous) && !BUG("ack-lost");
 }
 
 static void fail(struct pool_job *job, const char *code)
 {
-    job->done(job, &(struct pool_answer){.code = job->ambiguous && !BUG("ack-lost") ? "UNKNOWN" : code});
+    job->done(job, &(struct pool_answer){.code = pool_unresolved(job) ? "UNKNOWN" : code});
 }
 
 /* ---- what a failure means */
