@@ -208,13 +208,17 @@ BEGIN
             setval('registry.grp_seq', greatest((SELECT max(grp) FROM registry.txn), (SELECT last_value FROM registry.grp_seq)) + gap);
         -- The old epoch's tombstones may have been lost with its end, and nobody fences there any more: neither holes nor numbers
         -- that were drawn and are on their way. Those are waited for; who comes later finds its number taken.
-        INSERT INTO registry.txn (rev, epoch, tag, kind, changes, at)
-        SELECT g, e.epoch, registry.random_tag(), 'tombstone', 0, registry.now()
-        FROM (SELECT x.rev, lead(x.rev) OVER (ORDER BY x.rev) AS next
-              FROM (SELECT e.start_rev - 1 AS rev UNION ALL SELECT t.rev FROM registry.txn t WHERE t.rev >= e.start_rev
-                    UNION ALL SELECT void_from) x) y
-        CROSS JOIN LATERAL generate_series(y.rev + 1, y.next - 1) g WHERE y.next > y.rev + 1
-        ON CONFLICT DO NOTHING;
+        -- Commits that were lost there stood in the feed maybe, before others that were not: from the first one on, whoever
+        -- was told knows another history.
+        WITH emptied AS (
+            INSERT INTO registry.txn (rev, epoch, tag, kind, changes, at)
+            SELECT g, e.epoch, registry.random_tag(), 'tombstone', 0, registry.now()
+            FROM (SELECT x.rev, lead(x.rev) OVER (ORDER BY x.rev) AS next
+                  FROM (SELECT e.start_rev - 1 AS rev UNION ALL SELECT t.rev FROM registry.txn t WHERE t.rev >= e.start_rev
+                        UNION ALL SELECT void_from) x) y
+            CROSS JOIN LATERAL generate_series(y.rev + 1, y.next - 1) g WHERE y.next > y.rev + 1
+            ON CONFLICT DO NOTHING RETURNING rev)
+        SELECT coalesce(min(emptied.rev), void_from) INTO void_from FROM emptied;
     END IF;
     INSERT INTO registry.epoch (epoch, system_identifier, timeline, void_from, start_rev)
     VALUES (greatest(e.epoch, p_epoch, 0) + 1, sys, registry.timeline(), void_from, next_rev)

@@ -233,10 +233,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Does a later epoch lack something of what that one told up to there? Even if it has the revision itself.
+CREATE FUNCTION registry.forked(p_epoch bigint, p_rev bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM registry.epoch e WHERE e.epoch > p_epoch AND p_rev >= e.void_from);
+END $$;
+
 -- Is (epoch, rev, tag) a place of this history: a revision, or the one before an epoch's first, which has no tag?
 CREATE FUNCTION registry.place_held(p_epoch bigint, p_rev bigint, p_tag bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM registry.txn t WHERE t.rev = p_rev AND t.epoch = p_epoch AND t.tag = p_tag)
+           AND NOT registry.forked(p_epoch, p_rev)
         OR coalesce(p_tag, 0) = 0 AND EXISTS (SELECT FROM registry.epoch e WHERE e.epoch = p_epoch AND e.start_rev - 1 = p_rev);
 END $$;
 
@@ -322,7 +329,8 @@ BEGIN
     r.min_rev := registry.min_rev();
     SELECT * INTO t FROM registry.txn x WHERE x.rev = a_rev;
     held := CASE WHEN t.rev IS NULL THEN registry.place_held(coalesce(journal_seek.epoch, e.epoch), a_rev, journal_seek.tag)
-        ELSE t.epoch = coalesce(journal_seek.epoch, t.epoch) AND t.tag = coalesce(nullif(journal_seek.tag, 0), t.tag) END;
+        WHEN journal_seek.tag = 0 OR journal_seek.tag IS NULL THEN t.epoch = coalesce(journal_seek.epoch, t.epoch)
+        ELSE registry.place_held(coalesce(journal_seek.epoch, t.epoch), a_rev, journal_seek.tag) END;
     r.answer := CASE
         WHEN a_rev IS NULL OR from_start THEN 'OK'
         WHEN NOT held AND a_rev >= greatest(r.rev + 1, e.start_rev) AND coalesce(journal_seek.epoch, e.epoch) = e.epoch

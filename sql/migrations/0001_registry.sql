@@ -288,7 +288,7 @@ CREATE TABLE registry.epoch (
     system_identifier text NOT NULL,
     timeline int NOT NULL,
     void_from bigint NOT NULL, -- numbers from here …
-    start_rev bigint NOT NULL, -- … to before this one belong to no transaction of this history
+    start_rev bigint NOT NULL, -- … to before this one: whoever was told them by the epoch before knows another history
     at timestamptz NOT NULL DEFAULT now()
 );
 

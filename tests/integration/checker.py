@@ -127,14 +127,13 @@ class Registry:
                                     c["image"], e["account"], e["request"], e["actor"]))
         return found
 
-    def lost(self, rev, epoch=0):
-        """A number of a history that a failover has ended."""
+    def forked(self, rev, epoch=0):
+        """A place that a later epoch doesn't share: something up to there is lost."""
         return any(e["void_from"] <= rev < e["start_rev"] and epoch < e["epoch"] for e in self.epochs[1:])
 
-    def emptied(self, rev):
-        """A number of an epoch that ended, whose commit may have been lost while later ones were not."""
-        t = self.txns.get(rev)
-        return bool(t) and t["kind"] == "tombstone" and t["epoch"] < self.epochs[-1]["epoch"]
+    def lost(self, rev):
+        """Its commit, if there was one, is not in this history; later ones may be."""
+        return self.forked(rev) and (rev not in self.txns or self.txns[rev]["kind"] == "tombstone")
 
     def check(self, v):
         self._dense(v)
@@ -142,11 +141,10 @@ class Registry:
         self._tables(v)
 
     def _dense(self, v):
-        top = max(self.txns)
         if len(self.txn_rows) != len(self.txns):
             v.wrong("journal", "a revision twice")
         for i, e in enumerate(self.epochs):
-            end = self.epochs[i + 1]["void_from"] if i + 1 < len(self.epochs) else top + 1
+            end = max((r for r, t in self.txns.items() if t["epoch"] == e["epoch"]), default=e["start_rev"] - 1) + 1
             missing = [r for r in range(e["start_rev"], end) if r not in self.txns]
             if missing:
                 v.wrong("journal", f"epoch {e['epoch']}: numbers {missing[:5]} are neither commit nor tombstone")
@@ -259,7 +257,7 @@ class Writers:
         """Acknowledged before an asynchronous standby took over, which lacks it."""
         failover = self.run.meta.get("failover")
         return bool(failover and failover["mode"] == "async" and line and line["end"] <= failover["promoted"]
-                    and line.get("rev") is not None and (line["rev"] not in self.registry.txns or self.registry.lost(line["rev"]) or self.registry.emptied(line["rev"])))
+                    and line.get("rev") is not None and (line["rev"] not in self.registry.txns or self.registry.lost(line["rev"])))
 
     def _acknowledged(self, key, line):
         v, registry = self.v, self.registry
@@ -552,15 +550,12 @@ class Subscriber:
         else:
             self.state[c.object] = c.version
 
-    def void(self, rev):
-        return self.registry.lost(rev) or self.registry.emptied(rev)
-
     def _void(self, e):
         """An event of the history that a failover ended."""
         return self.registry.lost(e["rev"]) or self.registry.at[e["rev"], e["idx"]].request != e["request"]
 
     def _phantom(self, e):
-        if self.void(e["rev"]):
+        if self.registry.lost(e["rev"]):
             self._void_told()
             return
         texts = [pair[1] for f, pair in e["changes"].items() if f == SUMMARY and pair is not True]
@@ -597,9 +592,9 @@ class Subscriber:
         cursor = parse_cursor(text)
         key = key_of(cursor)
         txn = self.registry.txns.get(cursor.rev)
-        if txn and txn["tag"].rjust(16, "0") != cursor.tag and self.registry.emptied(cursor.rev):
-            self.ahead = True
-        elif txn and txn["tag"].rjust(16, "0") != cursor.tag:
+        forked = self.registry.forked(cursor.rev, cursor.epoch)
+        self.ahead |= forked
+        if txn and txn["tag"].rjust(16, "0") != cursor.tag and not forked:
             self.wrong("tag", f"{text}: revision {cursor.rev} has the tag {txn['tag']}")
         if self.place is None:  # where the watch began
             self.begin = self.begin or key
@@ -608,9 +603,9 @@ class Subscriber:
                 self.next += 1
         elif cursor.object is not None:
             pass
-        elif self.registry.lost(cursor.rev, cursor.epoch):
-            self.ahead = True
-        elif key < self.place and self.ahead and self.void(self.place[0]) and not any(k > key for k in self.delivered):
+        elif forked:
+            pass
+        elif key < self.place and self.ahead and self.registry.forked(self.place[0]) and not any(k > key for k in self.delivered):
             self.place = key  # nothing had happened for it behind the fork
         elif key < self.place and not (key[0] == self.place[0] and cursor.idx is None):
             self.wrong("disorder", f"told to be at {text}, was at {self.place}")
