@@ -62,8 +62,8 @@ BEGIN
             born_masked := born_masked || format(E'    IF n.%1$s > 0 THEN\n        r := r || ''{"%2$s": true}'';\n    END IF;\n',
                 f.name || '_mark', f.number);
         ELSIF f.editable OR f.watched THEN
-            born := born || format(E',\n        ''%s'', CASE WHEN n.%I IS NOT NULL THEN jsonb_build_array(NULL, %s) END',
-                f.number, f.name, registry.canon(f, 'n'));
+            born := born || format(E',\n        ''%s'', CASE WHEN n.%I %s THEN jsonb_build_array(NULL, %s) END',
+                f.number, f.name, CASE f.type WHEN 'list' THEN '<> ''{}''' ELSE 'IS NOT NULL' END, registry.canon(f, 'n'));
             IF f.editable THEN
                 diff := diff || format(E'    IF o.%1$I IS DISTINCT FROM n.%1$I THEN\n        r := r || jsonb_build_object(''%2$s'', jsonb_build_array(%3$s, %4$s));\n    END IF;\n',
                     f.name, f.number, registry.canon(f, 'o'), registry.canon(f, 'n'));

@@ -135,7 +135,8 @@ CREATE TRIGGER project_audience_set BEFORE UPDATE ON registry.project
     EXECUTE FUNCTION registry.project_audience_set();
 
 CREATE FUNCTION registry.list_change(p_number int, p_old text[], p_new text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT jsonb_build_object(p_number::text, jsonb_build_array(array_to_string(p_old, ','), array_to_string(p_new, ',')))
+    SELECT jsonb_build_object(p_number::text,
+        jsonb_build_array(nullif(array_to_string(p_old, ','), ''), nullif(array_to_string(p_new, ','), '')))
 $$;
 
 -- A change of what an account is or may is journalled, whoever makes it.

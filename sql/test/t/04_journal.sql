@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Journal: every writer, one group and one revision a transaction, nothing after the seal, nothing deleted.
 \i sql/test/helper.psql
-SELECT plan(42);
+SELECT plan(43);
 SELECT (pg_temp.add('chengguan', '{"name":"日志一","amount_total":35000000000,"tags":["链","新"],"land_mu":"3.10","industry":"C38"}')).project.id AS a \gset
 SELECT (pg_temp.add('chengguan', '{"name":"日志二"}')).project.id AS b \gset
 -- content
@@ -10,6 +10,12 @@ SELECT is(pg_temp.fields(:'a', 1) -> '17', '[null, "链,新"]', 'tags joined by 
 SELECT is(pg_temp.fields(:'a', 1) -> '32', '[null, "3.1"]', 'decimals without empty digits');
 SELECT ok(NOT pg_temp.fields(:'a', 1) ? '10', 'what is not set is not there');
 SELECT is((SELECT image FROM registry.change WHERE object = :'a') -> '50', '"lead"', 'the image has the stage');
+SELECT is_empty($$ SELECT c.kind, c.object, c.version, f.key, before, f.value
+    FROM registry.change c, jsonb_each(c.fields) f,
+        LATERAL (SELECT coalesce((array_agg(p.fields -> f.key -> 1 ORDER BY p.version DESC))[1], 'null') AS before FROM registry.change p
+                 WHERE p.object = c.object AND p.version < c.version AND p.fields ? f.key) x
+    WHERE f.value <> 'true' AND (f.value -> 0 IS DISTINCT FROM before OR f.value -> 0 = f.value -> 1) $$,
+    'a change begins where the one before it ended, an empty list is nothing');
 -- one group
 BEGIN;
 SELECT api.rights_lock() \g /dev/null
