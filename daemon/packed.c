@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "packed.h"
 
+#include "failpoint.h"
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,7 @@ static struct audience audience_after(const Qipan__Event *e)
 
 static bool sees(const struct grants *g, struct audience a)
 {
-    return a.tokens ? grants_meet(g, a.tokens, a.n) : g->reader;
+    return a.tokens ? grants_meet(g, a.tokens, a.n) || BUG("feed-unseen") : g->reader;
 }
 
 bool packed_in_sight(const struct packed_event *e, const struct grants *g, enum packed_form form,

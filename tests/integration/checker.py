@@ -76,7 +76,7 @@ class Verdict:
 
 # ---- the registry
 
-Change = collections.namedtuple("Change", "rev idx ord last kind object version fields image account request actor")
+Change = collections.namedtuple("Change", "rev idx ord last kind object version fields image audience before account request actor")
 Cursor = collections.namedtuple("Cursor", "epoch rev idx tag object")
 
 
@@ -98,6 +98,7 @@ class Registry:
         self.txns = {t["rev"]: t for t in by["txn"]}
         self.txn_rows, self.epochs, self.entry_rows = by["txn"], by["epoch"], by["entry"]
         self.projects = {p["id"]: p for p in by["project"]}
+        self.grants = {a["code"]: set(a["grants"]) for a in by["account"]}
         self.start = start
         self.by_grp = collections.defaultdict(list)
         for c in by["change"]:
@@ -124,7 +125,8 @@ class Registry:
             for c in rows:
                 e = ords.get((c["grp"], c["ord"]), {"account": "?", "request": "?", "actor": "?"})
                 found.append(Change(rev, c["idx"], c["ord"], c["idx"] == t["changes"] - 1, c["kind"], c["object"], c["version"], c["fields"],
-                                    c["image"], e["account"], e["request"], e["actor"]))
+                                    c["image"], set(c["audience"]), set(c["audience_old"] or c["audience"]), e["account"], e["request"],
+                                    e["actor"]))
         return found
 
     def forked(self, rev, epoch=0):
@@ -385,13 +387,12 @@ def holds(term, object_, values):
     return value in wanted
 
 
-def view_of(terms, c):
-    """enter, update, leave, or None: does it concern a watch?"""
-    if c.kind != "project":
-        return None if terms else ("enter" if c.version == 1 else "update")
+def view_of(terms, grants, c):
+    """enter, update, leave, or None: does it concern a watch, and may its account see it?"""
     before = {**c.image, **{f: pair[0] for f, pair in c.fields.items() if pair is not True}}
-    was = c.version > 1 and all(holds(t, c.object, before) for t in terms)
-    now = all(holds(t, c.object, c.image) for t in terms)
+    right = c.kind == "project" or not terms
+    was = right and c.version > 1 and bool(c.before & grants) and all(holds(t, c.object, before) for t in terms)
+    now = right and bool(c.audience & grants) and all(holds(t, c.object, c.image) for t in terms)
     return {(False, True): "enter", (True, True): "update", (True, False): "leave"}.get((was, now))
 
 
@@ -418,7 +419,7 @@ class Subscriber:
         self.account, self.terms, self.instances = first["account"], first["terms"], {line.get("instance") for line in self.history}
         self.expected, self.views = [], {}
         for c in self.registry.changes:
-            view = view_of(self.terms, c)
+            view = self.view(c)
             if view and not self.own(c):
                 self.expected.append((c.rev, c.idx))
                 self.views[c.rev, c.idx] = view
@@ -430,6 +431,9 @@ class Subscriber:
                 self.wrong("silence", f"no word for {(line['t'] - before['t']) / 1e6:.1f} s on a link that stood, after {before.get('c')}")
             before = line
         self._end()
+
+    def view(self, c):
+        return view_of(self.terms, self.registry.grants[self.account], c)
 
     def own(self, c):
         return c.account == self.account and any(i and c.request.startswith(i + "-") for i in self.instances)
@@ -511,7 +515,7 @@ class Subscriber:
             self.told[object_] = version
             return
         changes = self.registry.of_object.get(object_, [])
-        if not 0 < version <= len(changes) or not view_of(self.terms, changes[version - 1]) in ("enter", "update"):
+        if not 0 < version <= len(changes) or self.view(changes[version - 1]) not in ("enter", "update"):
             self.wrong("snapshot", f"{object_} version {version} doesn't exist or doesn't concern it")
         self.state[object_] = self.told[object_] = version
 
@@ -625,7 +629,7 @@ class Subscriber:
             last = changes[-1]
             if ((last.rev, last.idx) <= self.begin and not self.snapshot) or any(self.own(c) for c in changes):
                 continue
-            concerns = view_of(self.terms, last) in ("enter", "update")
+            concerns = self.view(last) in ("enter", "update")
             if concerns and self.state.get(object_) != last.version:
                 self.wrong("state", f"{object_} is version {last.version}, the subscriber holds {self.state.get(object_)}")
             elif not concerns and object_ in self.state:

@@ -234,6 +234,13 @@ def event_leaked(s):
     h.insert(i, copy.deepcopy(alien))
 
 
+def told_without_right(s):
+    h = s.history()
+    e = h[s.event_at(h)]["e"]
+    row = next(c for c in of_kind(s.run, "change") if (c["grp"], c["idx"]) == (s.journal.txns[e["rev"]]["grp"], e["idx"]))
+    row["audience"] = [4]
+
+
 def own_echo(s):
     h = s.run.subscribers["s0"]
     own = [c for c in s.journal.changes if c.request.startswith(h[0]["instance"] + "-") and c.rev > 50 and c.idx == 0 and c.last]
@@ -320,9 +327,9 @@ SPOILT = {
     replayed_otherwise: "replay", request_id_reused: "key reused", hole_in_the_journal: "journal", versions_out_of_order: "version",
     lost_update: "lost update", table_differs: "table", aborted_in_the_journal: "aborted", committed_by_psql_lost: "lost",
     aborted_delivered: "aborted", event_out_of_nothing: "phantom", event_dropped: "missing", event_dropped_of_a_frame: "early bookmark",
-    event_doubled: "duplicate", old_event_again: "duplicate", events_swapped: "disorder", event_leaked: "leak or duplicate", own_echo: "echo",
-    event_altered: "content", view_altered: "content", bookmark_early: "early bookmark", transaction_split: "split",
-    interval_gap: "interval", resumed_elsewhere: "resume", tag_of_another_history: "tag", end_missed: "unfinished",
+    event_doubled: "duplicate", old_event_again: "duplicate", events_swapped: "disorder", event_leaked: "leak or duplicate",
+    told_without_right: "leak", own_echo: "echo", event_altered: "content", view_altered: "content",
+    bookmark_early: "early bookmark", transaction_split: "split", interval_gap: "interval", resumed_elsewhere: "resume", tag_of_another_history: "tag", end_missed: "unfinished",
     silent_on_a_standing_link: "silence", fork_out_of_nothing: "diverged", watch_ended: "ended",
 }
 

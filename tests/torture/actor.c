@@ -4,7 +4,7 @@
  *
  *   actor ADDRESSES PKI PROJECTS DIR WRITERS SUBSCRIBERS SEED PAUSE-MS SNAPSHOTS
  *
- * PROJECTS: a file of lines "id office". Prints "ready" when all watches have begun; reads "rest" (writers end once
+ * PROJECTS: a file of lines "id office restricted", the last 0 or 1. Prints "ready" when all watches have begun; reads "rest" (writers end once
  * they know what became of their last edits; then it prints "rested") and "end EPOCH REV" (subscribers end when they
  * have come that far; then it exits). */
 #include "qipan.h"
@@ -28,6 +28,7 @@ static const char *const readers[] = {"leader", "duban", "dongshan", "ziran", "b
 
 struct project {
     char id[64], office[32];
+    int restricted;
 };
 
 enum op { SHOW, EDIT, REPLAY, REUSE };
@@ -420,6 +421,16 @@ static void set_term(struct subscriber *s, const char *field, const char *op, co
     s->n_terms = 1;
 }
 
+/* One that everybody may see: a filter that names another is refused. */
+static const char *open_project(unsigned *seed)
+{
+    for (;;) {
+        const struct project *p = &projects[dice(seed, (unsigned)n_projects)];
+        if (!p->restricted)
+            return p->id;
+    }
+}
+
 /* Everything, two offices, a tag that comes and goes, an amount, two projects. */
 static void choose_terms(struct subscriber *s, int n)
 {
@@ -430,8 +441,7 @@ static void choose_terms(struct subscriber *s, int n)
     else if (n % 5 == 3)
         set_term(s, "amount_total", ">=", "5000000", NULL);
     else if (n % 5 == 4)
-        set_term(s, "project", "=", projects[dice(&s->seed, (unsigned)n_projects)].id,
-                 projects[dice(&s->seed, (unsigned)n_projects)].id);
+        set_term(s, "project", "=", open_project(&s->seed), open_project(&s->seed));
 }
 
 /* A client that ends and comes back with what it kept; one that takes snapshots may have kept nothing. */
@@ -468,7 +478,8 @@ static void read_projects(const char *path)
 {
     FILE *f = fopen(path, "r");
     while (f && n_projects < PROJECTS &&
-           fscanf(f, "%63s %31s", projects[n_projects].id, projects[n_projects].office) == 2)
+           fscanf(f, "%63s %31s %d", projects[n_projects].id, projects[n_projects].office,
+                  &projects[n_projects].restricted) == 3)
         n_projects++;
     if (!f || n_projects < 10 || fclose(f) != 0) {
         fprintf(stderr, "%s: no projects\n", path);

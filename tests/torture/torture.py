@@ -275,11 +275,11 @@ class Torture:
 
     def make_projects(self, n=40):
         with contextlib.closing(self.connect()) as db, db.cursor() as c:
-            c.execute("""INSERT INTO registry.project (name, investor, office, stage)
-                         SELECT format('折磨%%s之%%s', %s, i), format('折磨投资%%s之%%s', %s, i), (%s::text[])[1 + i %% 5], 'lead'
-                         FROM generate_series(1, %s) i RETURNING id, office""", (self.seed, self.seed, list(OFFICES), n))
+            c.execute("""INSERT INTO registry.project (name, investor, office, stage, restricted)
+                         SELECT format('折磨%%s之%%s', %s, i), format('折磨投资%%s之%%s', %s, i), (%s::text[])[1 + i %% 5], 'lead', i %% 4 = 0
+                         FROM generate_series(1, %s) i RETURNING id, office, restricted""", (self.seed, self.seed, list(OFFICES), n))
             self.projects = c.fetchall()
-        (self.folder / "projects.txt").write_text("".join(f"{id_} {office}\n" for id_, office in self.projects))
+        (self.folder / "projects.txt").write_text("".join(f"{id_} {office} {restricted:d}\n" for id_, office, restricted in self.projects))
 
     def position(self):
         with contextlib.closing(self.connect()) as db, db.cursor() as c:
@@ -390,7 +390,8 @@ class Torture:
                     ("txn", "SELECT rev, grp, epoch, to_hex(tag) AS tag, kind, changes FROM registry.txn ORDER BY rev"),
                     ("entry", "SELECT e.grp, e.ord, coalesce(a.code, '') AS account, e.actor, e.request, e.op, e.status, e.object, e.version"
                               " FROM registry.entry e LEFT JOIN registry.account a ON a.id = e.account"),
-                    ("change", "SELECT grp, idx, ord, kind, object, version, fields, image FROM registry.change ORDER BY grp, idx"),
+                    ("account", "SELECT code, grants FROM registry.account"),
+                    ("change", "SELECT grp, idx, ord, kind, object, version, fields, image, audience, audience_old FROM registry.change ORDER BY grp, idx"),
                     ("project", "SELECT id, version, office, summary, array_to_string(tags, ',') AS tags, amount_total FROM registry.project")):
                 with db.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as c:
                     c.execute(sql)
