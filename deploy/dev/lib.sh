@@ -39,9 +39,14 @@ alive() { # PID FILE
     [ -n "$1" ] && tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qxF -e "$2" -e "--config=$2"
 }
 
+# Its memory goes first, and its command line with it; its sockets last.
+exiting() { # PID
+    [ -n "$1" ] && ! tr -d '\0' 2>/dev/null <"/proc/$1/cmdline" | grep -q . && grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+}
+
 wait_gone() { # SECONDS PID FILE
     local end=$((SECONDS + $1))
-    while alive "$2" "$3"; do
+    while alive "$2" "$3" || exiting "$2"; do
         [ $SECONDS -lt $end ] || return 1
         sleep 0.02
     done
