@@ -360,7 +360,7 @@ def test_a_deadline_from_beginning_to_end(new_county):
     county = new_county("--bare")
     p = add(county)
     child = watching(county, "leader", "--filter", f"project={p['id']}")
-    people = county.popen("leader", "watch", "-n", "4", "--filter", f"project={p['id']}")
+    people = county.popen("leader", "watch", "-n", "5", "--since", "0", "--filter", f"project={p['id']}")  # the registration first
     due = county.qipan("chengguan", "due", "set", p["no"], "at=+3d", "text=报送材料", "-o", "json", ok=True).json
     assert (due["project"], due["office"], due["state"], due["version"]) == (p["id"], "chengguan", "open", "1")
     moved = county.qipan("chengguan", "due", "set", due["id"], "at=2026-12-01 09:30", "--base", "1", "-o", "json", ok=True).json
