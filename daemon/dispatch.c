@@ -2,6 +2,7 @@
 #include "dispatch.h"
 
 #include "log.h"
+#include "quota.h"
 #include "scheduler.h"
 #include <arpa/inet.h>
 #include <endian.h>
@@ -26,6 +27,7 @@ struct dispatch {
     struct journal_ops journal_ops;
     struct pool_job catalog;
     struct deadline retry;
+    struct quota quota;
     bool bound;
     int64_t epoch; /* the highest any link has seen */
     uint64_t alarmed_ms;
@@ -168,11 +170,30 @@ static void on_news(void *owner)
 
 /* ---- sessions */
 
+/* An account over its rate is told when to come again, and costs no more than that. */
+static bool over_rate(struct session *s, uint32_t call)
+{
+    struct dispatch *d = the_dispatch;
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    uint32_t wait_ms = 1000;
+    if (!s->quota)
+        s->quota = quota_join(&d->quota, s->principal.account);
+    if (s->quota && !(wait_ms = quota_take(&d->quota, s->quota, loop_now_ms(d->loop))))
+        return false;
+    error.has_retry_after_ms = true;
+    error.retry_after_ms = wait_ms;
+    session_fill_error(&error, "BUSY", s->lang);
+    session_reply(s, call, NULL, &error);
+    return true;
+}
+
 static void take_call(struct session *s, const Qipan__Call *call)
 {
     const struct op_info *info = op_by_number(call->has_op ? call->op : 0);
     if (!call->has_call || call->call == 0)
         session_goodbye(s, "PROTOCOL_ERROR", NULL, 0);
+    else if (over_rate(s, call->call))
+        return;
     else if (!info)
         session_refuse(s, call->call, "UNIMPLEMENTED", "op");
     else if (!the_dispatch->bound)
@@ -206,6 +227,8 @@ static void on_rights(struct session *s, bool changed)
 static void on_gone(struct session *s)
 {
     hub_gone(the_dispatch->hub, s);
+    quota_leave(&the_dispatch->quota, s->quota);
+    s->quota = NULL;
 }
 
 const struct session_handler dispatch_handler = {take_call,   take_cancel, take_credit,
@@ -234,6 +257,7 @@ struct dispatch *dispatch_new(struct loop *loop, struct deadlines *deadlines, co
     d->loop = loop;
     d->deadlines = deadlines;
     d->config = config;
+    d->quota.rate = &config->account_rate;
     d->events = *events;
     d->retry.fire = on_retry;
     d->schema = (int32_t)htonl(SCHEMA_VERSION);

@@ -64,11 +64,12 @@ struct session {
     struct deadline expiry;         /* of its certificate */
     TAILQ_ENTRY(session) place;     /* in the hall */
     bool in_hall;
-    void *watches; /* of the hub */
-    bool ended;    /* the peer sends no more; the last reply ends the session */
-    bool known;    /* the account is */
-    bool unsure;   /* its account changed: no news until the registry has said what it may see now */
-    bool stale;    /* the account changed while it was asked for */
+    void *watches;               /* of the hub */
+    struct quota_account *quota; /* of dispatch */
+    bool ended;                  /* the peer sends no more; the last reply ends the session */
+    bool known;                  /* the account is */
+    bool unsure; /* its account changed: no news until the registry has said what it may see now */
+    bool stale;  /* the account changed while it was asked for */
     struct auth_query *query; /* while the account is asked for */
 };
 
