@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define LINKS_MAX  8   /* of one lane */
-#define READ_DEPTH 8   /* reads in flight on one link */
+#define READ_DEPTH 8   /* reads in flight on one link … */
+#define FLOW_DEPTH 2   /* … and of one account, so that nobody finds all links filled by another's */
+#define FLOWS      256 /* that are told apart */
 #define TRIES_MAX  6   /* of a job, before its error is final */
 #define STUCK_MS   500 /* a fence that waits for so long has its blockers looked for */
 #define FOLD_MIN   16  /* jobs: a twin's own cost (about 2 ms of CPU) is more than fewer save */
@@ -73,7 +75,8 @@ struct pool {
     struct queue queues[POOL_LANES];
     struct task pump;
     int64_t epoch;
-    uint64_t arrivals;
+    uint64_t arrivals, turn;    /* the turn of the read that was sent last */
+    unsigned char reads[FLOWS]; /* in flight */
     bool was_ready, closing, ringing, ring_again;
     struct pg_batch bell, unblock;
     struct deadline stuck; /* while numbers are being fenced */
@@ -91,13 +94,29 @@ static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notif
 
 /* ---- queues */
 
+/* Where a read of its flow belongs: one turn after its last that waits, behind everybody's of the same turn. */
+static struct pool_job **place_of(struct pool *pool, struct pool_job *job)
+{
+    struct queue *q = &pool->queues[job->lane];
+    job->turn = pool->turn;
+    for (const struct pool_job *other = q->first; other && job->flow; other = other->next)
+        if (other->flow == job->flow && other->turn >= job->turn)
+            job->turn = other->turn + 1;
+    struct pool_job **place = &q->first;
+    while (*place && (*place)->turn <= job->turn)
+        place = &(*place)->next;
+    return place;
+}
+
 static void append(struct pool *pool, struct pool_job *job)
 {
     struct queue *q = &pool->queues[job->lane];
-    job->next = NULL;
+    struct pool_job **place = job->lane == POOL_READ ? place_of(pool, job) : q->last;
+    job->next = *place;
     job->queued = true;
-    *q->last = job;
-    q->last = &job->next;
+    *place = job;
+    if (!job->next)
+        q->last = &job->next;
     loop_touch(pool->loop, &pool->pump);
 }
 
@@ -148,9 +167,11 @@ static bool older_waits(const struct pool *pool, enum pool_lane lane, const stru
     return false;
 }
 
-/* Changes of one object go one after the other, in the order of arrival, on whichever link. */
+/* Changes of one object go one after the other, in the order of arrival, on whichever link; of one account's reads only some. */
 static bool must_wait(const struct pool *pool, const struct pool_job *job)
 {
+    if (job->lane == POOL_READ && job->flow)
+        return pool->reads[(unsigned)job->flow % FLOWS] >= FLOW_DEPTH * pool->n_links[POOL_READ];
     if (!job->object || !lanes[job->lane].change)
         return false;
     return flies(pool, POOL_EDIT, job->object) || flies(pool, POOL_SOLO, job->object) ||
@@ -160,9 +181,13 @@ static bool must_wait(const struct pool *pool, const struct pool_job *job)
 /* The next from *place on that need not wait; *place stands behind it afterwards. */
 static struct pool_job *take_free(struct pool *pool, enum pool_lane lane, struct pool_job ***place)
 {
-    for (; **place; *place = &(**place)->next)
-        if (!must_wait(pool, **place))
-            return take_at(&pool->queues[lane], *place);
+    for (; **place; *place = &(**place)->next) {
+        if (must_wait(pool, **place))
+            continue;
+        if (lane == POOL_READ && (**place)->turn > pool->turn)
+            pool->turn = (**place)->turn;
+        return take_at(&pool->queues[lane], *place);
+    }
     return NULL;
 }
 
@@ -357,8 +382,11 @@ static void landed(struct pg_batch *b)
     struct pool *pool = link->pool;
     const struct lane *lane = &lanes[link->lane];
     link->flight = NULL;
-    for (int i = 0; i < f->n; i++)
+    for (int i = 0; i < f->n; i++) {
         f->jobs[i]->flying = false;
+        if (link->lane == POOL_READ)
+            pool->reads[(unsigned)f->jobs[i]->flow % FLOWS]--;
+    }
     if (b->ok && b->unsure)
         log_warn(link->pg.name, "%d changes are committed, but the wait for their standby was cancelled",
                  f->n);
@@ -444,6 +472,8 @@ static bool take_off(struct pool_link *link, int most)
     struct pool_job **place = &pool->queues[link->lane].first;
     while (f->n < most && (f->jobs[f->n] = take_free(pool, link->lane, &place)))
         f->jobs[f->n++]->flying = true;
+    for (int i = 0; i < f->n && link->lane == POOL_READ; i++)
+        pool->reads[(unsigned)f->jobs[i]->flow % FLOWS]++;
     if (f->n == 0) {
         free(f);
         return false;

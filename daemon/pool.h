@@ -6,7 +6,7 @@
  *       once. Neighbours of one operation that has a set-based twin go as one call of it. A job that fails unexpectedly is run again alone; its neighbours again together.
  * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
  * BULK  imports and reports: alone, may take long, delays nobody.
- * READ  reads, pipelined, each with its own sync.
+ * READ  reads, pipelined, each with its own sync; of whoever asks for many at once the later ones wait for others' first.
  * FEED  the journal; also the doorbell's ear and bell.   FENCE  settles missing numbers, one statement at a time.
  *
  * A job whose link died is sent again: changes are found by their request id. Jobs end exactly once.
@@ -39,12 +39,14 @@ struct pool_job {
     const struct fold *twin; /* NULL: it is never folded */
     struct pg_params params; /* the values must live until done() */
     uint64_t object;         /* edits of one object keep their order */
+    int32_t flow;            /* reads: whose they are; everybody with waiting reads gets turns. 0: nobody's */
     void (*done)(struct pool_job *job, const struct pool_answer *answer);
     bool abandoned; /* nobody waits any more: don't try again */
 
     /* private */
     struct pool_job *next;
     uint64_t order; /* of arrival */
+    uint64_t turn;  /* of a read */
     int tries, losses;
     bool queued, flying, ambiguous, unfolded;
 };

@@ -167,6 +167,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
     r->job.statement = &r->op->statement;
     r->job.twin = r->op->twin;
     r->job.object = object_of(message);
+    r->job.flow = s->principal.account;
     r->job.done = on_done;
     r->deadline.fire = on_deadline;
     if (!bind_params(r->op, message, &r->server, &r->arena, &r->job.params)) {
