@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include "labels.h"
-#include "limits.h"
 #include "out.h"
 
 #include <string.h>
@@ -171,65 +170,30 @@ static int account_list(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_option options[] = {{0}};
     Qipan__AccountListRequest request = QIPAN__ACCOUNT_LIST_REQUEST__INIT;
-    struct out o;
-    bool more = true;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
         return code;
     if (n > 1)
         return cli_usage(cli, _("too many words: \"%s\""), argv[2]);
-    if ((code = out_open(&o, cli, &accounts)))
-        return code;
     request.search = n == 1 ? argv[1] : NULL;
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
-    while (more) {
-        const Qipan__AccountListReply *page;
-        struct qipan_result r;
-
-        if ((code = cli_call(cli, OP_account_list, &request.base, NULL, &r)))
-            return code;
-        page = (const Qipan__AccountListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
-        more = page->next != NULL;
-        request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
-        qipan_result_free(&r);
-    }
-    return out_close(&o);
+    return out_pages(cli, &accounts, OP_account_list, &request.base);
 }
 
 static int account_roles(struct cli *cli, int argc, char **argv)
 {
     Qipan__RoleListRequest request = QIPAN__ROLE_LIST_REQUEST__INIT;
-    bool ended = false, more = true;
+    bool ended = false;
     const struct cli_option options[] = {{"--ended", NULL, &ended}, {0}};
-    struct out o;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
         return code;
     if (n > 1)
         return cli_usage(cli, _("too many words: \"%s\""), argv[2]);
-    if ((code = out_open(&o, cli, &roles)))
-        return code;
     request.account = n == 1 ? argv[1] : NULL;
     request.has_ended = request.ended = ended;
-    while (more) {
-        const Qipan__RoleListReply *page;
-        struct qipan_result r;
-
-        if ((code = cli_call(cli, OP_role_list, &request.base, NULL, &r)))
-            return code;
-        page = (const Qipan__RoleListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
-        more = page->next != NULL;
-        request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
-        qipan_result_free(&r);
-    }
-    return out_close(&o);
+    return out_pages(cli, &roles, OP_role_list, &request.base);
 }
 
 int cmd_account(struct cli *cli, int argc, char **argv)

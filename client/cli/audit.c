@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-#include "limits.h"
 #include "out.h"
 
 static const struct out_label labels[] = {
@@ -37,8 +36,6 @@ static int audit_list(struct cli *cli, int argc, char **argv)
     const struct cli_option options[] = {{"--person", &person, NULL}, {"--project", &project, NULL},
                                          {"--office", &office, NULL}, {"--since", &since, NULL},
                                          {"--until", &until, NULL},   {0}};
-    struct out o;
-    bool more = true;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
@@ -46,28 +43,12 @@ static int audit_list(struct cli *cli, int argc, char **argv)
     if (n > 0)
         return cli_usage(cli, _("too many words: \"%s\""), argv[1]);
     if ((code = take_instant(cli, &request, "since_at", "since", since)) ||
-        (code = take_instant(cli, &request, "until_at", "until", until)) ||
-        (code = out_open(&o, cli, &style)))
+        (code = take_instant(cli, &request, "until_at", "until", until)))
         return code;
     request.person = (char *)person;
     request.project = (char *)project;
     request.office = (char *)office;
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
-    while (more) {
-        const Qipan__AuditListReply *page;
-        struct qipan_result r;
-
-        if ((code = cli_call(cli, OP_audit_list, &request.base, NULL, &r)))
-            return code;
-        page = (const Qipan__AuditListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
-        more = page->next != NULL;
-        request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
-        qipan_result_free(&r);
-    }
-    return out_close(&o);
+    return out_pages(cli, &style, OP_audit_list, &request.base);
 }
 
 int cmd_audit(struct cli *cli, int argc, char **argv)

@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include "labels.h"
-#include "limits.h"
 #include "out.h"
 
 #include <stdlib.h>
@@ -178,36 +177,18 @@ static int due_list(struct cli *cli, int argc, char **argv)
     Qipan__DueListRequest request = QIPAN__DUE_LIST_REQUEST__INIT;
     const char *office = NULL, *state = NULL;
     const struct cli_option options[] = {{"--office", &office, NULL}, {"--state", &state, NULL}, {0}};
-    struct out o;
-    bool more = true;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
         return code;
     if (n > 1)
         return cli_usage(cli, _("too many words: \"%s\""), argv[2]);
-    if ((office && (code = labels_resolve(cli, "office", office, &office))) ||
-        (code = out_open(&o, cli, &style)))
+    if ((office && (code = labels_resolve(cli, "office", office, &office))))
         return code;
     request.object = n == 1 ? argv[1] : NULL;
     request.office = (char *)office;
     request.state = (char *)state;
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
-    while (more) {
-        const Qipan__DueListReply *page;
-        struct qipan_result r;
-
-        if ((code = cli_call(cli, OP_due_list, &request.base, NULL, &r)))
-            return code;
-        page = (const Qipan__DueListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
-        more = page->next != NULL;
-        request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
-        qipan_result_free(&r);
-    }
-    return out_close(&o);
+    return out_pages(cli, &style, OP_due_list, &request.base);
 }
 
 int cmd_due(struct cli *cli, int argc, char **argv)

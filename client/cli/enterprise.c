@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-#include "limits.h"
 #include "out.h"
 
 #include <string.h>
@@ -21,33 +20,14 @@ static int enterprise_list(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_option options[] = {{0}};
     Qipan__EnterpriseListRequest request = QIPAN__ENTERPRISE_LIST_REQUEST__INIT;
-    struct out o;
-    bool more = true;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
         return code;
     if (n > 1)
         return cli_usage(cli, _("too many words: \"%s\""), argv[2]);
-    if ((code = out_open(&o, cli, &style)))
-        return code;
     request.search = n == 1 ? argv[1] : NULL;
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
-    while (more) {
-        struct qipan_result r;
-        const Qipan__EnterpriseListReply *page;
-
-        if ((code = cli_call(cli, OP_enterprise_list, &request.base, NULL, &r)))
-            return code;
-        page = (const Qipan__EnterpriseListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
-        more = page->next && page->n_rows > 0;
-        request.after = page->next ? arena_strdup(&cli->arena, page->next) : NULL;
-        qipan_result_free(&r);
-    }
-    return out_close(&o);
+    return out_pages(cli, &style, OP_enterprise_list, &request.base);
 }
 
 static int enterprise_add(struct cli *cli, int argc, char **argv)

@@ -5,6 +5,7 @@
 
 #include "json.h"
 #include "labels.h"
+#include "limits.h"
 
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
@@ -299,6 +300,58 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
     scols_print_table(t);
     scols_unref_table(t);
     return cli_flush(o->cli);
+}
+
+/* ---------------------------------------------------------------- lists */
+
+static void *member(const ProtobufCMessage *m, const char *name)
+{
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+
+    return (char *)m + f->offset;
+}
+
+static void ask_whole_pages(ProtobufCMessage *request)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "limit");
+
+    *(protobuf_c_boolean *)((char *)request + f->quantifier_offset) = true;
+    *(int32_t *)((char *)request + f->offset) = LIMIT_PAGE_ROWS;
+}
+
+static void add_rows(struct out *o, const ProtobufCMessage *page)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(page->descriptor, "rows");
+    size_t n = *(const size_t *)((const char *)page + f->quantifier_offset);
+    ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)member(page, "rows");
+
+    for (size_t i = 0; i < n; i++)
+        out_row(o, rows[i]);
+}
+
+int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request)
+{
+    char **after = member(request, "after");
+    struct out o;
+    int code = out_open(&o, cli, style);
+
+    if (code)
+        return code;
+    ask_whole_pages(request);
+    do {
+        const char *next;
+        struct qipan_result r;
+
+        if ((code = cli_call(cli, op, request, NULL, &r)))
+            return code;
+        add_rows(&o, r.message);
+        next = *(const char *const *)member(r.message, "next");
+        *after = next ? arena_strdup(&cli->arena, next) : NULL;
+        qipan_result_free(&r);
+    } while (*after);
+    return out_close(&o);
 }
 
 int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,

@@ -38,6 +38,9 @@ int out_open(struct out *o, struct cli *cli, const struct out_style *style);
 int out_row(struct out *o, const ProtobufCMessage *row);
 int out_close(struct out *o); /* prints what was collected; flushes */
 
+/* All pages of a list: the request has `after` and `limit`, the reply `rows` and `next`. An exit code. */
+int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request);
+
 /* One object. `rev` and `request` are added in JSON when not 0 and not NULL. */
 int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
                const char *request);
