@@ -13,7 +13,7 @@ import time
 
 import peer as peer_module
 import psycopg2
-from conftest import SLOW
+from conftest import SLOW, TOP
 
 _names = itertools.count(1)
 
@@ -135,3 +135,23 @@ def rights_change(watch, timeout=10):
             watch.peer.watches.pop(watch.call)
             return feed.error.code, events
         events += feed.events
+
+
+def new_account(county, code, office, roles=(), certificate=True):
+    """An account and what signs it in. roles: (role, office or None, from_on, until_on, deputy_of), dates in days from today."""
+    county.psql(f"INSERT INTO registry.account (code, name, office) VALUES ('{code}', '账号{code}', '{office}')")
+    for role, place, since, until, deputy_of in roles:
+        county.psql(f"""INSERT INTO registry.membership (account, role, office, from_on, until_on, deputy_of)
+            SELECT id, '{role}', {f"'{place}'" if place else 'NULL'}, registry.today() + {'NULL' if since is None else since}::int,
+                registry.today() + {'NULL' if until is None else until}::int, (SELECT id FROM registry.account WHERE code = '{deputy_of}')
+            FROM registry.account WHERE code = '{code}'""")
+    if certificate:
+        county.psql(f"INSERT INTO registry.certificate (identity, account) SELECT 'qipan:person:{code}', id FROM registry.account WHERE code = '{code}'")
+        certificate_of(county, code)
+
+
+def certificate_of(county, code):
+    ca, out = TOP / "deploy/ca/qipan-ca", county.pki / code
+    for args in (["request", f"{out}.key", f"{out}.csr", code],
+                 ["issue", county.dir / "ca", f"{out}.csr", "--person", code, "--out", f"{out}.pem"]):
+        subprocess.run([ca, *map(str, args)], check=True, capture_output=True, timeout=30)

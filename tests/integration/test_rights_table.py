@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operation of proto/ops.def, for every role and every state of a row: what the rights say (the model below, written
+from sql/README.md and asking nobody) against what is observed through the protocol, in SQL as the daemon's role, and in the
+feed. An operation that is new there and has no line here fails. The table goes to build/rights-table.md."""
+import collections
+import json
+import os
+import re
+import time
+
+import pytest
+from conftest import BUILD, SLOW, County
+from peer import OPS, Gone, Refused, pb
+from steps import connect, new_account, set_role
+
+# ---------------------------------------------------------------- the model
+
+OWN, ALL = "own", "*"
+RIGHTS = {
+    "viewer": {"read": ALL, "restricted": OWN},
+    "clerk": {"read": ALL, "restricted": OWN, "write": OWN, "import": OWN, "contact": OWN},
+    "approver": {"read": ALL, "restricted": OWN, "contact": OWN, "approve": OWN},
+    "importer": {"read": ALL, "restricted": OWN, "write": OWN, "import": OWN, "contact": OWN},
+    "bureau": dict.fromkeys(("read", "restricted", "write", "import", "contact", "approve"), ALL),
+    "leader": {"read": ALL, "restricted": ALL},
+    "supervisor": {"read": ALL},
+    "sysadmin": {"accounts": ALL}, "secadmin": {"grants": ALL}, "auditor": {"audit": ALL},
+}
+BUREAU = "bureau"  # the office whose roles reach everywhere
+
+
+class Subject:
+    """held: roles in force today. Rights are (word, office) pairs, office * = everywhere."""
+
+    def __init__(self, code, office, *held, given=None, enabled=True):
+        self.code, self.office, self.enabled = code, office, enabled
+        self.given = given or [(role, place, None, None, None) for role, place in held]
+        self.rights = set()
+        for role, place in held if enabled else ():
+            for word, scope in RIGHTS[role].items():
+                self.rights.add((word, ALL if scope == ALL or place in (None, BUREAU) else place))
+
+    def may(self, word, office=None):
+        places = {place for right, place in self.rights if right == word}
+        return bool(places) and (office is None or ALL in places or office in places)
+
+    @property
+    def officer(self):
+        return any(self.may(word) for word in ("accounts", "grants", "audit"))
+
+    def sees(self, row):
+        return row is not None and (self.may("restricted", row.office) if row.restricted else self.may("read"))
+
+
+SUBJECTS = [
+    *(Subject(f"t.{role}", "chengguan", (role, "chengguan")) for role in ("viewer", "clerk", "approver", "importer")),
+    *(Subject(f"t.b.{role}", BUREAU, (role, BUREAU)) for role in ("viewer", "clerk", "approver", "importer")),
+    Subject("t.bureau", BUREAU, ("bureau", None)), Subject("t.leader", "leader", ("leader", None)),
+    Subject("t.supervisor", "duban", ("supervisor", None)), Subject("t.sysadmin", "shuju", ("sysadmin", None)),
+    Subject("t.secadmin", "shuju", ("secadmin", None)), Subject("t.auditor", "shuju", ("auditor", None)),
+    Subject("t.none", "chengguan"),
+    Subject("t.disabled", "chengguan", ("clerk", "chengguan"), enabled=False),
+    Subject("t.deputy", "fagai", ("clerk", "chengguan"), given=[("clerk", "chengguan", 0, 0, "chengguan")]),
+    Subject("t.early", "fagai", given=[("clerk", "chengguan", 1, 3, "chengguan")]),
+    Subject("t.late", "fagai", given=[("clerk", "chengguan", -3, -1, "chengguan")]),
+    Subject("t.two", "dongshan", ("viewer", "chengguan"), ("clerk", "dongshan")),
+]
+Row = collections.namedtuple("Row", "name office restricted id no rev due contact secret")
+DENIED, MISSING, DONE = "PERMISSION_DENIED", "NOT_FOUND", "OK"
+
+
+def reading(s, row):
+    return DENIED if not s.may("read") else DONE if s.sees(row) else MISSING
+
+
+def writing(s, row):
+    if not s.may("write"):
+        return DENIED
+    return MISSING if not s.sees(row) else DONE if s.may("write", row.office) else DENIED
+
+
+def signing(s, row):  # what one may not see isn't in the revision
+    return {MISSING: "INVALID_ARGUMENT"}.get(reading(s, row), reading(s, row))
+
+
+def watching(s, row=None, whole=False):
+    return DENIED if not s.rights else DONE if whole or s.sees(row) else MISSING
+
+
+def twin(s, row):  # the first report blocks, hidden or not
+    return DENIED if not s.may("write", s.office) else "ALREADY_EXISTS" if row else DONE
+
+
+def importing(s, office):
+    return DONE if office and s.may("import", office) else MISSING
+
+
+def right(word, office=None):
+    return lambda s, *_: DONE if s.may(word, office) else DENIED
+
+
+def officers(word, absent=False, me=False):
+    return lambda s, *_: DENIED if not s.may(word) or me else MISSING if absent else DONE
+
+
+ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
+
+
+def cells(at):
+    """(operation, state of the row, request as it goes, what is expected of each subject). at: ids of the county."""
+    rows = [*at.rows, None]
+    seq = iter(range(10 ** 6))
+    for row in rows:
+        name, pid, due = (row.name, row.id, row.due) if row else ("absent", ABSENT["p"], ABSENT["d"])
+        rev = row.rev if row else at.rows[0].rev
+        project = lambda **f: lambda: {"set": pb.Project(**f)}  # noqa: E731
+        yield "project_show", name, lambda pid=pid: {"id": pid}, reading, row
+        yield "project_log", name, lambda pid=pid: {"id": pid}, reading, row
+        yield "project_edit", name, lambda pid=pid: {"id": pid, "set": pb.Project(jobs=next(seq))}, writing, row
+        yield "project_advance", name, lambda pid=pid: {"id": pid, "stage": "talks"}, writing, row
+        yield "due_set", f"{name}, new", lambda pid=pid: {"set": pb.Due(project=pid, text="表", due_at=4 * 10 ** 15)}, writing, row
+        yield "due_set", name, lambda due=due: {"id": due, "set": pb.Due(text=f"表{next(seq)}")}, writing, row
+        yield "due_clear", name, lambda due=due: {"id": due}, writing, row
+        yield "due_list", name, lambda pid=pid: {"object": pid}, reading, row
+        yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
+        yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
+        yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
+        yield "project_list", f"{name}, by search", lambda name=name: {"search": f"表中{name}"}, right("read"), row
+        yield "project_add", f"{name}, its twin", lambda name=name, row=row: {
+            "set": pb.Project(name=f"表中{name}" if row else f"表外{next(seq)}", investor="表中公司", stage="lead")}, twin, row
+    for office, import_id in (*at.imports.items(), (None, ABSENT["i"])):
+        where = f"an import of {office}" if office else "absent"
+        expected = lambda s, _, office=office: importing(s, office)  # noqa: E731
+        if office:
+            yield "import_open", where, lambda office=office: {"file_sha256": os.urandom(32), "office": office, "rows": 1}, right("import", office), None
+            yield "project_add", f"for {office}", lambda office=office: {
+                "set": pb.Project(name=f"表外{next(seq)}", investor="表外", stage="lead", office=office)}, right("write", office), None
+        yield "import_put", where, lambda i=import_id: {"id": i, "chunk": 0, "rows": [pb.ImportRow(row=1, set=pb.Project(name="x"))]}, expected, None
+        for name in ("import_judge", "import_verdicts", "import_commit"):
+            yield name, where, lambda i=import_id: {"id": i}, expected, None
+    yield "whoami", "-", dict, lambda s, *_: DONE if s.enabled else "UNAUTHENTICATED", None
+    for name in ("office_list", "glossary"):
+        yield name, "-", dict, lambda s, *_: DONE if s.rights else DENIED, None
+    yield "receipt_show", "absent", lambda: {"id": "nobody-1"}, lambda *_: MISSING, None
+    yield "receipt_sign", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
+    yield "receipt_list", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
+    for name in ("project_list", "due_list", "enterprise_list"):
+        yield name, "-", dict, right("read"), None
+    yield "enterprise_add", "-", lambda: {"set": pb.Enterprise(name=f"表外企业{next(seq)}")}, lambda s, *_: right("write", s.office)(s), None
+    yield "watch", "-", dict, lambda s, *_: watching(s, whole=True), None
+    for name in ("account_list", "role_list"):
+        yield name, "-", dict, lambda s, *_: DONE if s.officer else DENIED, None
+    yield "audit_list", "-", dict, right("audit"), None
+    yield "account_add", "-", lambda: {"code": f"t.new{next(seq)}", "name": "新", "office": "fagai"}, officers("accounts"), None
+    yield "account_edit", "another's", lambda: {"account": "t.scratch", "name": f"改{next(seq)}"}, officers("accounts"), None
+    yield "account_edit", "absent", lambda: {"account": "t.nobody", "name": "改"}, officers("accounts", absent=True), None
+    yield "account_edit", "one's own", lambda s: {"account": s.code, "name": "改"}, officers("accounts", me=True), None
+    yield "role_grant", "another's", lambda: {"account": "t.scratch", "role": "viewer", "office": "fagai"}, officers("grants"), None
+    yield "role_grant", "absent", lambda: {"account": "t.nobody", "role": "viewer", "office": "fagai"}, officers("grants", absent=True), None
+    yield "role_grant", "one's own", lambda s: {"account": s.code, "role": "viewer", "office": "fagai"}, officers("grants", me=True), None
+    yield "role_end", "another's", lambda: {"id": next(at.memberships)}, officers("grants"), None
+    yield "role_end", "absent", lambda: {"id": "m00000000000000"}, officers("grants", absent=True), None
+
+
+# ---------------------------------------------------------------- the county it is tried in
+
+class At:
+    def __init__(self, county):
+        self.county, self.rows, self.imports = county, [], {}
+        owners = {office: county.peer(office) for office in ("chengguan", "dongshan")}
+        for office, peer in owners.items():
+            for restricted in (False, True):
+                name = f"{office} {'restricted' if restricted else 'open'}"
+                contact, secret = f"139{len(self.rows)}8765432", f"表中机密{len(self.rows)}号"
+                made = peer.do("project_add", set=pb.Project(name=f"表中{name}", investor="表中公司", stage="lead", restricted=restricted,
+                                                             contact_phone=contact, summary=secret))
+                due = peer.do("due_set", set=pb.Due(project=made.project.id, text=secret, due_at=4 * 10 ** 15)).due
+                self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret))
+            batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
+            peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])
+            self.imports[office] = batch
+        new_account(county, "t.scratch", "fagai", certificate=False)
+        county.psql("INSERT INTO registry.membership (account, role, office) SELECT a.id, 'viewer', 'fagai' FROM registry.account a, generate_series(1, 60) "
+                    "WHERE a.code = 't.scratch'")
+        self.memberships = iter([row[0] for row in county.psql("SELECT m.id FROM registry.membership m JOIN registry.account a ON a.id = m.account WHERE a.code = 't.scratch'")])
+        for s in SUBJECTS:
+            new_account(county, s.code, s.office, s.given)
+            if not s.enabled:
+                county.psql(f"UPDATE registry.account SET enabled = false WHERE code = '{s.code}'")
+        self.ids = {code: int(id) for code, id in county.psql("SELECT code, id FROM registry.account")}
+
+
+@pytest.fixture(scope="module")
+def at():
+    one = County("--bare")
+    try:
+        yield At(one.up())
+    finally:
+        one.down()
+
+
+# ---------------------------------------------------------------- the two ways in
+
+class Protocol:
+    def __init__(self, at):
+        self.county, self.peers = at.county, {}
+
+    def ask(self, s, name, fields):
+        """Code, sentence and hint, and all that was said."""
+        try:
+            peer = self.peers[s] = self.peers.get(s) or self.county.peer(s.code)
+            if name == "watch":
+                watch = peer.watch(**fields)
+                watch.cancel()
+                return DONE, "", ""
+            return DONE, "", str(peer.do(name, **fields))
+        except Refused as e:
+            return e.code, e.error.message + "|" + e.error.hint + "|" + e.error.field, str(e.error)
+        except Gone as e:
+            return e.code, "", ""
+
+    def expected(self, s, said):
+        return said if s.enabled else "UNAUTHENTICATED"
+
+
+class Sql:
+    """api.* as the daemon's role calls them; each call is taken back."""
+
+    def __init__(self, at):
+        self.at, self.db = at, connect(at.county)
+        with self.db.cursor() as c:
+            c.execute("SELECT p.proname, array_agg(p.proargnames[t.n] || ' ' || format_type(t.type, NULL) ORDER BY t.n) FROM pg_proc p, "
+                      "unnest(p.proargtypes::oid[]) WITH ORDINALITY t(type, n) WHERE p.pronamespace = 'api'::regnamespace GROUP BY p.oid, 1")
+            self.functions = {name: [a.split(" ", 1) for a in args] for name, args in c.fetchall()}
+        self.db.rollback()
+
+    def value(self, v):
+        if hasattr(v, "ListFields"):
+            return {f.name: self.value(x) for f, x in v.ListFields()}
+        if isinstance(v, (str, bytes, int, bool)):
+            return v
+        return [self.value(x) for x in v]
+
+    def ask(self, s, name, fields):
+        name = {"watch": "journal_seek"}.get(name, name)
+        given = {"p_account": self.at.ids[s.code], "p_lang": "zh", "p_request": os.urandom(8).hex(), "p_digest": b"\0",
+                 **{k: self.value(v) for k, v in fields.items()}}
+        args = [(arg, type, given[arg]) for arg, type in self.functions[name] if arg in given]
+        args += [(arg, type, None) for arg, type in self.functions[name] if arg not in given]
+        with self.db.cursor() as c:
+            c.execute("SET LOCAL ROLE qipan_daemon")
+            c.execute("SELECT (r).error.code, (r).error.message || '|' || coalesce((r).error.hint, '') || '|' || coalesce((r).error.field, ''), "
+                      "to_jsonb(r)::text FROM (SELECT api.%s(%s) AS r OFFSET 0) x" % (
+                          name, ", ".join(f'"{arg}" => %s::{type}' for arg, type, _ in args)),
+                      [json.dumps(v) if type == "jsonb" and v is not None else v for _, type, v in args])
+            code, words, all_said = c.fetchone()
+        self.db.rollback()
+        return code or DONE, words or "", all_said
+
+    def expected(self, s, said):
+        return said
+
+
+def leaks(at, s, said):
+    """Contacts and secrets in an answer that aren't this subject's to know."""
+    return [row.name for row in at.rows if (row.contact in said and not (s.sees(row) and s.may("contact", row.office)))
+            or (row.secret in said and not s.sees(row))]
+
+
+def write_table(table, summary):
+    by_line = collections.defaultdict(dict)
+    for (op, state, subject), code in table.items():
+        by_line[op, state][subject] = {DONE: "✓", DENIED: "–", MISSING: "∅"}.get(code, code)
+    names = [s.code for s in SUBJECTS]
+    lines = ["# Who may do what", "", summary, "", "✓ done · – refused · ∅ not there (neither for him)", "",
+             "| operation | row | " + " | ".join(n.removeprefix("t.") for n in names) + " |", "|---" * (len(names) + 2) + "|"]
+    lines += [f"| {op} | {state} | " + " | ".join(said.get(n, "") for n in names) + " |" for (op, state), said in by_line.items()]
+    BUILD.joinpath("rights-table.md").write_text("\n".join(lines) + "\n")
+
+
+def test_the_table(at, capsys):
+    ways = {"protocol": Protocol(at), "SQL": Sql(at)}
+    wrong, table, tried, absent, hidden = [], {}, 0, {}, []
+    begun = time.monotonic()
+    asked = set()
+    for op, state, request, expectation, row in cells(at):
+        asked.add(op)
+        for s in SUBJECTS:
+            want = expectation(s, row)
+            table[op, state, s.code] = want
+            for way, how in ways.items():
+                fields = request(s) if state == "one's own" else request()
+                code, words, said = how.ask(s, op, fields)
+                tried += 1
+                if code != how.expected(s, want):
+                    wrong.append(f"{way}: {op}, {state}, {s.code}: {code}, expected {how.expected(s, want)}: {words}")
+                if found := leaks(at, s, said):
+                    wrong.append(f"{way}: {op}, {state}, {s.code} was told of {found}")
+                for id in (row.id, row.due) if row else ABSENT.values():
+                    words = words.replace(id, "?")
+                kind = way, op, state.partition(",")[2], s.code
+                answer = code, re.sub(r"\d+", "#", words)
+                if state.startswith("absent") and op not in ("project_add", "project_list"):
+                    absent[kind] = answer
+                elif row and not s.sees(row):
+                    hidden.append((kind, answer))
+    alike = [absent[kind] == answer for kind, answer in hidden if kind in absent]
+    wrong += [f"{kind}: hidden {answer}, absent {absent[kind]}" for kind, answer in hidden if absent.get(kind, answer) != answer]
+    summary = (f"{len(asked)} operations, {len(SUBJECTS)} subjects, {len(table)} cells, {tried} answers compared in {time.monotonic() - begun:.0f} s, "
+               f"{len(alike)} of what is hidden alike with what is absent, {len(wrong)} wrong")
+    write_table(table, summary)
+    with capsys.disabled():
+        print(f"\nrights table: {summary}")
+    assert not wrong, "\n".join([summary, *wrong[:40]])
+    assert asked == set(OPS), f"no expectation for {set(OPS) - asked}"
+    assert len(alike) > 500
+
+
+# ---------------------------------------------------------------- the feed
+
+def told(s, before, after, version):
+    """view and whether it brings content, for a change of a project that was `before` (None: wasn't there)."""
+    saw, sees = before is not None and s.sees(before), s.sees(after)
+    if sees:
+        return ("enter" if version == 1 or not saw else "update"), True
+    return ("leave", False) if saw else None
+
+
+def test_the_feed(at, capsys):
+    """Each change of who may see a project, told live to every subject."""
+    watches = {s: at.county.peer(s.code).watch(echo=True) for s in SUBJECTS if s.rights}
+    bureau = at.county.peer("bureau")
+    guide = at.county.peer("leader").watch()
+    Seen = collections.namedtuple("Seen", "office restricted")
+    states = [Seen("chengguan", False), Seen("chengguan", True), Seen("dongshan", True), Seen("dongshan", False), Seen("chengguan", True)]
+    expected = {s: {} for s in watches}
+    secret = {}
+    for first in states[:3]:
+        project, before = None, None
+        for version, state in enumerate([first, first, *states, *states[::-1]], 1):
+            secret[version] = f"流中内容{first}{version}"
+            fields = pb.Project(office=state.office, restricted=state.restricted, summary=secret[version], contact_phone=f"1388{version:07}")
+            if project is None:
+                fields.MergeFrom(pb.Project(name=f"流中{first}", investor="流中", stage="lead"))
+                project = bureau.do("project_add", set=fields).project
+            else:
+                bureau.do("project_edit", id=project.id, set=fields)
+            for s in watches:
+                if what := told(s, before, state, version):
+                    expected[s][project.id, version] = (*what, secret[version])
+            guide.until(lambda e: e.object == project.id and e.version == version)  # told to all before the next
+            before = state
+        due = bureau.do("due_set", set=pb.Due(project=project.id, text=secret[version], due_at=4 * 10 ** 15)).due
+        bureau.do("receipt_sign", of_rev=bureau.do("project_edit", id=project.id, set=pb.Project(jobs=1)).rev, object=project.id)
+        for s in watches:
+            if s.sees(before):
+                expected[s][due.id, 1] = "enter", True, secret[version]
+                expected[s][project.id, version + 1] = "update", True, None
+    set_role(at.county, "t.scratch", "viewer", "dongshan")
+    end = bureau.do("project_add", set=pb.Project(name="流中终", investor="流", stage="lead")).project.id
+    wrong = []
+    for s, watch in watches.items():
+        events = []
+        until = time.monotonic() + 15 * SLOW
+        done = (lambda e: e.kind == "account") if s.officer else (lambda e: e.object == end)
+        while not any(map(done, events)) and time.monotonic() < until:
+            events += watch.next(until - time.monotonic()).events
+        got = {(e.object, e.version): e for e in events if e.kind in ("project", "due") and e.object != end}
+        for key in got.keys() | expected[s].keys():
+            e, want = got.get(key), expected[s].get(key)
+            have = (e.view, bool(e.changes or e.row)) if e else None
+            if have != (want and want[:2]):
+                wrong.append(f"{s.code}: {key}: {have}, expected {want}")
+        all_said = " ".join(map(str, events))
+        if "1388" in all_said:
+            wrong.append(f"{s.code} was told a contact")
+        if s.officer != any(e.kind == "account" for e in events):
+            wrong.append(f"{s.code}: accounts")
+        if sum(e.kind == "receipt" for e in events) != sum(v[1] is True and k[1] == version + 1 for k, v in expected[s].items()):
+            wrong.append(f"{s.code}: receipts")
+    n = sum(map(len, expected.values()))
+    with capsys.disabled():
+        print(f"\nrights in the feed: {len(watches)} subjects, {n} events expected, {len(wrong)} wrong")
+    assert not wrong, "\n".join(wrong[:40])
+    assert n > 300
