@@ -4,6 +4,7 @@
 #include "log.h"
 #include "quota.h"
 #include "scheduler.h"
+#include "walker.h"
 #include <arpa/inet.h>
 #include <endian.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct dispatch {
     struct hub *hub;
     struct journal *journal;
     struct scheduler *scheduler;
+    struct walker *walker;
     struct bind_op ops[OPS_MAX]; /* by index of op_table */
     struct journal_ops journal_ops;
     struct pool_job catalog;
@@ -142,6 +144,10 @@ static void on_catalog(struct pool_job *job, const struct pool_answer *a)
         journal_new(d->loop, d->deadlines, d->pool, &d->journal_ops, (uint64_t)d->config->poll_ms, &events);
     hub_attach(d->hub, d->journal);
     d->scheduler = scheduler_new(d->deadlines, d->pool);
+    if (!(d->walker = walker_new(d->loop, d->deadlines, d->pool, d->config, err))) {
+        d->events.fatal(d->events.owner, err);
+        return;
+    }
     d->events.ready(d->events.owner);
 }
 
@@ -278,6 +284,7 @@ void dispatch_free(struct dispatch *d)
     deadline_clear(d->deadlines, &d->retry);
     pool_free(d->pool);
     scheduler_free(d->scheduler);
+    walker_free(d->walker);
     journal_free(d->journal);
     hub_free(d->hub);
     for (int i = 0; i < OPS_MAX; i++)

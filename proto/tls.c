@@ -32,27 +32,38 @@ static int no_password(char *buffer, int size, int writing, void *data)
     return -1;
 }
 
-static bool load_key(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
+EVP_PKEY *tls_private_key(const char *path, char err[TLS_ERR_SIZE])
 {
     FILE *file = fopen(path, "re");
     struct stat st;
     EVP_PKEY *key;
-    bool good;
 
     if (!file || fstat(fileno(file), &st) < 0) {
         snprintf(err, TLS_ERR_SIZE, "%s: %s", path, strerror(errno));
         if (file)
             fclose(file);
-        return false;
+        return NULL;
     }
     if (!S_ISREG(st.st_mode) || (st.st_mode & 077)) {
         fclose(file);
         snprintf(err, TLS_ERR_SIZE, "%s: the key can be read by others than its owner: chmod 600 it", path);
-        return false;
+        return NULL;
     }
     key = PEM_read_PrivateKey(file, NULL, no_password, NULL);
     fclose(file);
-    good = key && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+    if (!key)
+        trust_complain(err, path, "no private key, or one with a password");
+    return key;
+}
+
+static bool load_key(SSL_CTX *ctx, const char *path, char err[TLS_ERR_SIZE])
+{
+    EVP_PKEY *key = tls_private_key(path, err);
+    bool good;
+
+    if (!key)
+        return false;
+    good = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
     EVP_PKEY_free(key);
     return good || trust_complain(err, path, "not the key of the certificate");
 }

@@ -18,6 +18,9 @@ struct tls_files {
     const char *crl;  /* PEM with the lists of all CAs, or NULL: not checked (clients without one) */
 };
 
+/* The key in a PEM file; NULL when there is none, or when others than its owner can read it. */
+EVP_PKEY *tls_private_key(const char *path, char err[TLS_ERR_SIZE]);
+
 /* A complete new context or NULL. Never half-configured; a server's is one that can work: its own chain and every CA's
  * list are there, fit and in date (a list: within its day of grace). */
 SSL_CTX *tls_server_context(const struct tls_files *files, char err[TLS_ERR_SIZE]);
