@@ -1,0 +1,201 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- qipan-admin audit verify: recomputes both chains (sql/README.md, "Audit") with built-ins and pgcrypto only, since whoever
+-- tampers with tables may tamper with functions. Needs psql -At -v anchors=FILE ('' = none); prints what was counted, then a
+-- line "! place: what was done" for each finding, first places first.
+\set QUIET on
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SET search_path = pg_catalog, pg_temp;
+SET enable_seqscan = on;
+SET plan_cache_mode = auto;
+SELECT n.nspname AS crypto FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'digest' AND p.proargtypes[0] = 'bytea'::regtype
+JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c' WHERE e.extname = 'pgcrypto' AND p.probin ~ 'pgcrypto' \gset
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT format('CREATE FUNCTION pg_temp.sm3(b bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $f$ SELECT %I.digest(b, ''sm3'') $f$', :'crypto') \gexec
+CREATE FUNCTION pg_temp.sm3(t text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$ SELECT pg_temp.sm3(convert_to(t, 'UTF8')) $$;
+CREATE FUNCTION pg_temp.us(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT (extract(epoch FROM t) * 1000000)::bigint $$;
+CREATE TEMP TABLE finding (part int, place numeric, name text, done text, detail text);
+
+-- ---------------------------------------------------------------- revisions
+
+CREATE TEMP TABLE content AS
+SELECT coalesce(e.grp, c.grp) AS grp, pg_temp.sm3(e.digest || coalesce(c.digests, '')) AS digest, coalesce(c.n, 0) AS n
+FROM (SELECT grp, pg_temp.sm3(string_agg(ROW(account, request, ord, actor, office, op, status, object, version, reason, batch,
+          pg_temp.us(at), encode(digest, 'hex'), reply)::text, E'\n' ORDER BY ord)) AS digest
+      FROM registry.entry WHERE grp IS NOT NULL GROUP BY grp) e
+FULL JOIN (SELECT grp, string_agg(pg_temp.sm3(part), '' ORDER BY k) AS digests, sum(n)::int AS n
+      FROM (SELECT grp, idx / 256 AS k, count(*) AS n, string_agg(ROW(idx, ord, kind, object, version, fields, image,
+                audience, audience_old)::text, E'\n' ORDER BY idx) AS part
+            FROM registry.change GROUP BY grp, idx / 256) x GROUP BY grp) c ON c.grp = e.grp;
+
+-- text: a txn's row behind its number
+CREATE TEMP TABLE revision AS
+SELECT coalesce(t.rev, c.rev) AS rev, t.rev IS NOT NULL AS there, c.rev IS NOT NULL AS chained, t.kind, t.changes, t.at,
+    substr(ROW(t.rev, t.grp, t.epoch, t.tag, t.kind, t.changes, t.bytes, pg_temp.us(t.at), encode(t.digest, 'hex'),
+               e.system_identifier, e.timeline, e.void_from, e.start_rev)::text, length(t.rev::text) + 2) AS text,
+    t.digest, k.digest AS content, coalesce(k.n, 0) AS n, c.sum, c.link,
+    lag(c.link) OVER (ORDER BY c.rev) AS before, coalesce(lag(c.rev) OVER (ORDER BY c.rev), 0) AS prior
+FROM registry.txn t FULL JOIN registry.chain c ON c.rev = t.rev
+LEFT JOIN registry.epoch e ON e.epoch = t.epoch LEFT JOIN content k ON k.grp = t.grp;
+CREATE INDEX ON revision (rev);
+ANALYZE revision;
+SELECT coalesce(max(rev) FILTER (WHERE there), 0) AS last_rev, coalesce(max(rev) FILTER (WHERE chained), 0) AS last_chained,
+    count(*) FILTER (WHERE chained AND there) AS revisions FROM revision \gset
+
+INSERT INTO finding SELECT 1, rev, 'revision ' || rev, CASE WHEN rev > :last_rev THEN 'cut' ELSE 'deleted' END,
+    'it was chained and is not there' FROM revision WHERE NOT there;
+INSERT INTO finding SELECT 1, rev, 'revision ' || rev, 'inserted', 'later revisions are chained, it is not'
+FROM revision WHERE NOT chained AND rev < :last_chained;
+-- a row or its contents that do not fit: those of another revision, or of none
+CREATE TEMP TABLE unfit AS SELECT rev, text, sum FROM revision WHERE there AND chained
+    AND sum IS DISTINCT FROM pg_temp.sm3('(' || rev || text) ORDER BY rev LIMIT 200;
+INSERT INTO finding SELECT 1, u.rev, 'revision ' || u.rev, CASE WHEN o.rev IS NULL THEN 'changed' ELSE 'reordered' END,
+    CASE WHEN o.rev IS NULL THEN 'its row in txn is not what was chained' ELSE 'it holds the row of revision ' || o.rev END
+FROM unfit u LEFT JOIN unfit o ON o.rev <> u.rev AND o.sum = pg_temp.sm3('(' || o.rev || u.text);
+INSERT INTO finding SELECT 1, r.rev, 'revision ' || r.rev,
+    CASE WHEN o.rev IS NOT NULL THEN 'reordered' WHEN r.n < r.changes THEN 'deleted' WHEN r.n > r.changes THEN 'inserted' ELSE 'changed' END,
+    CASE WHEN o.rev IS NOT NULL THEN 'it holds the entries and changes of revision ' || o.rev
+        WHEN r.n <> r.changes THEN format('%s changes of %s', r.n, r.changes) ELSE 'its entries or changes are not those that were sealed' END
+FROM revision r LEFT JOIN revision o ON o.rev <> r.rev AND o.kind = 'commit' AND o.digest = r.content
+WHERE r.there AND r.kind = 'commit' AND r.digest IS DISTINCT FROM r.content;
+INSERT INTO finding SELECT 1, prior + 1, format('revisions %s to %s', prior + 1, rev - 1), 'deleted', 'with their links'
+FROM revision r WHERE chained AND rev > prior + 1
+    AND NOT EXISTS (SELECT FROM registry.epoch e WHERE e.start_rev = r.rev AND (e.void_from = prior + 1
+        OR EXISTS (SELECT FROM registry.epoch f WHERE f.void_from = r.prior + 1 AND f.start_rev <= e.void_from)));
+INSERT INTO finding SELECT 1, rev, 'revision ' || rev, 'changed', 'its link does not follow from the one before'
+FROM revision WHERE chained AND link IS DISTINCT FROM pg_temp.sm3(coalesce(before, '') || sum)
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 1 AND f.place BETWEEN revision.prior + 1 AND revision.rev);
+-- ---------------------------------------------------------------- audit rows and their closings
+
+CREATE TEMP TABLE row AS
+SELECT no, at, account, op, detail, digest, closing,
+    substr(ROW(no, pg_temp.us(at), account, actor, office, op, status, object, of_office, peer, detail)::text, length(no::text) + 2) AS text
+FROM registry.audit;
+CREATE INDEX ON row (no);
+CREATE INDEX ON row (closing);
+CREATE TEMP TABLE closing AS
+SELECT c.*, lag(link) OVER w AS before, coalesce(lag(id) OVER w, 0) AS prior,
+    to_char(at AT TIME ZONE z.zone, 'YYYY-MM') AS month, z.zone
+FROM registry.audit_closing c, (SELECT coalesce((SELECT value FROM registry.setting WHERE key = 'county.timezone'), 'UTC') AS zone) z WINDOW w AS (ORDER BY id);
+CREATE INDEX ON closing (id);
+CREATE TEMP TABLE member AS -- numbers that were closed, with what is there of them
+SELECT c.id AS closing, c.month, n.no, r.no IS NOT NULL AS there, r.closing AS says,
+    r.digest IS NOT DISTINCT FROM pg_temp.sm3('(' || n.no || r.text) AS fits, r.text, r.digest
+FROM closing c CROSS JOIN LATERAL unnest(c.nos) g(span) CROSS JOIN LATERAL generate_series(lower(g.span), upper(g.span) - 1) n(no)
+LEFT JOIN row r ON r.no = n.no;
+CREATE INDEX ON member (closing);
+ANALYZE row, closing, member;
+CREATE TEMP TABLE dropped AS
+SELECT c.id, c.at, c.dropped ->> 'month' AS month, (((c.dropped ->> 'month') || '-01')::timestamp + interval '1 month') AT TIME ZONE c.zone AS ends
+FROM closing c WHERE c.dropped IS NOT NULL;
+SELECT coalesce(max(id), 0) AS last_closing, coalesce(sum(rows), 0) AS closed FROM closing \gset
+
+INSERT INTO finding SELECT 2, prior + 1, CASE WHEN id = prior + 2 THEN 'closing ' || prior + 1 ELSE format('closings %s to %s', prior + 1, id - 1) END,
+    'deleted', 'the chain has a gap' FROM closing WHERE id <> prior + 1;
+INSERT INTO finding SELECT 2, id, 'closing ' || id, 'changed', 'its link does not follow from the one before'
+FROM closing c WHERE id = prior + 1 AND link IS DISTINCT FROM pg_temp.sm3(coalesce(before, '') || pg_temp.sm3(
+    ROW(id, pg_temp.us(at), rows, nos, encode(digests, 'hex'), last_rev, encode(rev_link, 'hex'), dropped)::text));
+INSERT INTO finding SELECT 2, id, 'closing ' || id, CASE WHEN r.rev IS NULL OR NOT r.chained THEN 'cut' ELSE 're-created' END,
+    CASE WHEN r.rev IS NULL OR NOT r.chained THEN format('the chain of revisions ends at %s; it had come to %s', :last_chained, last_rev)
+        ELSE format('the chain of revisions has another link at %s', last_rev) END
+FROM (SELECT c.* FROM closing c LEFT JOIN revision x ON x.rev = c.last_rev
+      WHERE c.last_rev IS NOT NULL AND x.link IS DISTINCT FROM c.rev_link ORDER BY c.id LIMIT 1) c LEFT JOIN revision r ON r.rev = c.last_rev;
+INSERT INTO finding SELECT 2, d.id, 'month ' || d.month, 'dropped month', 'before 190 days were over' FROM dropped d WHERE d.at < d.ends + interval '190 days';
+-- a month without a single row that nobody said was dropped
+CREATE TEMP TABLE gone AS SELECT month FROM member GROUP BY month HAVING NOT bool_or(there) AND count(*) > 1;
+INSERT INTO finding SELECT 2, (SELECT min(closing) FROM member m WHERE m.month = g.month), 'month ' || g.month, 'dropped month',
+    'all its rows are gone, and no closing says so' FROM gone g WHERE NOT EXISTS (SELECT FROM dropped d WHERE d.month = g.month)
+    AND (SELECT count(DISTINCT month) FROM member) > 1;
+INSERT INTO finding SELECT 2, m.closing, 'audit row ' || m.no, 'deleted', 'of closing ' || m.closing
+FROM member m WHERE NOT there AND NOT EXISTS (SELECT FROM dropped d WHERE d.month = m.month)
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.done = 'dropped month' AND f.name = 'month ' || m.month);
+INSERT INTO finding SELECT 2, r.closing, 'audit row ' || r.no, CASE WHEN r.closing > :last_closing THEN 'cut' ELSE 'inserted' END,
+    CASE WHEN r.closing > :last_closing THEN 'its closing ' || r.closing || ' is gone' ELSE 'closing ' || r.closing || ' does not know it' END
+FROM row r WHERE closing IS NOT NULL AND NOT EXISTS (SELECT FROM member m WHERE m.no = r.no AND m.closing = r.closing)
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND f.done = 'deleted' AND f.place <= r.closing AND f.name ~ '^closing');
+INSERT INTO finding SELECT 2, m.closing, 'audit row ' || m.no, 'changed', 'it says another closing than ' || m.closing
+FROM member m WHERE there AND says IS DISTINCT FROM m.closing;
+CREATE TEMP TABLE unfit_row AS
+SELECT no, closing, text, digest FROM row r WHERE digest IS DISTINCT FROM pg_temp.sm3('(' || no || text) ORDER BY no LIMIT 200;
+INSERT INTO finding SELECT 2, coalesce(u.closing, 1e15), 'audit row ' || u.no, CASE WHEN o.no IS NULL THEN 'changed' ELSE 'reordered' END,
+    CASE WHEN o.no IS NULL THEN 'it is not what its digest says' ELSE 'it holds what row ' || o.no || ' held' END
+FROM unfit_row u LEFT JOIN LATERAL (SELECT o.no FROM unfit_row o WHERE o.no <> u.no
+    AND pg_temp.sm3('(' || o.no || u.text) IN (o.digest, u.digest) LIMIT 1) o ON true;
+INSERT INTO finding SELECT 2, c.id, 'closing ' || c.id, 'changed', format('one or more of its %s rows, together with their digests: %s', c.rows, c.nos)
+FROM closing c WHERE c.dropped IS NULL AND NOT EXISTS (SELECT FROM dropped d WHERE d.month = c.month)
+    AND c.digests IS DISTINCT FROM pg_temp.sm3(coalesce((SELECT string_agg(pg_temp.sm3('(' || m.no || m.text), '' ORDER BY m.no)
+                                                         FROM member m WHERE m.closing = c.id), ''))
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND (f.place = c.id OR f.name = 'month ' || c.month))
+    AND NOT EXISTS (SELECT FROM unfit_row u JOIN member m ON m.no = u.no WHERE m.closing = c.id);
+
+-- receipts of what has no revision
+CREATE TEMP TABLE receipt AS SELECT e.request, e.account, e.at, r.no, r.detail ->> 'entry' AS said,
+    encode(pg_temp.sm3(ROW(e.account, e.request, e.ord, e.actor, e.office, e.op, e.status, e.object, e.version, e.reason, e.batch,
+        pg_temp.us(e.at), encode(e.digest, 'hex'), e.reply)::text), 'hex') AS sum
+FROM registry.entry e LEFT JOIN row r ON r.account = e.account AND r.detail ->> 'request' = e.request AND r.detail ? 'entry' WHERE e.grp IS NULL;
+INSERT INTO finding SELECT 3, pg_temp.us(r.at), 'receipt ' || r.request, CASE WHEN no IS NULL THEN 'inserted' ELSE 'changed' END,
+    CASE WHEN no IS NULL THEN 'the audit knows nothing of it' ELSE 'it is not what audit row ' || no || ' says' END
+FROM receipt r WHERE said IS DISTINCT FROM sum AND NOT (no IS NULL AND (
+    r.at < (SELECT min(at) FROM closing) OR EXISTS (SELECT FROM finding f WHERE f.done IN ('dropped month', 'deleted', 'cut') AND f.part = 2)
+    OR EXISTS (SELECT FROM dropped d WHERE r.at >= d.ends - interval '32 days' AND r.at < d.ends)));
+INSERT INTO finding SELECT 3, pg_temp.us(r.at), 'receipt ' || (r.detail ->> 'request'), 'deleted', 'audit row ' || r.no || ' speaks of it'
+FROM row r WHERE r.detail ? 'entry' AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = r.account AND e.request = r.detail ->> 'request');
+
+-- ---------------------------------------------------------------- anchors
+
+CREATE TEMP TABLE line (i bigint GENERATED ALWAYS AS IDENTITY, t text);
+\set has_anchors false
+SELECT :'anchors' <> '' AS has_anchors \gset
+\if :has_anchors
+\copy line (t) FROM pstdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02')
+\endif
+CREATE TEMP TABLE anchor AS
+SELECT i, (j ->> 'n')::bigint AS n, (j ->> 'rev')::bigint AS rev, j ->> 'link' AS link, (j ->> 'closing')::bigint AS closing,
+    j ->> 'closing_link' AS closing_link, j ->> 'prev' AS prev, j ->> 'key' AS key, j ->> 'at' AS at, encode(pg_temp.sm3(t), 'hex') AS hash,
+    lag((j ->> 'n')::bigint) OVER (ORDER BY i) AS prior, lag(encode(pg_temp.sm3(t), 'hex')) OVER (ORDER BY i) AS prior_hash
+FROM (SELECT i, t, t::jsonb AS j FROM line) x;
+INSERT INTO finding SELECT 4, i, CASE WHEN n > prior + 1 THEN format('anchors %s to %s', prior + 1, n - 1) ELSE 'anchor ' || n END,
+    CASE WHEN n = prior + 1 THEN 'changed' ELSE 'rewound anchor' END,
+    CASE WHEN n > prior + 1 THEN 'the file went on without them' WHEN n <= prior THEN 'it was written again'
+        ELSE 'the line before is not the one it was signed after' END
+FROM anchor WHERE i > 1 AND (n <> prior + 1 OR prev <> prior_hash);
+INSERT INTO finding SELECT 4, 1e15, 'anchors from ' || coalesce((SELECT max(n) FROM anchor), 0) + 1, 'rewound anchor',
+    format('the registry has seen anchor %s of this key%s', a.n, CASE WHEN a.n = l.n THEN ', another one' END)
+FROM registry.anchor a, (SELECT * FROM anchor ORDER BY i DESC LIMIT 1) l
+WHERE a.key = l.key AND (a.n > l.n OR a.n = l.n AND encode(a.hash, 'hex') <> l.hash);
+INSERT INTO finding SELECT 0, x.rev, 'revisions from ' || x.after + 1, CASE WHEN x.gone THEN 'cut' ELSE 're-created' END,
+    CASE WHEN x.gone THEN format('anchor %s saw revision %s, the chain ends at %s', x.n, x.rev, :last_chained)
+        WHEN x.first THEN format('no anchor fits, from anchor %s on: the whole chain was made anew', x.n)
+        ELSE format('anchor %s saw another link at revision %s; the chain was made anew behind revision %s', x.n, x.rev, x.after) END
+FROM (SELECT a.*, r.rev IS NULL OR NOT r.chained AS gone, NOT EXISTS (SELECT FROM anchor b WHERE b.i < a.i) AS first,
+          coalesce((SELECT max(b.rev) FROM anchor b WHERE b.i < a.i), 0) AS after
+      FROM anchor a LEFT JOIN revision r ON r.rev = a.rev WHERE a.rev IS NOT NULL AND encode(r.link, 'hex') IS DISTINCT FROM a.link
+      ORDER BY a.i LIMIT 1) x;
+INSERT INTO finding SELECT 0, 1e15 + x.closing, 'closings from ' || x.after + 1, CASE WHEN x.gone THEN 'cut' ELSE 're-created' END,
+    CASE WHEN x.gone THEN format('anchor %s saw closing %s, the last one is %s', x.n, x.closing, :last_closing)
+        ELSE format('anchor %s saw another closing %s', x.n, x.closing) END
+FROM (SELECT a.*, c.id IS NULL AS gone, coalesce((SELECT max(b.closing) FROM anchor b WHERE b.i < a.i), 0) AS after
+      FROM anchor a LEFT JOIN closing c ON c.id = a.closing WHERE a.closing IS NOT NULL AND encode(c.link, 'hex') IS DISTINCT FROM a.closing_link
+      ORDER BY a.i LIMIT 1) x;
+
+-- entries and changes of no revision: what a cut left is told by the cut
+INSERT INTO finding SELECT 1, 1e15 + e.grp, 'entry ' || e.request, 'inserted', 'its group ' || e.grp || ' has no revision'
+FROM registry.entry e WHERE e.grp IS NOT NULL AND NOT EXISTS (SELECT FROM registry.txn t WHERE t.grp = e.grp)
+    AND NOT EXISTS (SELECT FROM revision WHERE NOT there) AND NOT EXISTS (SELECT FROM finding f WHERE f.done IN ('cut', 'deleted') AND f.part < 2 OR f.done = 'cut');
+INSERT INTO finding SELECT DISTINCT 1, 1e15 + c.grp, 'change of ' || c.object, 'inserted', 'its group ' || c.grp || ' has no revision'
+FROM registry.change c WHERE NOT EXISTS (SELECT FROM registry.entry e WHERE e.grp = c.grp) AND NOT EXISTS (SELECT FROM registry.txn t WHERE t.grp = c.grp)
+    AND NOT EXISTS (SELECT FROM revision WHERE NOT there) AND NOT EXISTS (SELECT FROM finding f WHERE f.done IN ('cut', 'deleted') AND f.part < 2 OR f.done = 'cut');
+
+-- ---------------------------------------------------------------- the report
+
+SELECT format('revisions: %s chained, up to %s; %s not chained yet', :revisions, :last_chained, (SELECT count(*) FROM revision WHERE NOT chained AND rev > :last_chained));
+SELECT format('audit rows: %s in %s closings, the last at %s; %s not closed yet, the oldest of %s; months dropped: %s', :closed,
+    (SELECT count(*) FROM closing), coalesce((SELECT max(at)::timestamptz(0)::text FROM closing), '-'), (SELECT count(*) FROM row WHERE closing IS NULL),
+    coalesce((SELECT min(at)::timestamptz(0)::text FROM row WHERE closing IS NULL), '-'), coalesce((SELECT string_agg(month, ' ' ORDER BY month) FROM dropped), 'none'));
+SELECT CASE WHEN :'has_anchors' = 't' THEN (SELECT format('anchors: %s, the last is %s of %s, at revision %s and closing %s', count(*), max(n), max(at), max(rev), max(closing)) FROM anchor)
+    ELSE 'anchors: none given; a chain made anew as a whole, or cut together with its links, would not be noticed' END;
+SELECT format('not covered: what was written after the last of these; see "Audit" in sql/README.md');
+SELECT format('! %s: %s (%s)', name, done, detail) FROM finding ORDER BY part, place, name LIMIT 20;
+SELECT format('… and %s more', n - 20) FROM (SELECT count(*) AS n FROM finding) x WHERE n > 20;
+ROLLBACK;

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everybody who changes, is refused, or reads what is sensitive leaves a row; whoever tampers with journal or audit, as the
+database's superuser, is found by `qipan-admin audit verify`, which says what was done."""
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+from steps import add, refusal
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PAST = "SET session_replication_role = replica;"  # no trigger fires
+
+
+def admin(county, *args, database="qipan"):
+    return subprocess.run([TOP / "deploy/admin/qipan-admin", *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+                          env={**os.environ, **county.env, "PGDATABASE": database})
+
+
+def until(condition, timeout=20):
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.05)
+    return found
+
+
+def rows(county, more=""):
+    return [tuple(r) for r in county.psql(f"SELECT coalesce(actor, ''), op, status FROM registry.audit {more} ORDER BY no")]
+
+
+def chained(county):
+    return county.psql("SELECT (SELECT count(*) FROM registry.txn) = (SELECT count(*) FROM registry.chain)")[0][0] == "t"
+
+
+# ---------------------------------------------------------------- completeness
+
+
+def test_everybody_leaves_a_row(new_county):
+    """What clients did and were told, one by one, against what the auditor sees."""
+    county = new_county("--bare")
+    clerk, other, leader = county.peer("chengguan"), county.peer("dongshan"), county.peer("leader")
+    project = add(clerk, contact_name="张某某", contact_phone="13800000000")
+    want = []
+
+    def told(who, op, status, call):
+        if status == "OK":
+            call()
+        else:
+            assert refusal(call).code == status
+        want.append((who, op, status))
+
+    told("dongshan", "project_edit", "PERMISSION_DENIED", lambda: other.do("project_edit", id=project.id, set={"summary": "x"}))
+    clerk.do("project_edit", id=project.id, set={"summary": "一"})
+    bureau = county.peer("bureau")
+    told("bureau", "project_edit", "CONFLICT", lambda: bureau.do("project_edit", id=project.id, set={"summary": "二"}, base=1))
+    told("bureau", "project_edit", "NOT_FOUND", lambda: bureau.do("project_edit", id="pnone", set={"summary": "x"}))
+    told("chengguan", "project_add", "ALREADY_EXISTS", lambda: clerk.do("project_add", set={"name": project.name, "investor": project.investor}))
+    told("chengguan", "project_edit", "INVALID_ARGUMENT", lambda: clerk.do("project_edit", id=project.id, set={"stage": "nowhere"}))
+    told("chengguan", "project_edit", "OK", lambda: clerk.do("project_edit", id=project.id, set={"summary": "一"}))  # nothing changes
+    told("chengguan", "project_show", "OK", lambda: clerk.do("project_show", id=project.id))
+    leader.do("project_show", id=project.id)  # sees no contact: no row
+    told("leader", "project_show", "NOT_FOUND", lambda: leader.do("project_show", id="2026-9999"))
+    told("bureau", "project_list", "OK", lambda: bureau.do("project_list"))
+    told("leader", "export", "OK", lambda: leader.do("project_list", export=True))
+    told("leader", "project_list", "INVALID_ARGUMENT", lambda: leader.do("project_list", sort="nothing"))
+    told("sysadmin", "project_list", "PERMISSION_DENIED", lambda: county.peer("sysadmin").do("project_list"))
+    told("leader", "audit_list", "PERMISSION_DENIED", lambda: leader.do("audit_list"))
+    told("chengguan", "receipt_sign", "FUTURE_REVISION", lambda: clerk.do("receipt_sign", of_rev=10**6))
+    used = clerk.next_request()
+    clerk.do("project_edit", request=used, id=project.id, set={"summary": "三"})
+    told("chengguan", "project_edit", "KEY_REUSED", lambda: clerk.do("project_edit", request=used, id=project.id, set={"summary": "四"}))
+    clerk.do("project_edit", request=used, id=project.id, set={"summary": "三"})  # the same answer: no second row
+    assert rows(county, "WHERE op <> 'sign_in'") == want
+    assert {who for who, op, status in rows(county, "WHERE op = 'sign_in'") if status == "OK"} >= {"chengguan", "dongshan", "leader", "sysadmin"}
+    assert not county.psql("SELECT no FROM registry.audit WHERE audit::text ~ '张某某|13800000000'")
+    # the auditor sees all of it, and the entries of the journal between
+    seen = county.qipan("auditor", "audit", "list", "-o", "jsonl", ok=True).lines
+    assert [(x.get("actor", ""), x["op"], x["status"]) for x in seen if "no" in x and x["op"] != "sign_in"] == want
+    assert [x["rev"] for x in seen if "rev" in x and x["actor"] == "chengguan"] == sorted(x["rev"] for x in seen if "rev" in x and x["actor"] == "chengguan")
+    assert [x["done_at"] for x in seen] == sorted(x["done_at"] for x in seen)
+    mine = county.qipan("auditor", "audit", "list", "--person", "dongshan", "--project", project.no, "-o", "jsonl", ok=True).lines
+    assert [(x["op"], x["status"]) for x in mine] == [("project_edit", "PERMISSION_DENIED")]
+    assert county.qipan("auditor", "audit", "list", "--until", "2020-01-01", "-o", "jsonl", ok=True).lines == []
+    assert county.qipan("leader", "audit", "list").returncode == 8
+    assert county.qipan("auditor", "audit", "list", "--since", "yesterday").returncode == 7
+
+
+def test_many_refusals_at_once_each_have_one(new_county):
+    """Through the set-based form of an edit, too."""
+    county = new_county("--bare")
+    clerk, other = county.peer("chengguan"), county.peer("dongshan")
+    projects = [add(clerk) for _ in range(5)]
+    used = clerk.next_request()
+    clerk.do("project_edit", request=used, id=projects[0].id, set={"summary": "先"})
+    calls = [clerk.start("project_edit", request=used if i == 30 else None, id=projects[i % 5].id, set={"summary": f"第{i}次"}) for i in range(60)]
+    denied = [other.start("project_edit", id=projects[i % 5].id, set={"summary": "x"}) for i in range(40)]
+    codes = [refusal(lambda c=c: clerk.finish(c)).code if i == 30 else clerk.finish(c) and None for i, c in enumerate(calls)]
+    assert codes[30] == "KEY_REUSED"
+    for call in denied:
+        assert refusal(lambda c=call: other.finish(c)).code == "PERMISSION_DENIED"
+    assert rows(county, "WHERE op = 'project_edit' AND status <> 'OK'").count(("dongshan", "project_edit", "PERMISSION_DENIED")) == 40
+    assert rows(county, "WHERE status = 'KEY_REUSED'") == [("chengguan", "project_edit", "KEY_REUSED")]
+
+
+def test_what_cannot_be_audited_does_not_happen(new_county):
+    county = new_county("--bare")
+    clerk, other = county.peer("chengguan"), county.peer("dongshan")
+    project = add(clerk, contact_phone="13800000000")
+    county.psql("ALTER TABLE registry.audit ADD CONSTRAINT broken CHECK (no < 0) NOT VALID")
+    assert refusal(lambda: clerk.do("project_show", id=project.id)).code == "INTERNAL"
+    assert refusal(lambda: other.do("project_show", id="2026-9999")).code == "INTERNAL"
+    assert refusal(lambda: other.do("project_list", export=True)).code == "INTERNAL"
+    assert refusal(lambda: other.do("project_edit", id=project.id, set={"summary": "x"})).code == "INTERNAL"
+    assert clerk.do("project_edit", id=project.id, set={"summary": "x"}).rev
+    assert county.psql("SELECT count(*) FROM registry.entry WHERE grp IS NULL") == [["0"]]
+    county.psql("ALTER TABLE registry.audit DROP CONSTRAINT broken")
+    assert clerk.do("project_show", id=project.id).project.contact_phone == "13800000000"
+
+
+# ---------------------------------------------------------------- chains
+
+
+@pytest.fixture(scope="module")
+def tampered():
+    """A county with a history, closings in two months and two anchors, its daemon stopped: (county, tamper). tamper(sql) takes a
+    copy, changes it as superuser, and returns what verify says of it."""
+    from conftest import County
+    county = County("--bare").up()
+    try:
+        clerk, other = county.peer("chengguan"), county.peer("dongshan")
+        projects = [add(clerk, contact_phone="13800000000") for _ in range(3)]
+
+        def story():
+            for p in projects:
+                clerk.do("project_edit", id=p.id, set={"summary": f"{time.monotonic()}"})
+                refusal(lambda p=p: other.do("project_edit", id=p.id, set={"summary": "x"}))
+                clerk.do("project_show", id=p.id)
+            until(lambda: chained(county))
+            county.psql("SELECT registry.audit_close()")
+
+        story()
+        story()
+        anchors = county.dir / "here/anchors"
+        until(lambda: anchors.exists() and len(anchors.read_text().splitlines()) == 1)
+        county.clock("+40d")
+        story()
+        story()
+        os.utime(anchors, (0, 0))
+        county.kill(1)
+        county.start(1)
+        until(lambda: len(anchors.read_text().splitlines()) == 2)
+        until(lambda: county.psql("SELECT n FROM registry.anchor") == [["2"]])
+        county.kill(1)
+        time.sleep(0.2)
+        n = 0
+
+        def tamper(sql="", anchored=False, file=anchors):
+            nonlocal n
+            n += 1
+            county.psql(f"CREATE DATABASE t{n} TEMPLATE qipan")
+            if sql:
+                county.psql(PAST + sql, "-d", f"t{n}")
+            how = ("--anchors", file, "--key", county.pki / "audit.pem") if anchored else ()
+            done = admin(county, "audit", "verify", *how, database=f"t{n}")
+            county.psql(f"DROP DATABASE t{n}")
+            found = [re.match(r"! (.*?): ([a-z -]+) \(", x).groups() for x in done.stdout.splitlines() if x.startswith("! ")]
+            assert done.returncode == (1 if found else 0), done.stdout + done.stderr
+            return found
+
+        yield county, tamper
+    finally:
+        county.down()
+
+
+REV = "(SELECT max(rev) - 4 FROM registry.txn)"
+GRP = f"(SELECT grp FROM registry.txn WHERE rev = {REV})"
+CLOSING = "(SELECT min(id) FROM registry.audit_closing WHERE rows > 2)"
+ROW = f"(SELECT min(no) FROM registry.audit WHERE closing = {CLOSING})"
+AUDIT_SUM = "UPDATE registry.audit SET digest = registry.sm3(registry.audit_text(audit)) WHERE no = " + ROW
+# a whole chain made anew, as good as anybody could
+RECREATE = """UPDATE registry.txn SET digest = registry.content_digest(grp) WHERE kind = 'commit';
+    TRUNCATE registry.chain; SELECT registry.chain_revisions(100000);
+    UPDATE registry.audit SET digest = registry.sm3(registry.audit_text(audit)), closing = NULL;
+    TRUNCATE registry.audit_closing; SELECT registry.audit_close();"""
+
+TAMPERINGS = [
+    (f"UPDATE registry.change SET fields = '{{\"16\":[null,\"x\"]}}' WHERE grp = {GRP}", "revision", "changed"),
+    (f"UPDATE registry.change SET audience = '{{2}}' WHERE grp = {GRP}", "revision", "changed"),
+    (f"UPDATE registry.entry SET actor = 'dongshan' WHERE grp = {GRP}", "revision", "changed"),
+    (f"UPDATE registry.txn SET at = at - interval '1 day' WHERE rev = {REV}", "revision", "changed"),
+    (f"UPDATE registry.txn SET digest = NULL WHERE rev = {REV}", "revision", "changed"),
+    (f"UPDATE registry.chain SET link = '\\x00' WHERE rev = {REV}", "revision", "changed"),
+    (f"UPDATE registry.epoch SET timeline = 7", "revision", "changed"),
+    (f"DELETE FROM registry.change WHERE grp = {GRP}", "revision", "deleted"),
+    (f"DELETE FROM registry.txn WHERE rev = {REV}", "revision", "deleted"),
+    (f"DELETE FROM registry.chain WHERE rev = {REV}; DELETE FROM registry.txn WHERE rev = {REV}", "revisions", "deleted"),
+    (f"INSERT INTO registry.change SELECT (jsonb_populate_record(c, '{{\"idx\":1}}')).* FROM registry.change c WHERE grp = {GRP}", "revision", "inserted"),
+    ("INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, at) VALUES (2, 'new', 99999, 0, 'x', 'x', 'OK', now())", "entry", "inserted"),
+    (f"DELETE FROM registry.chain WHERE rev = {REV}", "revision", "inserted"),
+    (f"UPDATE registry.txn SET rev = -rev WHERE rev IN ({REV}, {REV} - 1);"
+     "UPDATE registry.txn SET rev = (SELECT -sum(rev) FROM registry.txn WHERE rev < 0) + rev WHERE rev < 0", "revision", "reordered"),
+    (f"UPDATE registry.change c SET grp = -(SELECT sum(t.grp) - c.grp FROM registry.txn t WHERE t.rev IN ({REV}, {REV} - 1))"
+     f" WHERE grp IN (SELECT grp FROM registry.txn WHERE rev IN ({REV}, {REV} - 1));"
+     "UPDATE registry.entry c SET grp = -(SELECT sum(t.grp) - c.grp FROM registry.txn t WHERE t.grp IN (SELECT -grp FROM registry.change WHERE grp < 0))"
+     " WHERE grp IN (SELECT -grp FROM registry.change WHERE grp < 0);"
+     "UPDATE registry.change SET grp = -grp WHERE grp < 0; UPDATE registry.entry SET grp = -grp WHERE grp < 0", "revision", "reordered"),
+    (f"DELETE FROM registry.txn WHERE rev > {REV}", "revision", "cut"),
+    (f"DELETE FROM registry.chain WHERE rev > {REV}; DELETE FROM registry.txn WHERE rev > {REV}", "closing", "cut"),
+    (f"UPDATE registry.audit SET status = 'CONFLICT' WHERE no = {ROW}", "audit row", "changed"),
+    (f"UPDATE registry.audit SET peer = '192.0.2.1' WHERE no = {ROW}; {AUDIT_SUM}", "closing", "changed"),
+    (f"UPDATE registry.audit SET closing = NULL WHERE no = {ROW}", "audit row", "changed"),
+    (f"DELETE FROM registry.audit WHERE no = {ROW}", "audit row", "deleted"),
+    (f"INSERT INTO registry.audit (no, at, op, status, digest, closing) VALUES (9999, now(), 'x', 'OK', '', {CLOSING});"
+     "UPDATE registry.audit SET digest = registry.sm3(registry.audit_text(audit)) WHERE no = 9999", "audit row", "inserted"),
+    (f"UPDATE registry.audit SET no = -no WHERE no IN ({ROW}, {ROW} + 1);"
+     "UPDATE registry.audit SET no = (SELECT -sum(no) FROM registry.audit WHERE no < 0) + no WHERE no < 0", "audit row", "reordered"),
+    (f"DELETE FROM registry.audit_closing WHERE id = {CLOSING}", "closing", "deleted"),
+    (f"UPDATE registry.audit_closing SET at = at - interval '1 day' WHERE id = {CLOSING}", "closing", "changed"),
+    ("DELETE FROM registry.audit_closing WHERE id = (SELECT max(id) FROM registry.audit_closing WHERE rows > 0)", "audit row", "cut"),
+    ("UPDATE registry.entry SET status = 'OK' WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "changed"),
+    ("DELETE FROM registry.entry WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "deleted"),
+    ("INSERT INTO registry.entry (account, request, actor, op, status, at) VALUES (2, 'new', 'x', 'x', 'OK', registry.now())", "receipt", "inserted"),
+    ("DELETE FROM registry.audit a USING registry.audit_closing c WHERE c.id = a.closing AND c.at < now() + interval '10 days'", "month", "dropped month"),
+    # said to be dropped, but before its time
+    ("DELETE FROM registry.audit a USING registry.audit_closing c WHERE c.id = a.closing AND c.at < now() + interval '10 days';"
+     "SELECT registry.audit_close(jsonb_build_object('month', to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM')))", "month", "dropped month"),
+]
+
+
+def test_a_clean_chain_is_clean(tampered):
+    county, tamper = tampered
+    assert tamper() == [] and tamper(anchored=True) == []
+    # rows that are not closed yet are no finding
+    assert tamper("SET session_replication_role = origin; SELECT registry.audit_put(NULL, 'x', 'OK', NULL, NULL, NULL)", anchored=True) == []
+
+
+@pytest.mark.parametrize("sql, place, done", TAMPERINGS)
+def test_tampering_is_named(tampered, sql, place, done):
+    found = tampered[1](sql)
+    assert found and found[0][0].startswith(place) and found[0][1] == done, found
+
+
+def test_a_chain_made_anew_is_known_by_its_anchors(tampered):
+    county, tamper = tampered
+    again = f"UPDATE registry.entry SET actor = 'dongshan' WHERE grp = {GRP};" + RECREATE
+    assert tamper(again) == [], "by itself it is as good as the first"
+    assert tamper(again, anchored=True)[0][1] == "re-created"
+    first = again.replace(GRP, "(SELECT grp FROM registry.txn WHERE rev = 2)")
+    assert tamper(first) == [] and tamper(first, anchored=True)[0] == ("revisions from 1", "re-created")
+    cut = (f"DELETE FROM registry.chain WHERE rev > {REV}; DELETE FROM registry.txn WHERE rev > {REV}; DELETE FROM registry.audit;"
+           "DELETE FROM registry.entry e WHERE NOT EXISTS (SELECT FROM registry.txn t WHERE t.grp = e.grp);"
+           "DELETE FROM registry.change e WHERE NOT EXISTS (SELECT FROM registry.txn t WHERE t.grp = e.grp); DELETE FROM registry.audit_closing")
+    assert tamper(cut) == []
+    assert tamper(cut, anchored=True)[0][1] == "cut"
+
+
+def test_anchors_are_held_together(tampered, tmp_path):
+    county, tamper = tampered
+    lines = (county.dir / "here/anchors").read_text().splitlines()
+    file = tmp_path / "anchors"
+
+    def given(*some):
+        file.write_text("".join(x + "\n" for x in some))
+        return [done for _, done in tamper(anchored=True, file=file)]
+
+    assert given(*lines) == []
+    assert given(lines[0]) == ["rewound anchor"], "the registry has seen a later one"
+    assert given(lines[0], lines[1].replace('"n":2', '"n":3')) == ["changed"] or "rewound anchor" in given(lines[0], lines[1].replace('"n":2', '"n":3'))
+    assert "changed" in given(lines[0].replace('"n":1,', '"n":1, '), lines[1]), "the second was signed after another first"
+    assert given(lines[0], re.sub(r'"closing":\d+', '"closing":0', lines[1]))[-1] == "changed", "not signed"
+
+
+def test_a_month_may_go_when_its_time_is_over(tampered):
+    county, tamper = tampered
+    month = county.psql("SELECT to_char(min(at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') FROM registry.audit_closing")[0][0]
+    done = admin(county, "audit", "drop-month", month)
+    assert done.returncode != 0 and "is kept until" in done.stderr
+    later = ("UPDATE registry.setting SET value = '230 days' WHERE key = 'clock_offset'; SET session_replication_role = origin;"
+             f"SELECT registry.audit_drop_month('{month}')")
+    assert tamper(later) == [] and tamper(later, anchored=True) == []
+    more = later + ";" + PAST + "DELETE FROM registry.audit WHERE no = (SELECT max(no) FROM registry.audit WHERE closing IS NOT NULL)"
+    assert [done for _, done in tamper(more)] == ["deleted"]
+
+
+# ---------------------------------------------------------------- the walker
+
+
+def test_another_daemon_takes_over_the_walk(new_county):
+    county = new_county("--bare", "--daemons", "2")
+    add(county.peer("chengguan", 1))
+    until(lambda: chained(county), 5)
+    county.kill(1)
+    clerk = county.peer("chengguan", 2)
+    for _ in range(20):
+        add(clerk)
+    until(lambda: chained(county), 5)
+    add(clerk)
+    start = time.monotonic()
+    until(lambda: chained(county), 5)
+    assert time.monotonic() - start < 3
+    assert admin(county, "audit", "verify").returncode == 0
+
+
+def test_daemons_notice_a_changed_chain_and_a_rewound_file(new_county):
+    county = new_county("--bare")
+    add(county.peer("chengguan"))
+    until(lambda: chained(county))
+    anchors = county.dir / "here/anchors"
+    until(lambda: anchors.exists() and anchors.read_text())
+    until(lambda: county.psql("SELECT n FROM registry.anchor") == [["1"]])
+    county.psql(PAST + "UPDATE registry.entry SET actor = 'dongshan' WHERE actor = 'chengguan'")
+    anchors.write_text("")
+    os.utime(anchors, (0, 0))
+    county.kill(1)
+    county.start(1)
+    until(lambda: "AUDIT_CHAIN: revision" in county.log())
+    until(lambda: "AUDIT_ANCHOR" in county.log())
+    assert "was rewound" in county.log()
+
+
+def test_a_key_that_others_can_read_is_refused(new_county):
+    county = new_county("--bare")
+    county.kill(1)
+    (county.pki / "audit.key").chmod(0o644)
+    done = subprocess.run([TOP / "deploy/dev/start", county.dir, "1"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "QIPAN_BUILD": str(county.build)})
+    assert done.returncode != 0 and "audit.key: the key can be read by others" in county.log()
