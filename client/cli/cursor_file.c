@@ -90,7 +90,8 @@ static bool write_all(int fd, const char *text)
 
 static bool write_new(const char *path, const char *cursor, const char *memory, bool sync)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                  0600); /* whatever the umask: it names projects */
     bool good;
 
     if (fd < 0)
