@@ -5,13 +5,14 @@ import collections
 import os
 import re
 import struct
+import subprocess
 import threading
 import time
 
 import pytest
 from conftest import SLOW
 from peer import MOST, OPS, Gone, Link, Refused, pb, tls_context
-from steps import pid_of, refusal, resident_kb, wait_for
+from steps import here, pid_of, refusal, resident_kb, wait_for
 from test_wire import HELLO, field, frame, framed
 
 COUNTED = "SELECT string_agg(c.oid::regclass || '=' || (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %s', c.oid::regclass)," \
@@ -349,3 +350,86 @@ def test_reused_and_wild_call_numbers(county):
                     frame(call=pb.Call(call=7, op=whoami)) + frame(call=pb.Call(call=7, op=whoami)) + frame(call=pb.Call(call=2**32 - 1, op=whoami)))
     assert sorted(link.receive().reply.call for _ in range(3)) == [7, 7, 2**32 - 1]
     link.close()
+
+
+# ---------------------------------------------------------------- the database, the files, the machine
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def test_the_daemons_role_makes_nothing(county):
+    """With the daemon's own access one may call api functions; not create, read, borrow or change anything."""
+    schemas = [row[0] for row in county.psql("SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_t%'")]
+    assert {"api", "registry", "public", "pg_catalog"} <= set(schemas)
+    tries = [f"CREATE {what}" for schema in schemas for what in (
+        f"TABLE {schema}.evil (a int)", f"VIEW {schema}.evil AS SELECT 1", f"TYPE {schema}.evil AS (a int)", f"SEQUENCE {schema}.evil",
+        f"FUNCTION {schema}.evil() RETURNS int LANGUAGE sql AS 'SELECT 1'", f"OPERATOR {schema}.= (FUNCTION = int4eq, LEFTARG = int, RIGHTARG = text)")]
+    tries += ["CREATE SCHEMA evil", "CREATE TEMP TABLE project (a int)", "CREATE ROLE evil", "CREATE DATABASE evil", "CREATE EXTENSION plpython3u",
+              "SET ROLE qipan_owner", "SET SESSION AUTHORIZATION postgres", "ALTER ROLE qipan_daemon SUPERUSER", "GRANT qipan_owner TO qipan_daemon",
+              "COPY (SELECT 1) TO PROGRAM 'true'", "COPY (SELECT 1) TO '/tmp/evil'", "SELECT pg_read_file('PG_VERSION')", "SELECT lo_import('/etc/passwd')",
+              "SELECT * FROM registry.project", "TRUNCATE registry.txn", "DELETE FROM registry.txn", "SELECT nextval('registry.rev_seq')",
+              "SELECT registry.now()", "ALTER FUNCTION api.whoami SET search_path = public", "ALTER SYSTEM SET fsync = off", "LOAD 'evil'",
+              "SET session_replication_role = replica", "DROP FUNCTION registry.say", "COMMENT ON SCHEMA api IS 'x'",
+              "ALTER TABLE registry.txn DISABLE TRIGGER ALL", "CREATE TRIGGER t BEFORE INSERT ON registry.txn FOR EACH ROW EXECUTE FUNCTION registry.evil()"]
+    script = "\n".join(
+        f"DO $try$ BEGIN EXECUTE {quoted(one)}; RAISE EXCEPTION 'went through' USING ERRCODE = 'QP000'; "
+        f"EXCEPTION WHEN SQLSTATE 'QP000' THEN RAISE WARNING 'WENT: %', {quoted(one)}; WHEN OTHERS THEN NULL; END $try$;" for one in tries)
+    run = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1"], input=script, text=True, capture_output=True, env={**os.environ, **county.env, "PGUSER": "qipan_daemon"})
+    done = re.findall("WENT: (.*)", run.stderr)
+    assert run.returncode == 0, run.stderr
+    assert done == []
+    loose = county.psql("SELECT p.oid::regprocedure FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('api'::regnamespace, 'registry'::regnamespace)"
+                        " AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path=registry, api, pg_temp$')")
+    assert loose == []
+
+
+def test_what_a_daemon_leaves_is_for_itself(new_county):
+    """Started under umask 000: files, memory and cores."""
+    county = new_county("--bare")
+    folder = here(county)
+    county.kill(1, "TERM")
+    ini = county.dir / "qipand-1.ini"
+    ini.write_text(ini.read_text() + f"log_file = {folder}/its.log\npid_file = {folder}/its.pid\n")
+    before = set(folder.rglob("*"))
+    county.within = ("bash", "-c", 'umask 000; exec "$@"', "-")
+    county.around["QIPAN_START_SECONDS"] = "4"
+    with pytest.raises(AssertionError):  # the script looks for `ready` in the log it knows
+        county.start(1)
+    wait_for(lambda: "ready" in (folder / "its.log").read_text())
+    pid = int((folder / "its.pid").read_text())
+    own = [path for path in set(folder.rglob("*")) - before if path.name.startswith("its.")]
+    assert len(own) == 2
+    for path in own:
+        assert path.stat().st_mode & 0o077 == 0, path
+    with open(f"/proc/{pid}/limits") as limits:
+        assert re.search(r"Max core file size\s+0\s+0", limits.read())
+    if SLOW == 1:  # the leak checker looks into its own process
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0  # not dumpable
+    os.kill(pid, 15)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
+    assert not (folder / "its.pid").exists()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_a_key_for_others_is_refused_by_both_ends(county, tmp_path, mode):
+    key = tmp_path / "some.key"
+    key.write_bytes((county.pki / "chengguan.key").read_bytes())
+    key.chmod(mode)
+    ini = tmp_path / "qipan.ini"
+    ini.write_text(f"[context a]\naddress = {county.addresses[0]}\nca = {county.pki}/ca.pem\ncert = {county.pki}/chengguan.pem\nkey = {key}\n")
+    done = county.qipan("a", "whoami", env={"QIPAN_CONFIG": str(ini)})
+    assert done.returncode == 4 and "some.key" in done.stderr
+    key.chmod(0o600)
+    county.qipan("a", "whoami", env={"QIPAN_CONFIG": str(ini)}, ok=True)
+
+
+def test_a_cursor_file_is_for_its_owner(county, tmp_path):
+    county.within, before = ("bash", "-c", 'umask 000; exec "$@"', "-"), county.within
+    try:
+        child = county.popen("leader", "watch", "--since", "0", "-n", "1", "--cursor-file", tmp_path / "seen", within=county.within)
+        child.communicate(timeout=30)
+    finally:
+        county.within = before
+    assert (tmp_path / "seen").stat().st_mode & 0o777 == 0o600
