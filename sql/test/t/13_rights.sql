@@ -140,8 +140,8 @@ SELECT (pg_temp.add('bureau', '{"name":"权内一"}')).error \g /dev/null
 SELECT pg_temp.give('dongshan', 'viewer', 'chengguan') AS inside \gset
 COMMIT;
 SELECT t.rev, t.tag, t.epoch FROM registry.txn t ORDER BY t.rev DESC LIMIT 1 \gset
-SELECT is((api.journal_seek(pg_temp.acc('dongshan'), 'en', :epoch, :rev, :tag, NULL, NULL, 0)).answer, 'RIGHTS_CHANGED', 'inside the revision that gave a right');
-SELECT is((api.journal_seek(pg_temp.acc('dongshan'), 'en', :epoch, :rev, :tag, NULL, NULL, NULL)).answer, 'OK', 'and behind it');
+SELECT is((api.journal_seek(pg_temp.acc('dongshan'), 'en', :epoch, :rev, :tag, NULL, NULL, 0, false)).answer, 'RIGHTS_CHANGED', 'inside the revision that gave a right');
+SELECT is((api.journal_seek(pg_temp.acc('dongshan'), 'en', :epoch, :rev, :tag, NULL, NULL, NULL, false)).answer, 'OK', 'and behind it');
 SELECT pg_temp.take(:'inside') \g /dev/null
 
 -- ---------------------------------------------------------------- the database's own roles
