@@ -281,7 +281,15 @@ static struct bind_shape *shape_of(const struct bind_catalog *c, const char *com
 
 /* ---- parameters */
 
-enum server_value { FROM_FIELD, FROM_ACCOUNT, FROM_LANG, FROM_REQUEST, FROM_DIGEST, FROM_BASE };
+enum server_value {
+    FROM_FIELD,
+    FROM_ACCOUNT,
+    FROM_IDENTITY,
+    FROM_LANG,
+    FROM_REQUEST,
+    FROM_DIGEST,
+    FROM_BASE
+};
 
 struct bind_source {
     enum server_value from;
@@ -294,7 +302,7 @@ static const struct {
     enum server_value from;
 } server_values[] = {
     {"p_account", "int4", FROM_ACCOUNT}, {"p_lang", "text", FROM_LANG}, {"p_request", "text", FROM_REQUEST},
-    {"p_digest", "bytea", FROM_DIGEST},  {"p_base", "int8", FROM_BASE},
+    {"p_digest", "bytea", FROM_DIGEST},  {"p_base", "int8", FROM_BASE}, {"p_identity", "text", FROM_IDENTITY},
 };
 
 static const struct {
@@ -722,7 +730,9 @@ static bool server_param(const struct bind_server *server, enum server_value fro
         *length = server->digest ? 32 : 0;
         return true;
     default:
-        *value = from == FROM_LANG ? server->lang : server->request;
+        *value = from == FROM_LANG       ? server->lang
+                 : from == FROM_IDENTITY ? server->identity
+                                         : server->request;
         *length = *value ? (int)strlen(*value) : 0;
         return true;
     }

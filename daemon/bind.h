@@ -15,6 +15,7 @@
 /* What the daemon knows about a call, for parameters named p_…; unused ones may stay 0. */
 struct bind_server {
     int32_t account;
+    const char *identity;  /* that the session has shown */
     const char *lang;      /* zh or en */
     const char *request;   /* request id */
     const uint8_t *digest; /* 32 bytes, SHA-256 of the payload */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include "renewal.h"
+
 #include "address.h"
 #include "json.h"
 #include "utf8.h"
@@ -383,13 +385,11 @@ struct qipan *cli_open(struct cli *cli, char why[QIPAN_WHY_SIZE])
     return qipan_open(&s, why);
 }
 
-int cli_connect(struct cli *cli)
+int cli_choose(struct cli *cli)
 {
-    char err[SETTINGS_ERR_SIZE], why[QIPAN_WHY_SIZE], bad[64], *path;
+    char err[SETTINGS_ERR_SIZE], bad[64], *path;
     struct addresses addresses;
 
-    if (cli->q)
-        return 0;
     if (!cli->settings.path) {
         path = settings_path();
         if (!path || !settings_read(path, &cli->settings, err)) {
@@ -406,9 +406,33 @@ int cli_connect(struct cli *cli)
         snprintf(err, sizeof err, _("%s: not an address: \"%s\""), cli->settings.path, bad);
         return usage_error(cli, err, _("write HOST or HOST:PORT"));
     }
+    return 0;
+}
+
+/* One line, for people: programs read JSON from stderr. */
+static void warn_of_expiry(struct cli *cli)
+{
+    int64_t seconds;
+
+    if (!cli_json(cli) && cli->context->cert && renewal_ends_in(cli->context->cert, &seconds) &&
+        seconds >= 0 && seconds < CLI_CERT_WARN_S)
+        cli_warn(_("your certificate ends in %d days; renew it with: qipan cert renew"),
+                 (int)(seconds / (24 * 3600)));
+}
+
+int cli_connect(struct cli *cli)
+{
+    char why[QIPAN_WHY_SIZE];
+    int code;
+
+    if (cli->q)
+        return 0;
+    if ((code = cli_choose(cli)))
+        return code;
     cli->q = cli_open(cli, why);
     if (!cli->q)
         return cli_fail(cli, "UNAUTHENTICATED", NULL, NULL, "%s", why);
+    warn_of_expiry(cli);
     return 0;
 }
 

@@ -57,7 +57,12 @@ struct cli {
 /* Set by SIGINT or SIGTERM: the signal's number. Long work looks at it. */
 extern volatile sig_atomic_t cli_signal;
 
-/* Reads the settings and opens the connection (it is made by the first call). 0, or an exit code after a report on stderr. */
+#define CLI_CERT_WARN_S (30 * 24 * 3600) /* from here on people are told that their certificate ends */
+
+/* Reads the settings and chooses the context. 0, or an exit code after a report on stderr. */
+int cli_choose(struct cli *cli);
+
+/* The same, and opens the connection (it is made by the first call). 0, or an exit code after a report on stderr. */
 int cli_connect(struct cli *cli);
 
 /* A second connection of the same settings, for look-ups while the first one is busy; NULL when it can't be. */
@@ -116,6 +121,7 @@ int cli_subcommand(struct cli *cli, int argc, char **argv, const char *const *wo
 int cmd_account(struct cli *cli, int argc, char **argv);
 int cmd_audit(struct cli *cli, int argc, char **argv);
 int cmd_board(struct cli *cli, int argc, char **argv);
+int cmd_cert(struct cli *cli, int argc, char **argv);
 int cmd_due(struct cli *cli, int argc, char **argv);
 int cmd_enterprise(struct cli *cli, int argc, char **argv);
 int cmd_export(struct cli *cli, int argc, char **argv);

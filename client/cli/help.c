@@ -93,6 +93,22 @@ const struct command help_commands[] = {
      "chengguan\n"
      "qipan account grant wang.yi clerk --office chengguan --deputy-of li.xiaomu --from 2026-12-01 --until "
      "2026-12-10\n"},
+    {"cert", cmd_cert,
+     "qipan cert renew [--wait SECONDS] [--if-due]\n"
+     "qipan cert list [TEXT] [--person CODE] [--ended]\n"
+     "qipan cert map IDENTITY CODE [--reason TEXT]\n"
+     "qipan cert approve IDENTITY CODE [--reason TEXT]\n"
+     "qipan cert unmap IDENTITY [--reason TEXT]\n",
+     N_("certificates: renew one's own; whose they are, for the officers"),
+     N_("\"renew\" makes a fresh key, asks the authority over the connection for a certificate, and puts "
+        "both in the\n"
+        "place of the old files; exit 124: asked, not answered yet, run it again. --if-due: only in the last "
+        "30 days.\n"
+        "The system officer says with \"map\" whose an identity (qipan:person:li.xiaomu) is, the security "
+        "officer approves;\n"
+        "either ends it with \"unmap\", and its sessions with it. Nobody does so for himself.\n"),
+     "qipan cert renew\nqipan cert map qipan:person:li.xiaomu li.xiaomu\nqipan cert approve "
+     "qipan:person:li.xiaomu li.xiaomu\n"},
     {"rules", cmd_rules, "qipan rules show [KIND] [--prefix CODE]\n",
      N_("the rule set in force: stages, codes and their labels"),
      N_("KIND is stage, office, park, region, method, class, tag, firm_class, role or industry. For a "

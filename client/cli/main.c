@@ -75,7 +75,7 @@ static const char *const with_value[] = {
     "--base",  "--cursor-file", "--encoding",  "--evidence", "--exec",    "--filter", "--map",
     "--on",    "--prefix",      "--profile",   "--reason",   "--report",  "--search", "--sheet",
     "--since", "--sort",        "--timeout",   "-n",         "--office",  "--source", "--state",
-    "--from",  "--until",       "--deputy-of", "--person",   "--project", NULL};
+    "--from",  "--until",       "--deputy-of", "--person",   "--project", "--wait",   NULL};
 
 static bool is_with_value(const char *word)
 {
