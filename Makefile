@@ -140,7 +140,7 @@ install: all ## DESTDIR= PREFIX=
 	install -m 644 $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo $(D)/share/locale/zh_CN/LC_MESSAGES
 	install -d $(D)/share/qipan/maps $(D)/lib/systemd/system
 	install -m 644 deploy/examples/*.map $(D)/share/qipan/maps
-	install -m 644 deploy/systemd/qipand@.service $(D)/lib/systemd/system
+	install -m 644 deploy/systemd/qipand@.service deploy/systemd/qipan-certs.service deploy/systemd/qipan-certs.timer $(D)/lib/systemd/system
 	cp -R sql deploy $(D)/share/qipan
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' client/qipan.pc.in >$(D)/lib/pkgconfig/qipan.pc
 

@@ -236,7 +236,7 @@ bool renewal_finish(struct renewal *r, const char *chain)
     if (!write_file(r, beside(r->cert, ".new", path), chain, strlen(chain), 0644))
         return false;
     if ((fault = fault_of(r, path))) {
-        unlink(path);
+        renewal_forget(r);
         return blame(r, r->cert, fault);
     }
     return replace(r);

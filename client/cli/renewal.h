@@ -30,7 +30,8 @@ bool renewal_begin(struct renewal *r, uint8_t csr[RENEWAL_CSR_MOST], size_t *ret
 bool renewal_note(struct renewal *r, const char *id); /* the request was sent: keep its id */
 void renewal_forget(const struct renewal *r);         /* it came to nothing */
 
-/* The chain must be the new key's, for the identity in use, and hold under our CA. Then both files are replaced. */
+/* The chain must be the new key's, for the identity in use, and hold under our CA. Then both files are replaced;
+ * else the request is forgotten. */
 bool renewal_finish(struct renewal *r, const char *chain);
 
 #endif

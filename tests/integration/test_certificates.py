@@ -3,10 +3,11 @@
 import contextlib
 import os
 import re
+import subprocess
 import time
 
 import pytest
-from certificates import CA, Maker, client_hello, connect_raw, ended, pings, reloaded, replace, run, summary, try_in
+from certificates import CA, Maker, client_hello, connect_raw, ended, gone, pings, reloaded, replace, run, summary, try_in
 from conftest import SLOW
 from peer import Gone, Link, Peer, tls_context
 from steps import wait_for
@@ -264,3 +265,126 @@ def test_whoever_drips_is_closed_in_time(county):
             if time.monotonic() - begun > 10:
                 break
     assert 4 < time.monotonic() - begun < 7
+
+
+# ---------------------------------------------------------------- whose they are, and renewing one's own
+
+ADMIN = CA.parents[1] / "admin/qipan-admin"
+
+
+def admin(county, *args, ok=True, **env):
+    done = subprocess.run([str(a) for a in (ADMIN, *args)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **county.env, "QIPAN_ETC": str(county.dir), **env})
+    assert not ok or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_two_officers_let_somebody_in(new_county, tmp_path):
+    """Asked for, it lets nobody in; approved, it does, at once and everywhere; ended, his sessions end within two seconds."""
+    county = new_county("--bare", "--daemons", "2")
+    run(CA, "request", tmp_path / "key", tmp_path / "csr", "new")
+    run(CA, "issue", county.dir / "ca", tmp_path / "csr", "--person", "new.face", "--out", tmp_path / "pem")
+    files = {"ca": county.pki / "ca.pem", "cert": tmp_path / "pem", "key": tmp_path / "key"}
+
+    def expect_nobody():
+        with pytest.raises(Gone) as refused:
+            Peer(county.addresses[0], **files)
+        assert refused.value.code == "UNAUTHENTICATED"
+
+    expect_nobody()
+    assert county.qipan("sysadmin", "cert", "map", "qipan:person:new.face", "dongshan", "-o", "json", ok=True).json["state"] == "asked"
+    expect_nobody()
+    county.qipan("sysadmin", "cert", "approve", "qipan:person:new.face", "dongshan", ok=8)
+    county.qipan("dongshan", "cert", "map", "qipan:person:mine", "dongshan", ok=8)
+    county.qipan("sysadmin", "cert", "map", "qipan:person:mine", "sysadmin", ok=8)
+    shown = county.qipan("secadmin", "cert", "list", "new.face", "-o", "json", ok=True).json
+    assert [(row["account"], row["state"], row["asked_by"]) for row in shown] == [("dongshan", "asked", "sysadmin")]
+    done = county.qipan("secadmin", "cert", "approve", "qipan:person:new.face", "dongshan", "-o", "json", ok=True).json
+    assert done["state"] == "in_force" and done["approved_by"] == "secadmin" and done["rev"]
+    inside = [Peer(address, **files) for address in county.addresses]
+    other = county.peer("dongshan")
+    assert inside[0].do("whoami").account == "dongshan"
+    begun = time.monotonic()
+    county.qipan("secadmin", "cert", "unmap", "qipan:person:new.face", ok=True)
+    for peer in inside:
+        assert gone(peer, 4) == "UNAUTHENTICATED"
+    assert time.monotonic() - begun < 2.5 * SLOW
+    expect_nobody()
+    assert other.do("whoami").account == "dongshan"  # the same person's other certificate
+
+
+def test_a_certificate_is_renewed_over_the_connection(new_county):
+    county = new_county("--bare")
+    cert, key = county.pki / "chengguan.pem", county.pki / "chengguan.key"
+    before = cert.read_text(), key.read_text()
+    done = county.qipan("chengguan", "cert", "renew", "--wait", "0", ok=124)
+    assert "run it again" in done.stderr or "稍后" in done.stderr
+    assert (cert.read_text(), key.read_text()) == before and (county.pki / "chengguan.key.new").stat().st_mode & 0o777 == 0o600
+    assert "chengguan: issued" in admin(county, "cert", "sign-pending", county.dir / "ca").stdout
+    county.qipan("chengguan", "cert", "renew", "--wait", "5", ok=True)
+    assert cert.read_text() != before[0] and key.read_text() != before[1] and key.stat().st_mode & 0o777 == 0o600
+    assert not list(county.pki.glob("chengguan.*.new")) and not list(county.pki.glob("*.asked"))
+    assert county.qipan("chengguan", "whoami", "-o", "json", ok=True).json["account"] == "chengguan"
+    county.qipan("chengguan", "cert", "renew", "--if-due", ok=True)
+    assert key.read_text() != before[1] and county.psql("SELECT count(*) FROM registry.certificate_request") == [["1"]]
+
+    # cut off between its two files
+    county.qipan("chengguan", "cert", "renew", "--wait", "0", ok=124)
+    admin(county, "cert", "sign-pending", county.dir / "ca")
+    old = key.read_text()
+    county.qipan("chengguan", "cert", "renew", ok=True)
+    fresh = key.read_text()
+    (county.pki / "chengguan.key.new").write_text(fresh)
+    (county.pki / "chengguan.key.new").chmod(0o600)
+    key.write_text(old)
+    county.qipan("chengguan", "whoami", ok=4)
+    county.qipan("chengguan", "cert", "renew", "--if-due", ok=True)
+    assert key.read_text() == fresh and county.qipan("chengguan", "whoami", ok=True)
+
+
+def test_a_refused_request_leaves_the_old_files(new_county):
+    county = new_county("--bare")
+    before = (county.pki / "fagai.pem").read_text()
+    county.qipan("fagai", "cert", "renew", "--wait", "0", ok=124)
+    county.psql("UPDATE registry.certificate_request SET csr = '\\x3000'")
+    assert "refused" in admin(county, "cert", "sign-pending", county.dir / "ca").stdout
+    county.qipan("fagai", "cert", "renew", ok=7)
+    assert (county.pki / "fagai.pem").read_text() == before and not list(county.pki.glob("fagai.*.new"))
+
+
+def test_an_answer_that_is_not_ours_is_not_taken(new_county):
+    """A chain of another authority, of another identity or for another key changes nothing."""
+    county = new_county("--bare")
+    before = (county.pki / "fagai.pem").read_text()
+    for chain in ((county.pki / "ziran.pem").read_text(), before, "nothing"):
+        county.qipan("fagai", "cert", "renew", "--wait", "0", ok=124)
+        county.psql("SELECT registry.certificate_answer(id, $c$" + chain + "$c$, NULL) FROM registry.certificate_request WHERE state = 'asked'")
+        county.qipan("fagai", "cert", "renew", ok=7)
+        assert (county.pki / "fagai.pem").read_text() == before
+        county.qipan("fagai", "whoami", ok=True)
+        assert not list(county.pki.glob("fagai*.asked")) and not list(county.pki.glob("fagai*.new"))
+
+
+def test_people_are_told_before_their_certificate_ends(county, tmp_path):
+    run(CA, "request", tmp_path / "key", tmp_path / "csr", "soon")
+    run(CA, "issue", county.dir / "ca", tmp_path / "csr", "--person", "leader", "--days", "12", "--out", tmp_path / "pem")
+    config = tmp_path / "client.ini"
+    config.write_text(re.sub(r"(?s)(\[context leader\].*?cert = )\S+(\nkey = )\S+", rf"\1{tmp_path}/pem\2{tmp_path}/key",
+                             open(county.env["QIPAN_CONFIG"]).read()))
+    told = county.qipan("leader", "whoami", env={"QIPAN_CONFIG": str(config)}, ok=True)
+    assert told.stderr.count("\n") == 1 and re.search(r"\b1[12]\b", told.stderr)
+    assert county.qipan("leader", "whoami", "-o", "json", env={"QIPAN_CONFIG": str(config)}, ok=True).stderr == ""
+    assert county.qipan("leader", "whoami", ok=True).stderr == ""
+    checked = admin(county, "cert", "check", tmp_path / "pem", county.pki / "ca.pem", ok=False)
+    assert checked.returncode == 1 and checked.stdout.count("\n") == 1 and "ends in 1" in checked.stdout
+    assert admin(county, "cert", "check").returncode == 0
+
+
+def test_the_operator_revokes_and_daemons_read_it(new_county):
+    county = new_county("--bare")
+    ini = county.dir / "qipand-1.ini"
+    ini.write_text(ini.read_text() + f"pid_file = {county.env['QIPAN_RUN']}/qipand-1.pid\n")
+    victim = county.peer("dongshan")
+    admin(county, "cert", "revoke", county.dir / "ca", county.pki / "dongshan.pem")
+    assert gone(victim, 4) == "CERT_REVOKED"
+    assert "revoked" in admin(county, "cert", "issued", county.dir / "ca").stdout
