@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private county for the benchmarks, and the load against it or a peer."""
+import contextlib
 import json
 import os
 import shutil
@@ -58,9 +59,21 @@ class County:
     def pids(self):
         return [self.pid(n + 1) for n in range(self.daemons)]
 
+    def each_daemon(self, script, *more):
+        for n in range(self.daemons):
+            subprocess.run([TOP / "deploy/dev" / script, self.dir, str(n + 1), *more], check=True, stdout=subprocess.DEVNULL)
+
     def restart(self):
-        for script, more in (("kill", ["TERM"]), ("start", [])):
-            subprocess.run([TOP / "deploy/dev" / script, self.dir, "1", *more], check=True, stdout=subprocess.DEVNULL)
+        self.each_daemon("kill", "TERM")
+        self.each_daemon("start")
+
+    @contextlib.contextmanager
+    def without_daemons(self):
+        self.each_daemon("kill", "TERM")
+        try:
+            yield
+        finally:
+            self.each_daemon("start")
 
     def pg_pids(self):
         """The postmaster and its children."""
