@@ -459,7 +459,7 @@ END $$;
 
 
 -- What of many edits can be written as a set: a new request id, a caller who may, fine values of plain fields, the
--- first of its object here, nothing of it changed by anybody since its base. What it says of the others doesn't count.
+-- first of its object here, nothing of it changed by anybody else since its base. What it says of the others doesn't count.
 CREATE FUNCTION registry.project_plan(p_account int[], p_request text[], p_base bigint[], p_id text[], p_set jsonb[],
     p_reason text[], p_force boolean[], OUT plain boolean[], OUT code text[], OUT office text[], OUT version bigint[],
     OUT clean jsonb[], OUT fields jsonb[], OUT contact_name text[], OUT contact_phone text[])
@@ -479,7 +479,9 @@ BEGIN
               AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n AND array_position(p_id, p.no) IS NULL
               AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = u.account AND e.request = u.request)
               AND (u.base IS NULL OR u.base = p.version OR u.force IS TRUE OR NOT EXISTS (
-                  SELECT FROM registry.change y WHERE y.object = u.id AND y.version > u.base
+                  SELECT FROM registry.change y
+                  CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = y.grp AND q.ord = y.ord OFFSET 0) e
+                  WHERE y.object = u.id AND y.version > u.base AND e.account <> u.account
                   AND y.fields ?| ARRAY(SELECT jsonb_object_keys(d.fields)))), false) AS plain
           FROM unnest(p_account, p_request, p_base, p_id, p_set, p_reason, p_force)
               WITH ORDINALITY u(account, request, base, id, set, reason, force, n)
@@ -492,45 +494,44 @@ BEGIN
 END $$;
 
 -- The twin of project_edit for a whole group: a row for each element, in order, the very answers project_edit gives.
--- Runs of elements that the plan took are written as a set; every other one, and one that lost a race, goes through
--- project_change in its turn.
+-- What the plan took is written as one set, first: it is the first of its object here. Every other element, and one that
+-- was not written, then goes through project_change in its turn. (Sets between those would cost more than they save.) All
+-- rows are locked before, in the order of their ids: what is read of them stands, and two calls cannot wait for each other.
 CREATE FUNCTION api.project_edits(p_account int[], p_lang text[], p_request text[], p_digest bytea[], p_base bigint[],
     id text[], set jsonb[], reason text[], force boolean[]) RETURNS SETOF api.project_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     p record;
+    x record;
     w record;
-    places int[];
-    lo int := 1;
-    hi int;
+    written int[]; -- the elements that w.replies are of
 BEGIN
+    PERFORM FROM registry.project q WHERE q.id = ANY (project_edits.id) ORDER BY q.id FOR NO KEY UPDATE;
     p := registry.project_plan(p_account, p_request, p_base, id, set, reason, force);
-    WHILE lo <= cardinality(id) LOOP
-        hi := lo;
-        places := NULL;
-        IF p.plain[lo] THEN
-            WHILE p.plain[hi + 1] LOOP
-                hi := hi + 1;
-            END LOOP;
-            w := registry.project_writes('project_edit', p_account[lo:hi], p.code[lo:hi], p.office[lo:hi], p_request[lo:hi],
-                p_digest[lo:hi], reason[lo:hi], id[lo:hi], p.version[lo:hi], p.clean[lo:hi], p.fields[lo:hi],
-                p.contact_name[lo:hi], p.contact_phone[lo:hi]);
-            places := w.places;
-            IF cardinality(places) = hi - lo + 1 THEN
-                RETURN QUERY SELECT * FROM unnest(w.replies);
-                lo := hi + 1;
-                CONTINUE;
-            END IF;
+    SELECT array_agg(u.n) AS n, array_agg(u.account) AS account, array_agg(u.code) AS code, array_agg(u.office) AS office,
+        array_agg(u.request) AS request, array_agg(u.digest) AS digest, array_agg(u.reason) AS reason, array_agg(u.id) AS id,
+        array_agg(u.version) AS version, array_agg(u.clean) AS clean, array_agg(u.fields) AS fields,
+        array_agg(u.contact_name) AS contact_name, array_agg(u.contact_phone) AS contact_phone INTO x
+    FROM unnest(p.plain, p_account, p.code, p.office, p_request, p_digest, reason, id, p.version, p.clean, p.fields,
+             p.contact_name, p.contact_phone) WITH ORDINALITY
+         u(plain, account, code, office, request, digest, reason, id, version, clean, fields, contact_name, contact_phone, n)
+    WHERE u.plain;
+    IF x.n IS NOT NULL THEN
+        w := registry.project_writes('project_edit', x.account, x.code, x.office, x.request, x.digest, x.reason, x.id, x.version,
+            x.clean, x.fields, x.contact_name, x.contact_phone);
+        written := ARRAY(SELECT x.n[place] FROM unnest(w.places) WITH ORDINALITY u(place, n) ORDER BY u.n);
+    END IF;
+    IF cardinality(written) = cardinality(id) THEN
+        RETURN QUERY SELECT * FROM unnest(w.replies);
+        RETURN;
+    END IF;
+    FOR i IN 1 .. cardinality(id) LOOP
+        IF i = ANY (written) THEN
+            RETURN NEXT w.replies[array_position(written, i)];
+        ELSE
+            RETURN NEXT registry.project_change(p_account[i], p_lang[i], p_request[i], p_digest[i], p_base[i],
+                'project_edit', id[i], coalesce(set[i], '{}'), reason[i], force[i]);
         END IF;
-        FOR i IN lo .. hi LOOP
-            IF i - lo + 1 = ANY (places) THEN
-                RETURN NEXT w.replies[array_position(places, i - lo + 1)];
-            ELSE
-                RETURN NEXT registry.project_change(p_account[i], p_lang[i], p_request[i], p_digest[i], p_base[i],
-                    'project_edit', id[i], coalesce(set[i], '{}'), reason[i], force[i]);
-            END IF;
-        END LOOP;
-        lo := hi + 1;
     END LOOP;
 END $$;
 
