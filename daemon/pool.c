@@ -14,7 +14,8 @@
 #define FLOWS      256 /* that are told apart */
 #define TRIES_MAX  6   /* of a job, before its error is final */
 #define STUCK_MS   500 /* a fence that waits for so long has its blockers looked for */
-#define FOLD_MIN   16  /* jobs: a twin's own cost (about 2 ms of CPU) is more than fewer save */
+#define FOLD_MIN   6   /* jobs: a twin has a cost of its own, that of three or four single calls */
+#define RING_MS    5   /* between two rings */
 #define LOSSES_MAX 3   /* of a job's links: then it goes alone, in case it is what kills them */
 
 struct lane {
@@ -77,8 +78,10 @@ struct pool {
     int64_t epoch;
     uint64_t arrivals, turn;    /* the turn of the read that was sent last */
     unsigned char reads[FLOWS]; /* in flight */
-    bool was_ready, closing, ringing, ring_again;
+    bool was_ready, closing, ringing;
     struct pg_batch bell, unblock;
+    uint64_t rung_ms;
+    struct deadline ring;  /* the next one, for what was written since the last */
     struct deadline stuck; /* while numbers are being fenced */
     bool unblocking;
 };
@@ -312,6 +315,8 @@ static bool wants_new_link(const struct pg_batch *b)
 
 /* ---- flights */
 
+static void ring(struct pool *pool);
+
 static void answer_run(struct flight *f, const struct run *run, const PGresult *rows,
                        struct pool_answer answer)
 {
@@ -347,7 +352,7 @@ static void answer_all(struct flight *f, const struct lane *lane)
     if (answer.sealed) {
         FAILPOINT("unrung");
         pool->events.committed(pool->events.owner);
-        pool_ring(pool);
+        ring(pool);
     }
 }
 
@@ -566,22 +571,31 @@ static void on_stuck(struct deadline *d)
 
 static void rung(struct pg_batch *b)
 {
-    struct pool *pool = b->owner;
-    pool->ringing = false;
-    if (pool->ring_again && !b->lost)
-        pool_ring(pool);
+    ((struct pool *)b->owner)->ringing = false;
 }
 
-void pool_ring(struct pool *pool)
+/* Tells the other daemons that there is news: at once, but not again within RING_MS. They read all that is new, so that
+ * more rings would tell them little and cost the writers much. */
+static void ring(struct pool *pool)
 {
     struct pool_link *link = &pool->links[POOL_FEED][0];
-    pool->ring_again = pool->ringing;
-    if (pool->ringing || link->pg.state != PG_UP || pool->closing)
+    uint64_t now = loop_now_ms(pool->loop), due = pool->rung_ms + RING_MS;
+    if (pool->ring.slot || pool->closing || link->pg.state != PG_UP)
         return;
+    if (pool->ringing || now < due) {
+        deadline_set(pool->deadlines, &pool->ring, now < due ? due - now : 1);
+        return;
+    }
     pool->ringing = true;
+    pool->rung_ms = now;
     pool->bell = (struct pg_batch){.done = rung, .owner = pool};
     add_call(&pool->bell, &bell_sql, NULL);
     pg_send(&link->pg, &pool->bell);
+}
+
+static void on_ring(struct deadline *d)
+{
+    ring(container_of(d, struct pool, ring));
 }
 
 /* ---- links */
@@ -676,6 +690,7 @@ struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const stru
     pool->events = *events;
     pool->pump.run = pump;
     pool->stuck.fire = on_stuck;
+    pool->ring.fire = on_ring;
     pool->target.conninfo = config->database;
     for (int lane = 0; lane < POOL_LANES; lane++) {
         pool->queues[lane].last = &pool->queues[lane].first;
@@ -704,6 +719,7 @@ void pool_free(struct pool *pool)
             fail(job, "UNAVAILABLE");
     loop_forget(pool->loop, &pool->pump);
     deadline_clear(pool->deadlines, &pool->stuck);
+    deadline_clear(pool->deadlines, &pool->ring);
     free(pool);
 }
 

@@ -83,6 +83,5 @@ bool pool_cancel(struct pool *pool, struct pool_job *job);
 bool pool_unresolved(const struct pool_job *job);
 
 const char *pool_problem(const struct pool *pool); /* why no link is up; NULL when one is */
-void pool_ring(struct pool *pool);                 /* tells the other daemons that there is news; coalesced */
 
 #endif
