@@ -170,8 +170,10 @@ static void on_ready(void *owner)
 static void on_news(void *owner)
 {
     struct dispatch *d = owner;
-    if (d->journal)
+    if (d->journal && hub_watched(d->hub))
         journal_kick(d->journal);
+    else if (d->journal)
+        journal_kick_soon(d->journal);
 }
 
 /* ---- sessions */

@@ -598,6 +598,11 @@ void hub_attach(struct hub *hub, struct journal *journal)
     hub->pages = pages_new(hub->loop, hub->deadlines, journal, on_page, hub);
 }
 
+bool hub_watched(const struct hub *hub)
+{
+    return hub->n_watches > 0;
+}
+
 void hub_free(struct hub *hub)
 {
     if (!hub)

@@ -11,6 +11,8 @@ struct hub *hub_new(struct loop *loop, struct deadlines *deadlines);
 void hub_free(struct hub *hub);
 void hub_attach(struct hub *hub, struct journal *journal); /* once, before the first watch */
 
+bool hub_watched(const struct hub *hub); /* by anybody, be it one who is only beginning */
+
 /* From the journal. Another beginning is another history: all watches are compared with it. */
 void hub_begin(struct hub *hub, int64_t epoch, int64_t rev, uint64_t tag);
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision);

@@ -11,6 +11,7 @@
 #define READ_ROWS  JOURNAL_PAGE
 #define SEEK_ARENA (256 * 1024)
 #define FENCES_MAX 8
+#define SOON_MS    20 /* news that nobody watches for */
 
 /* ---- rows */
 
@@ -267,6 +268,13 @@ void journal_kick(struct journal *j)
         start(j);
     else
         read_on(j);
+}
+
+void journal_kick_soon(struct journal *j)
+{
+    if (!j->begun || j->poll.at_ms <= loop_now_ms(j->loop) + SOON_MS)
+        return;
+    deadline_set(j->deadlines, &j->poll, SOON_MS);
 }
 
 static void on_poll(struct deadline *d)
