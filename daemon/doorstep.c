@@ -42,14 +42,15 @@ static void submit(struct doorstep *d)
 /* Sources and reasons need no escapes. */
 static char *as_json(const struct doorstep *d)
 {
-    size_t size = 8 + (size_t)d->n * (sizeof d->rows[0].source + 128), n = 2;
+    size_t size = 8 + (size_t)d->n * (sizeof d->rows[0].source + 192), n = 2;
     char *text = malloc(size);
     if (!text)
         return NULL;
     strcpy(text, "\1[");
     for (int i = 0; i < d->n; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s{\"source\":\"%s\",\"reason\":\"%s\",\"count\":%lu}",
-                              i ? "," : "", d->rows[i].source, d->rows[i].reason, d->rows[i].count);
+        n += (size_t)snprintf(
+            text + n, size - n, "%s{\"source\":\"%s\",\"account\":%d,\"reason\":\"%s\",\"count\":%lu}",
+            i ? "," : "", d->rows[i].source, d->rows[i].account, d->rows[i].reason, d->rows[i].count);
     snprintf(text + n, size - n, "]");
     return text;
 }
@@ -85,25 +86,29 @@ void doorstep_free(struct doorstep *d)
 }
 
 /* The last row is everybody's for whom there is none of his own. */
-static struct doorstep_row *row_of(struct doorstep *d, const char *source, const char *reason)
+static struct doorstep_row *row_of(struct doorstep *d, const char *source, int32_t account,
+                                   const char *reason)
 {
     for (int i = 0; i < d->n; i++)
-        if (d->rows[i].reason == reason && strcmp(d->rows[i].source, source) == 0)
+        if (d->rows[i].account == account && strcmp(d->rows[i].reason, reason) == 0 &&
+            strcmp(d->rows[i].source, source) == 0)
             return &d->rows[i];
     if (d->n == DOORSTEP_ROWS)
         return &d->rows[DOORSTEP_ROWS - 1];
-    if (d->n == DOORSTEP_ROWS - 1)
+    if (d->n == DOORSTEP_ROWS - 1) {
         source = reason = "others";
+        account = 0;
+    }
     struct doorstep_row *row = &d->rows[d->n++];
-    *row = (struct doorstep_row){.reason = reason};
+    *row = (struct doorstep_row){.account = account, .reason = reason};
     snprintf(row->source, sizeof row->source, "%s", source);
     return row;
 }
 
-bool doorstep_count(struct doorstep *d, const char *source, const char *reason)
+bool doorstep_count(struct doorstep *d, const char *source, int32_t account, const char *reason)
 {
     if (!d->minute.slot)
         deadline_set(d->deadlines, &d->minute, MINUTE_MS);
     d->total++;
-    return ++row_of(d, source, reason)->count <= DOORSTEP_LINES;
+    return ++row_of(d, source, account, reason)->count <= DOORSTEP_LINES;
 }

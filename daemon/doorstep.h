@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who was turned away before he was known: counted by source and reason, in a table that doesn't grow, for a minute at a
- * time, then handed to the audit. While the registry is away it keeps counting in the same table. Sources are addresses as the kernel says them, reasons are words of ours: nothing a peer wrote is in here. */
+/* Who was turned away before he was known, and whom the daemon refused without asking the registry: counted by source,
+ * account and reason, in a table that doesn't grow, for a minute at a time, then handed to the audit. While the registry is away it keeps counting in the same table. Sources are addresses as the kernel says them, reasons are words of ours: nothing a peer wrote is in here. */
 #ifndef QIPAN_DOORSTEP_H
 #define QIPAN_DOORSTEP_H
 
@@ -12,6 +12,7 @@
 
 struct doorstep_row {
     char source[64];
+    int32_t account;    /* 0: nobody known */
     const char *reason; /* constant */
     unsigned long count;
 };
@@ -33,6 +34,6 @@ void doorstep_free(struct doorstep *d);      /* the pool must be gone */
 void doorstep_hand_over(struct doorstep *d); /* now: before the daemon stops */
 
 /* True: worth a line of its own in the log; the rest of its sort is only counted. */
-bool doorstep_count(struct doorstep *d, const char *source, const char *reason);
+bool doorstep_count(struct doorstep *d, const char *source, int32_t account, const char *reason);
 
 #endif

@@ -172,6 +172,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
     r->job.done = on_done;
     r->deadline.fire = on_deadline;
     if (!bind_params(r->op, message, &r->server, &r->arena, &r->job.params)) {
+        session_refused(r->session, "TOO_LARGE");
         refuse(r, "TOO_LARGE", NULL, NULL);
         request_free(r);
         return;
@@ -207,6 +208,7 @@ void request_start(struct session *s, const Qipan__Call *call, const struct op_i
     if (!code)
         code = check_id(r, call, &fault);
     if (code) {
+        session_refused(s, code);
         refuse(r, code, fault.field[0] ? fault.field : NULL, NULL);
         request_free(r);
         return;

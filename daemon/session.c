@@ -35,7 +35,7 @@ static void end_query(struct session *s)
 
 static void turned_away(const struct session *s, const char *word, const char *why)
 {
-    if (doorstep_count(&s->shared->doorstep, s->conn->source, word))
+    if (doorstep_count(&s->shared->doorstep, s->conn->source, 0, word))
         log_info(s->conn->name, "turned away (%s): %s", word, why);
 }
 
@@ -147,9 +147,17 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
     free(payload);
 }
 
+/* What only says "later" is no refusal. */
+void session_refused(struct session *s, const char *code)
+{
+    if (s->known && s->conn && strcmp(code, "UNAVAILABLE") != 0 && strcmp(code, "UNAUTHENTICATED") != 0)
+        doorstep_count(&s->shared->doorstep, s->conn->source, s->principal.account, code);
+}
+
 void session_refuse(struct session *s, uint32_t call, const char *code, const char *field)
 {
     Qipan__Error error = QIPAN__ERROR__INIT;
+    session_refused(s, code);
     error.field = (char *)field;
     session_fill_error(&error, code, s->lang);
     session_reply(s, call, NULL, &error);
@@ -161,8 +169,10 @@ void session_goodbye(struct session *s, const char *code, const char *field, uin
     error.field = (char *)field;
     if (!s->conn)
         return;
-    if (code)
+    if (code) {
+        session_refused(s, code);
         session_fill_error(&error, code, s->lang);
+    }
     conn_goodbye(s->conn, code ? &error : NULL, reconnect_after_ms);
 }
 
@@ -179,7 +189,7 @@ static void expel(struct session *s, long verdict)
     session_fill_error(&error, verdict == X509_V_ERR_CERT_REVOKED ? "CERT_REVOKED" : "UNAUTHENTICATED",
                        s->lang);
     log_info(s->conn->name, "expelled, %s: %s", s->principal.identity, trust_text(verdict));
-    doorstep_count(&s->shared->doorstep, s->conn->source, trust_word(verdict));
+    doorstep_count(&s->shared->doorstep, s->conn->source, 0, trust_word(verdict));
     s->shared->n_expelled++;
     conn_goodbye(s->conn, &error, 0);
     conn_hurry(s->conn, EXPEL_MS);
@@ -310,7 +320,7 @@ static void on_account(struct auth_query *q, const char *code)
     }
     if (code) {
         log_info(s->conn->name, "not signed in: %s is %s", s->principal.identity, code);
-        doorstep_count(&s->shared->doorstep, s->conn->source,
+        doorstep_count(&s->shared->doorstep, s->conn->source, 0,
                        strcmp(code, "UNAUTHENTICATED") == 0 ? "no_account" : "unavailable");
         session_goodbye(s, code, NULL, 0);
         return;

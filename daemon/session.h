@@ -96,6 +96,9 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *rep
 /* An error with the list's own sentence, in the session's language. */
 void session_refuse(struct session *s, uint32_t call, const char *code, const char *field);
 
+/* The daemon itself refuses something of a known account: counted for the audit. session_refuse does so, too. */
+void session_refused(struct session *s, const char *code);
+
 void session_call_begins(struct session *s); /* counts; at LIMIT_IN_FLIGHT reading stops */
 void session_call_ends(struct session *s);
 void session_ref(struct session *s);

@@ -89,11 +89,13 @@ BEGIN
     RETURN true;
 END $$;
 
--- What was turned away before anybody was known: [{source, reason, count}], gathered by a daemon for about a minute.
+-- What a daemon turned away before anybody was known, or refused an account without asking here (what can't be read, asks
+-- for nothing there is, comes too fast): [{source, account, reason, count}], gathered for about a minute.
 CREATE FUNCTION api.audit_doorstep(p_rows jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
-    PERFORM registry.audit_put(NULL, 'doorstep', 'UNAUTHENTICATED', NULL, NULL,
+    PERFORM registry.audit_put(nullif((x ->> 'account')::int, 0), 'doorstep',
+        CASE WHEN x ->> 'account' <> '0' THEN left(x ->> 'reason', 100) ELSE 'UNAUTHENTICATED' END, NULL, NULL,
         jsonb_build_object('peer', x ->> 'source', 'reason', left(x ->> 'reason', 100), 'count', x -> 'count'))
     FROM (SELECT * FROM jsonb_array_elements(p_rows) x LIMIT 10000) r(x);
 END $$;

@@ -105,6 +105,17 @@ def test_many_refusals_at_once_each_have_one(new_county):
     assert rows(county, "WHERE status = 'KEY_REUSED'") == [("chengguan", "project_edit", "KEY_REUSED")]
 
 
+def test_what_the_daemon_refuses_itself_is_counted(new_county):
+    county = new_county("--bare")
+    clerk = county.peer("chengguan")
+    for _ in range(3):
+        assert refusal(lambda: clerk.wait(clerk.send_call(777, b""))).code == "UNIMPLEMENTED"
+    assert refusal(lambda: clerk.wait(clerk.send_call(11, b"\x0a\x02\xc3\x28"))).code == "INVALID_TEXT"
+    county.kill(1, "TERM")  # hands over what the minute has brought
+    seen = county.psql("SELECT actor, status, detail ->> 'count' FROM registry.audit WHERE op = 'doorstep' ORDER BY status")
+    assert seen == [["chengguan", "INVALID_TEXT", "1"], ["chengguan", "UNIMPLEMENTED", "3"]]
+
+
 def test_what_cannot_be_audited_does_not_happen(new_county):
     county = new_county("--bare")
     clerk, other = county.peer("chengguan"), county.peer("dongshan")
