@@ -129,6 +129,7 @@ DECLARE
     sort_name text := coalesce(nullif(ltrim(btrim(sort), '-'), ''), 'changed_at');
     descending boolean := CASE WHEN coalesce(btrim(sort), '') = '' THEN true ELSE left(btrim(sort), 1) = '-' END;
     key text;
+    key_type text;
     n int := least(greatest(coalesce("limit", 100), 1), 500);
     place jsonb;
     last_key text;
@@ -173,11 +174,14 @@ BEGIN
                      || registry.rule_set_in_force() || ' AND s.code = p.stage)'
                 ELSE format('p.%I', f.name) END;
     IF after IS NOT NULL THEN
+        key_type := CASE WHEN f.name = 'stage' THEN 'int' ELSE (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+            WHERE a.attrelid = 'registry.project'::regclass AND a.attname = f.name) END;
         BEGIN
             place := convert_from(decode(after, 'base64'), 'UTF8')::jsonb;
             IF place ->> 's' IS DISTINCT FROM (descending::text || sort_name) OR place ->> 'i' IS NULL THEN
                 place := NULL;
             END IF;
+            EXECUTE format('SELECT %L::%s', place ->> 'k', key_type); -- made up by somebody
         EXCEPTION WHEN data_exception OR invalid_text_representation THEN
             place := NULL;
         END;

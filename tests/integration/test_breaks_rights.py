@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an attacker with a clerk's account, a careless officer and bad timing tried on the rights, and what gave way."""
+import base64
+import json
 import threading
 import time
 
 import pytest
 from conftest import SLOW
-from peer import pb
+from peer import OPS, Refused, pb
 from steps import add, edit, refusal, secret_text, set_role, terms, texts
 
 
@@ -163,3 +165,72 @@ def test_cursors_and_pages_of_others(county):
         assert not any(e.version or e.actor or e.at for e in told if e.object == hidden.id), how
         watch.cancel()
     assert shown.id in [row.id for row in other.do("project_list", search=shown.name).rows]
+
+
+INJECTIONS = ("'; DROP TABLE registry.project; --", "' OR '1'='1", "$$; SELECT 1; $$", "%I %L %s %1$s", "registry.project", "p.office; --",
+              "\\'; --", "{1}", '{"a":1}', "2020-01-01'::date", "../../etc/passwd", "*", "", "1e400", "9" * 40, "null")
+
+
+def injected(message, path=""):
+    """The request filled so that one text field after the other holds each of them."""
+    for field in message.DESCRIPTOR.fields:
+        if field.type == field.TYPE_STRING:
+            for text in INJECTIONS:
+                one = type(message)()
+                one.CopyFrom(message)
+                if field.label == field.LABEL_REPEATED:
+                    getattr(one, field.name).append(text)
+                else:
+                    setattr(one, field.name, text)
+                yield f"{path}{field.name}", text, one
+        elif field.type == field.TYPE_MESSAGE:
+            repeated = field.label == field.LABEL_REPEATED
+            inner = getattr(message, field.name)
+            for where, text, part in injected(inner.add() if repeated else inner, f"{path}{field.name}."):
+                one = type(message)()
+                one.CopyFrom(message)
+                one.ClearField(field.name)
+                if repeated:
+                    getattr(one, field.name).append(part)
+                else:
+                    getattr(one, field.name).CopyFrom(part)
+                yield where, text, one
+
+
+def test_text_is_never_sql(county):
+    """Every text field of every operation, names of fields and orders among them: refused or kept to the letter."""
+    add(county.peer("bureau"))
+    tables = county.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'registry'::regnamespace")
+    wrong, tried = [], 0
+    for name, op in OPS.items():
+        who = {"account_add": "sysadmin", "account_edit": "sysadmin", "account_list": "sysadmin", "role_grant": "secadmin", "role_end": "secadmin",
+               "role_list": "auditor", "audit_list": "auditor"}.get(name, "bureau")
+        peer = county.peer(who)
+        requests = list(injected(op.request()))
+        tried += len(requests)
+        for batch in (requests[n:n + 16] for n in range(0, len(requests), 16)):
+            calls = [peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK") else None)
+                     for _, _, request in batch]
+            for call, (where, text, _) in zip(calls, batch):
+                try:
+                    peer.wait(call)
+                    if name == "watch":
+                        peer.link.send(pb.Frame(cancel=pb.Cancel(call=call)))
+                except Refused as e:
+                    if e.code in ("INTERNAL", "UNAVAILABLE", "UNKNOWN"):
+                        wrong.append((name, where, text, e.code))
+    assert not wrong, wrong[:20]
+    assert tried > 1000
+    bureau = county.peer("bureau")
+    assert county.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'registry'::regnamespace") == tables
+    for text in INJECTIONS[:10]:
+        project = add(bureau, summary=text, investor=text + "公司")
+        assert (project.summary, project.investor) == (text.strip(), text + "公司")
+    # a place in a list that somebody made up
+    for key in ("x", "1); --", None, "'", {"a": 1}):
+        for sort in ("amount_total", "changed_at", "jobs", "tags", "stage", "registered_at", "name", "land_mu", "restricted"):
+            made_up = base64.b64encode(json.dumps({"s": f"false{sort}", "k": key, "i": "p"}).encode()).decode()
+            try:
+                bureau.do("project_list", sort=sort, after=made_up)
+            except Refused as e:
+                assert e.code == "INVALID_ARGUMENT", (sort, key, e)
