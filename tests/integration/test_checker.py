@@ -326,7 +326,7 @@ SPOILT = {
     nobody_asked: "ghost", revision_out_of_real_time: "real time", overwrote_unseen: "overwritten", false_conflict: "false conflict",
     replayed_otherwise: "replay", request_id_reused: "key reused", hole_in_the_journal: "journal", versions_out_of_order: "version",
     lost_update: "lost update", table_differs: "table", aborted_in_the_journal: "aborted", committed_by_psql_lost: "lost",
-    aborted_delivered: "aborted", event_out_of_nothing: "phantom", event_dropped: "missing", event_dropped_of_a_frame: "early bookmark",
+    aborted_delivered: "aborted", event_out_of_nothing: "phantom", event_dropped: "missing or early bookmark", event_dropped_of_a_frame: "early bookmark",
     event_doubled: "duplicate", old_event_again: "duplicate", events_swapped: "disorder", event_leaked: "leak or duplicate",
     told_without_right: "leak", own_echo: "echo", event_altered: "content", view_altered: "content",
     bookmark_early: "early bookmark", transaction_split: "split", interval_gap: "interval", resumed_elsewhere: "resume", tag_of_another_history: "tag", end_missed: "unfinished",
