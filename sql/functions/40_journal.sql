@@ -128,7 +128,8 @@ BEGIN
                            FROM registry.change c WHERE c.grp = p_grp GROUP BY c.idx / 256) x), ''), 'sm3');
 END $$;
 
--- Last act of a transaction: draws its revision. Late, so that revision order is version order.
+-- Last act of a transaction: draws its revision. Late, so that revision order is version order; and with everything at hand,
+-- for a number that was drawn and doesn't come is fenced soon.
 CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 DECLARE
@@ -136,16 +137,19 @@ DECLARE
     e bigint;
     t bigint := registry.random_tag();
     r bigint;
+    size bigint := 0;
+    content bytea;
 BEGIN
     IF coalesce(current_setting('qipan.sealed', true), '') <> '' THEN
         RETURN NULL;
     END IF;
     e := registry.epoch_checked();
+    content := registry.content_digest(NEW.grp);
+    IF n <= 256 THEN
+        size := (SELECT coalesce(sum(registry.change_bytes(c)), 0) FROM registry.change c WHERE c.grp = NEW.grp);
+    END IF;
     INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest)
-    VALUES (NEW.grp, e, t, 'commit', n,
-            CASE WHEN n > 256 THEN 0 ELSE (SELECT coalesce(sum(registry.change_bytes(c)), 0)
-                                           FROM registry.change c WHERE c.grp = NEW.grp) END,
-            registry.now() + (clock_timestamp() - now()), registry.content_digest(NEW.grp))
+    VALUES (NEW.grp, e, t, 'commit', n, size, registry.now() + (clock_timestamp() - now()), content)
     RETURNING rev INTO r;
     PERFORM set_config('qipan.sealed', r || ' ' || t || ' ' || e, true);
     RETURN NULL;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Journal: every writer, one group and one revision a transaction, nothing after the seal, nothing deleted.
 \i sql/test/helper.psql
-SELECT plan(43);
+SELECT plan(44);
 SELECT (pg_temp.add('chengguan', '{"name":"日志一","amount_total":35000000000,"tags":["链","新"],"land_mu":"3.10","industry":"C38"}')).project.id AS a \gset
 SELECT (pg_temp.add('chengguan', '{"name":"日志二"}')).project.id AS b \gset
 -- content
@@ -16,6 +16,15 @@ SELECT is_empty($$ SELECT c.kind, c.object, c.version, f.key, before, f.value
                  WHERE p.object = c.object AND p.version < c.version AND p.fields ? f.key) x
     WHERE f.value <> 'true' AND (f.value -> 0 IS DISTINCT FROM before OR f.value -> 0 = f.value -> 1) $$,
     'a change begins where the one before it ended, an empty list is nothing');
+-- the number is drawn when all else is done
+BEGIN;
+CREATE OR REPLACE FUNCTION registry.content_digest(p_grp bigint) RETURNS bytea LANGUAGE plpgsql STABLE AS
+    $$ BEGIN RETURN (SELECT int8send(last_value) FROM registry.rev_seq); END $$;
+SELECT (pg_temp.edit('chengguan', NULL, :'b', '{"jobs":7}')).error \g /dev/null
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT digest < int8send(rev) AS late FROM registry.txn ORDER BY rev DESC LIMIT 1 \gset
+ROLLBACK;
+SELECT ok(:'late', 'a revision is drawn behind its digest');
 -- one group
 BEGIN;
 SELECT api.rights_lock() \g /dev/null
