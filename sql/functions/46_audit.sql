@@ -196,12 +196,12 @@ BEGIN
     SELECT a.n, encode(a.hash, 'hex') INTO n, hash FROM registry.anchor a WHERE a.key = p_key;
     at := registry.rfc3339(registry.now());
     bad := (SELECT min(x.rev) FROM (
-        SELECT c.rev, c.link, lag(c.link) OVER w AS before, lag(c.rev) OVER w AS prior, t.kind, t.digest, t.grp,
+        SELECT c.rev, c.link, lag(c.link) OVER w AS before, lag(c.rev) OVER w AS prior, t.kind, t.changes, t.digest, t.grp,
             registry.sm3(registry.txn_text(t)) AS sum
         FROM (SELECT * FROM registry.chain ORDER BY rev DESC LIMIT 201) c LEFT JOIN registry.txn t ON t.rev = c.rev
         WINDOW w AS (ORDER BY c.rev)) x
         WHERE (x.prior IS NOT NULL OR x.rev = (SELECT min(c.rev) FROM registry.chain c)) AND (x.link IS DISTINCT FROM registry.link(x.before, x.sum)
-            OR x.kind = 'commit' AND x.digest IS DISTINCT FROM registry.content_digest(x.grp)));
+            OR x.kind = 'commit' AND x.changes <= 2000 AND x.digest IS DISTINCT FROM registry.content_digest(x.grp)));
     IF p_rev IS NOT NULL AND NOT EXISTS (SELECT FROM registry.chain c WHERE c.rev = p_rev AND encode(c.link, 'hex') = p_link) THEN
         bad := least(bad, p_rev);
     END IF;

@@ -98,6 +98,7 @@ class Registry:
         self.txns = {t["rev"]: t for t in by["txn"]}
         self.txn_rows, self.epochs, self.entry_rows = by["txn"], by["epoch"], by["entry"]
         self.projects = {p["id"]: p for p in by["project"]}
+        self.audit = collections.Counter((a["actor"], a["request"], a["status"]) for a in by["audit"])
         self.grants = {a["code"]: set(a["grants"]) for a in by["account"]}
         self.start = start
         self.by_grp = collections.defaultdict(list)
@@ -219,6 +220,7 @@ class Writers:
                 self._asked_again(line)
         for key, line in self.final.items():
             (self._acknowledged if line["result"] == "OK" else self._refused)(key, line)
+        self._audited()
         self._nothing_else()
         self._real_time()
         self._outside()
@@ -316,6 +318,20 @@ class Writers:
                       if c.actor != line["account"] and any(f in c.fields for f in line["set"])]
             if not others and not self.run.meta.get("failover"):
                 self.v.wrong("false conflict", f"{line['who']}: {key[1]} on version {line['base']}: nobody else changed those fields")
+
+    def _audited(self):
+        """Whoever was refused has a row, and so has, once, each entry that changed nothing."""
+        failover = self.run.meta.get("failover")
+        if failover and failover["mode"] == "async":
+            return
+        for line in self.calls:
+            if line["result"] == "REFUSED" and line.get("request") and not self.registry.audit[line["account"], line["request"], line["code"]]:
+                self.v.wrong("unaudited", f"{line['who']}: {line['request']} was refused with {line['code']}, the audit doesn't know")
+        for e in self.registry.entry_rows:
+            rows = self.registry.audit[e["actor"], e["request"], e["status"]]
+            if e["grp"] is None and (rows < 1 or rows > 1 and e["status"] != "KEY_REUSED"):
+                self.v.wrong("audit", f"{e['request']} of {e['actor']}, {e['status']}: {rows} rows")
+        self.v.counts["audit rows"] += sum(self.registry.audit.values())
 
     def _nothing_else(self):
         """What the registry did under a writer's name, the writer asked for and knows of."""

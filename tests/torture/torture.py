@@ -390,6 +390,7 @@ class Torture:
                     ("txn", "SELECT rev, grp, epoch, to_hex(tag) AS tag, kind, changes FROM registry.txn ORDER BY rev"),
                     ("entry", "SELECT e.grp, e.ord, coalesce(a.code, '') AS account, e.actor, e.request, e.op, e.status, e.object, e.version"
                               " FROM registry.entry e LEFT JOIN registry.account a ON a.id = e.account"),
+                    ("audit", "SELECT actor, detail ->> 'request' AS request, status FROM registry.audit WHERE detail ? 'request'"),
                     ("account", "SELECT code, grants FROM registry.account"),
                     ("change", "SELECT grp, idx, ord, kind, object, version, fields, image, audience, audience_old FROM registry.change ORDER BY grp, idx"),
                     ("project", "SELECT id, version, office, summary, array_to_string(tags, ',') AS tags, amount_total FROM registry.project")):
