@@ -83,7 +83,7 @@ BEGIN
     ELSE
         r.op := e.op;
         r.status := e.status;
-        r.object := CASE WHEN registry.sees(p_account, registry.audience_of(e.object)) THEN e.object END;
+        r.object := CASE WHEN registry.kind_of(e.object) IS NULL OR registry.sees(p_account, registry.audience_of(e.object)) THEN e.object END;
         r.version := e.version;
         r.rev := registry.rev_of(e.grp);
         r.done_at := e.at;

@@ -238,7 +238,8 @@ BEGIN
             r.error := jsonb_populate_record(NULL::api.error, e.reply);
         END IF;
         RETURN r;
-    ELSIF NOT EXISTS (SELECT FROM registry.certificate c WHERE c.identity = p_identity AND c.account = p_account AND c.enabled) THEN
+    ELSIF NOT EXISTS (SELECT FROM registry.certificate c JOIN registry.account a ON a.id = c.account AND a.enabled
+                      WHERE c.identity = p_identity AND c.account = p_account AND c.enabled) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'cert.not_own');
     ELSIF csr IS NULL OR length(csr) NOT BETWEEN 1 AND 4096 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'csr', 'cert.csr');
