@@ -20,7 +20,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define OPENING  64 /* connections that shake hands at once, while the others wait */
+#define OPENING                                                                                              \
+    48 /* connections that shake hands at once, while the others wait: fewer than a daemon lets one address have */
 #define RING     65536
 #define LINKS    8192
 #define OUTSTAND 1024 /* most unanswered messages of one publisher */
