@@ -8,9 +8,11 @@ import time
 
 import pytest
 from certificates import client_hello, connect_raw, gone, pings, reloaded, run, sighup
-from counties import SLOW
+from counties import BUILD, SLOW
 from peer import Gone
 from steps import add, edit, pid_of, resident_kb, wait_for
+
+ROOM = 1000 if "san" in str(BUILD) else 1  # the sanitiser keeps what was freed
 
 
 def test_one_of_fifty_is_revoked(new_county, rng):
@@ -65,7 +67,7 @@ def test_a_storm_of_reloads_is_a_few(new_county):
         before = resident_kb(county)
         for _ in range(20):
             reloaded(county)
-        assert len(os.listdir(f"/proc/{pid_of(county)}/fd")) == fds and resident_kb(county) - before < 2048 * SLOW
+        assert len(os.listdir(f"/proc/{pid_of(county)}/fd")) == fds and resident_kb(county) - before < 2048 * ROOM
         assert pings(inside) < 1 * SLOW
 
 
@@ -89,7 +91,7 @@ def test_a_stalled_crowd_keeps_nobody_out(new_county, begins):
                     longest = max(longest, time.monotonic() - begun)
                     most = max(most, resident_kb(county) - before)
             assert longest < 1 * SLOW and pings(inside) < 0.5 * SLOW
-            assert most < 16 * 1024 * SLOW
+            assert most < 16 * 1024 * ROOM
             assert "evicted" in county.log() and county.log().count("(evicted)") <= 20
         finally:
             for s in crowd:

@@ -1055,7 +1055,7 @@ static void contexts_are_whole_or_nothing(void **state)
     bad = good, bad.key = alien;
     expect_no_context(&bad, "not the key");
     bad = good, bad.key = locked; /* and nobody is asked for the password */
-    expect_no_context(&bad, "not the key");
+    expect_no_context(&bad, "with a password");
     bad = good, bad.crl = good.ca;
     expect_no_context(&bad, "no revocation list");
 }
