@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from certificates import client_hello, connect_raw, gone, pings, reloaded, run, sighup
+from certificates import client_hello, connect_raw, gone, pings, reloaded, replace, run, sighup
 from counties import BUILD, SLOW
-from peer import Gone
+from peer import Gone, Peer
 from steps import add, edit, pid_of, resident_kb, wait_for
 
 ROOM = 1000 if "san" in str(BUILD) else 1  # the sanitiser keeps what was freed
@@ -135,3 +135,63 @@ def connect_member(county):
 
 def cpu_ticks(pid):
     return sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+
+def test_a_crowd_of_many_addresses(new_county, say):
+    """Five addresses fill the whole hall with hellos that go no further: what each costs is bounded, a sixth gets in."""
+    county = new_county("--bare")
+    hello = client_hello(county)
+    with county.peer("leader") as inside:
+        pings(inside)
+        before = resident_kb(county)
+        crowd = [connect_raw(county, hello, source=f"127.0.0.{2 + i % 5}") for i in range(500)]
+        try:
+            wait_for(lambda: county.log().count("(evicted)") >= 20)
+            each = (resident_kb(county) - before) / 256
+            begun = time.monotonic()
+            county.peer("chengguan").do("whoami")
+            took = time.monotonic() - begun
+        finally:
+            for s in crowd:
+                s.close()
+        say(kib_each=each, let_in=took, others=pings(inside))
+        assert took < 1 * SLOW and each < 48 * ROOM
+
+
+def test_a_reload_with_nothing_left(new_county, say, tmp_path):
+    """SIGHUP when no file can be opened, and when a list is larger than the memory there is: the old settings stay, still
+    with certificates, an alarm tells; later it works."""
+    county = new_county("--bare")
+    pid = pid_of(county)
+    limit = ["runuser", "-u", "postgres", "--", "prlimit"] if os.getuid() == 0 else ["prlimit"]
+    with county.peer("chengguan") as inside:
+        fds = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
+        run(*limit, f"--pid={pid}", f"--nofile={fds}:")
+        assert "old settings stay" in reloaded(county, "ALARM")
+        assert pings(inside, 3) < SLOW
+        run(*limit, f"--pid={pid}", "--nofile=1024:")
+        assert "0 expelled" in reloaded(county)
+        if "san" not in str(BUILD):  # the sanitiser reserves all the memory there is
+            good = (county.pki / "crl.pem").read_text()
+            replace(county, "crl.pem", large_list(county, 60000))
+            size = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            run(*limit, f"--pid={pid}", f"--as={size + (1 << 20)}:")
+            assert "old certificates stay" in reloaded(county, "ALARM")
+            assert county.peer("dongshan").do("whoami").account == "dongshan"
+            with pytest.raises((Gone, ssl.SSLError)):
+                Peer(county.addresses[0], ca=county.pki / "ca.pem", cert=None, key=None)
+            run(*limit, f"--pid={pid}", "--as=unlimited:")
+            replace(county, "crl.pem", good)
+        assert "0 expelled" in reloaded(county) and pings(inside, 3) < SLOW
+        say(descriptors=fds)
+
+
+def large_list(county, n):
+    """Of the issuing CA, with so many serial numbers that were never given out."""
+    issuing = county.dir / "ca/issuing"
+    index = county.dir / "large.txt"
+    index.write_text("".join(f"R\t370101000000Z\t250101000000Z\t{i + (1 << 100):026X}\tunknown\t/CN={i}\n" for i in range(n)))
+    config = (issuing / "openssl.cnf").read_text().replace(f"{issuing}/index.txt", str(index))
+    (county.dir / "large.cnf").write_text(config)
+    run("openssl", "ca", "-gencrl", "-config", county.dir / "large.cnf", "-crldays", "30", "-out", county.dir / "large.crl")
+    return (county.dir / "ca/root.crl").read_text() + (county.dir / "large.crl").read_text()

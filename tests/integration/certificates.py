@@ -129,9 +129,9 @@ def gone(peer, seconds):
     return "still there"
 
 
-def connect_raw(county, data=b"", n=1):
-    host, port = county.addresses[n - 1].rsplit(":", 1)
-    s = socket.create_connection((host, int(port)), 10)
+def connect_raw(county, data=b"", source=None):
+    host, port = county.addresses[0].rsplit(":", 1)
+    s = socket.create_connection((host, int(port)), 10, source and (source, 0))
     if data:
         s.sendall(data)
     return s
