@@ -37,6 +37,6 @@ SELECT rows, added, updated, unchanged, rejected FROM api.import_commit(:clerk, 
 \echo search, list, journal
 SELECT total, cardinality(rows), next IS NOT NULL FROM api.project_list(:clerk, 'zh', NULL, '源项', NULL, NULL, NULL, NULL);
 SELECT total, cardinality(rows) FROM api.project_list(:clerk, 'zh', NULL, '项目199', NULL, NULL, NULL, NULL);
-SELECT total, cardinality(rows) FROM api.project_list(:clerk, 'zh', '[{"field":"amount_total","op":">","values":["1000"]}]', NULL, NULL, NULL, NULL);
+SELECT total, cardinality(rows) FROM api.project_list(:clerk, 'zh', '[{"field":"amount_total","op":">","values":["1000"]}]', NULL, NULL, NULL, NULL, NULL);
 SELECT cardinality(rows) FROM api.journal_read(2001, 100);
 SELECT cardinality(rows) FROM api.journal_page((SELECT max(rev) FROM registry.txn), NULL, 500);
