@@ -9,7 +9,7 @@
 
 bool call_changes(const struct op_info *op)
 {
-    return op->lane == LANE_EDIT || op->lane == LANE_BULK;
+    return op->lane != LANE_READ && op->lane != LANE_FEED;
 }
 
 bool call_request_valid(const char *request)

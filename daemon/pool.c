@@ -27,7 +27,8 @@ struct lane {
     const char *options; /* of the server process: a stopped daemon or a long wait must not hold others up */
     int links, depth;
     bool change; /* jobs go with a seal, as a group */
-    bool locks;  /* behind the lock against changes of rights; calls of BULK see to that themselves */
+    bool
+        locks; /* behind the lock against changes of rights; those of BULK and OFFICE see to that themselves */
 };
 
 static const struct lane lanes[POOL_LANES] = {
@@ -35,6 +36,7 @@ static const struct lane lanes[POOL_LANES] = {
     [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true, true},
     [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true, true},
     [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, false},
+    [POOL_OFFICE] = {"office", 310000, "-c statement_timeout=15s -c lock_timeout=5s", 1, 1, true, false},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
     [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 2, 1, false},
 };

@@ -6,6 +6,7 @@
  *       once. Neighbours of one operation that has a set-based twin go as one call of it. A job that fails unexpectedly is run again alone; its neighbours again together.
  * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
  * BULK  imports and reports: alone, may take long, delays nobody.
+ * OFFICE changes of rights: alone, and behind nothing that takes long.
  * READ  reads, pipelined, each with its own sync; of whoever asks for many at once the later ones wait for others' first.
  * FEED  the journal; also the doorbell's ear and bell.   FENCE  settles missing numbers, one statement at a time.
  *
@@ -22,7 +23,7 @@
 
 #define POOL_GROUP 64
 
-enum pool_lane { POOL_READ, POOL_EDIT, POOL_SOLO, POOL_BULK, POOL_FEED, POOL_FENCE, POOL_LANES };
+enum pool_lane { POOL_READ, POOL_EDIT, POOL_SOLO, POOL_BULK, POOL_OFFICE, POOL_FEED, POOL_FENCE, POOL_LANES };
 
 struct pool_answer {
     const PGresult *row; /* valid inside done() only; NULL when it failed */

@@ -26,7 +26,7 @@ struct request {
 
 static bool is_change(const struct op_info *info)
 {
-    return info->lane == LANE_EDIT || info->lane == LANE_BULK;
+    return info->lane != LANE_READ;
 }
 
 static void request_free(struct request *r)
@@ -151,7 +151,11 @@ static uint64_t object_of(const ProtobufCMessage *m)
 
 static enum pool_lane lane_of(const struct op_info *info)
 {
-    return info->lane == LANE_READ ? POOL_READ : info->lane == LANE_EDIT ? POOL_EDIT : POOL_BULK;
+    static const enum pool_lane lanes[] = {[LANE_READ] = POOL_READ,
+                                           [LANE_EDIT] = POOL_EDIT,
+                                           [LANE_BULK] = POOL_BULK,
+                                           [LANE_OFFICE] = POOL_OFFICE};
+    return lanes[info->lane];
 }
 
 static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMessage *message)

@@ -67,7 +67,7 @@ static void turn_rights(struct scheduler *s)
     if (s->is_turning)
         return;
     s->is_turning = true;
-    s->turning = (struct pool_job){.lane = POOL_BULK, .statement = &turn_sql, .done = on_turned};
+    s->turning = (struct pool_job){.lane = POOL_OFFICE, .statement = &turn_sql, .done = on_turned};
     pool_submit(s->pool, &s->turning);
 }
 

@@ -19,6 +19,16 @@ END $$;
 -- api.journal_unblock ends sessions of daemons that stopped in the middle of a group.
 GRANT qipan_daemon TO qipan_owner;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+-- Advisory locks keep edits and changes of rights apart, and walkers from each other: whoever may take them may stop everybody.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ~ '^pg_(try_)?advisory_' LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO qipan_owner', f);
+    END LOOP;
+END $$;
 -- SM3, for the chains of journal and audit.
 CREATE SCHEMA IF NOT EXISTS crypto;
 CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA crypto;

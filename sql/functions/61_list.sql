@@ -142,7 +142,8 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    IF jsonb_array_length(coalesce(terms, '[]')) > 50 THEN
+    IF jsonb_array_length(coalesce(terms, '[]')) > 50
+       OR (SELECT sum(jsonb_array_length(coalesce(x -> 'values', '[]'))) FROM jsonb_array_elements(terms) x) > 400 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'terms', 'terms.many');
         RETURN r;
     END IF;

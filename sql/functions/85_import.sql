@@ -465,8 +465,9 @@ DECLARE
     err api.error;
     place int;
     digest CONSTANT bytea := p_digest;
+    rights text[];
 BEGIN
-    PERFORM api.rights_lock(true);
+    rights := (SELECT a.rights FROM registry.account a WHERE a.id = p_account);
     SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_commit.id);
     i := m.i;
     r.error := m.error;
@@ -509,6 +510,10 @@ BEGIN
     r := registry.import_reply(i);
     PERFORM registry.keep(p_account, p_request, digest, 'import_commit', place, 'OK', i.id, NULL, reason, i.id,
         jsonb_strip_nulls(to_jsonb(r)));
+    PERFORM api.rights_lock();
+    IF rights IS DISTINCT FROM (SELECT a.rights FROM registry.account a WHERE a.id = p_account) THEN
+        RAISE EXCEPTION 'the rights of account % changed while its import was carried out', p_account USING ERRCODE = 'serialization_failure';
+    END IF;
     IF place IS NOT NULL THEN
         r.rev := 0;
     END IF;

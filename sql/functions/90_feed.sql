@@ -50,17 +50,16 @@ BEGIN
 END $$;
 
 -- First in a group: whoever changes rights takes the other form, so that no edit follows the loss of its right. Whoever takes
--- long (an import) holds another lock: edits queue behind the change of rights that waits for theirs, and must not wait for his.
-CREATE FUNCTION api.rights_lock(p_long boolean DEFAULT false) RETURNS void
+-- long (an import) takes it last, and looks again: else everybody would wait behind the change of rights that waits for him.
+CREATE FUNCTION api.rights_lock() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext(CASE WHEN p_long THEN 'registry.rights.long' ELSE 'registry.rights' END));
+    PERFORM pg_advisory_xact_lock_shared(hashtext('registry.rights'));
 END $$;
 
 CREATE FUNCTION registry.rights_change() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('registry.rights.long'));
     PERFORM pg_advisory_xact_lock(hashtext('registry.rights'));
     RETURN NULL;
 END $$;

@@ -267,7 +267,7 @@ class Peer:
     def start(self, name, /, request=None, base=None, deadline_ms=None, **fields):
         """Sends a call by the operation's name; the answer comes by finish()."""
         op = OPS[name]
-        if request is None and op.lane in ("EDIT", "BULK"):
+        if request is None and op.lane in ("EDIT", "BULK", "OFFICE"):
             request = self.next_request()
         payload = op.request(**fields).SerializeToString()
         return op, self.send_call(op.number, payload, request, base, deadline_ms)

@@ -209,7 +209,7 @@ def test_text_is_never_sql(county):
         requests = list(injected(op.request()))
         tried += len(requests)
         for batch in (requests[n:n + 16] for n in range(0, len(requests), 16)):
-            calls = [peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK") else None)
+            calls = [peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK", "OFFICE") else None)
                      for _, _, request in batch]
             for call, (where, text, _) in zip(calls, batch):
                 try:

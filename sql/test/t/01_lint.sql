@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.sql_type(type text, field text, repeated boolean, reques
         WHEN request THEN 'jsonb'
         ELSE 'api.' || pg_temp.snake(type) END
         || CASE WHEN repeated AND (NOT request OR type IN ('string', 'int32')) THEN '[]' ELSE '' END $$;
-SELECT plan(19);
+SELECT plan(20);
 
 SELECT cmp_ok((SELECT count(*) FROM op)::int, '>=', 18, 'ops.def was read');
 SELECT cmp_ok((SELECT count(*) FROM proto)::int, '>', 200, 'qipan.proto was read');
@@ -48,7 +48,7 @@ SELECT is_empty($$ SELECT o.name, a.name FROM op o JOIN pg_proc p ON p.pronamesp
       AND NOT EXISTS (SELECT FROM proto q WHERE q.message = o.request AND q.field = a.name) $$,
     'no parameter is unknown to the request');
 SELECT is_empty($$ SELECT o.name FROM op o JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name
-    WHERE o.lane IN ('EDIT', 'BULK') AND NOT p.proargnames @> '{p_account,p_lang,p_request,p_digest}' $$,
+    WHERE o.lane IN ('EDIT', 'BULK', 'OFFICE') AND NOT p.proargnames @> '{p_account,p_lang,p_request,p_digest}' $$,
     'what writes takes account, language, request id and digest');
 SELECT is_empty($$ SELECT o.name, format_type(p.prorettype, NULL) FROM op o
     JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name
@@ -91,6 +91,9 @@ SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p
     WHERE p.pronamespace IN ('api'::regnamespace, 'registry'::regnamespace)
       AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) x WHERE x.grantee = 0)) $$,
     'nobody executes anything by being PUBLIC');
+SELECT is_empty($$ SELECT p.oid::regprocedure, r.rolname FROM pg_proc p, pg_roles r WHERE p.proname ~ '^pg_(try_)?advisory_'
+    AND r.rolname IN ('qipan_daemon', 'qipan_reader') AND has_function_privilege(r.oid, p.oid, 'EXECUTE') $$,
+    'no stranger holds up everybody by an advisory lock');
 SELECT is_empty($$ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'registry'::regnamespace AND c.relkind IN ('r', 'v', 'S')
     AND (has_table_privilege('qipan_daemon', c.oid, 'SELECT') OR has_table_privilege('qipan_daemon', c.oid, 'INSERT'))  $$,
     'qipan_daemon touches no table');

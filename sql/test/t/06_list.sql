@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(73);
+SELECT plan(74);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -84,6 +84,9 @@ DO $$ BEGIN
     INSERT INTO registry.project (name, office, stage, summary) SELECT '长' || i, 'list', 'lead', repeat('说', 2000) FROM generate_series(1, 100) i;
 END $$;
 SELECT cmp_ok(octet_length((pg_temp.list(NULL, NULL, NULL, NULL, 500)).rows::text), '<', 60000, 'a page of long rows is cut');
+SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', (SELECT jsonb_agg(jsonb_build_object('field', 'name', 'op', '~', 'values',
+    (SELECT jsonb_agg('x' || k) FROM generate_series(1, 101) k))) FROM generate_series(1, 4)), NULL, NULL, NULL, 5, false)).error.field, 'terms',
+    'conditions of too many values together');
 -- the rest
 SELECT is((SELECT x.next FROM api.glossary(pg_temp.acc('dongshan'), 'zh', 'stage', 'talks') g, unnest(g.rows) x), '{intent,signed,suspended,exited}', 'a stage with its moves');
 SELECT is(cardinality((api.glossary(pg_temp.acc('dongshan'), 'zh', 'industry', NULL)).rows), 117, 'sections and divisions');
