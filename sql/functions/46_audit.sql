@@ -63,6 +63,15 @@ BEGIN
     FROM (SELECT 1) one LEFT JOIN registry.account a ON a.id = p_account;
 END $$;
 
+-- What only reads, and keeps the audit of it, doesn't wait for a standby: reads, sign-ins and the walker go on while it is away.
+-- Behind a failover the rows of the last moments may be missing; those of changes never are.
+CREATE FUNCTION registry.commit_here() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF current_setting('synchronous_commit') <> 'off' THEN
+        PERFORM set_config('synchronous_commit', 'local', true);
+    END IF;
+END $$;
+
 -- Somebody was shown these projects: a row if there is a contact or a restricted project among them, or p_always.
 CREATE FUNCTION registry.audit_shown(p_account int, p_op text, p_always boolean, p_object text, p_office text, p_rows api.project[],
     p_detail jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
@@ -83,6 +92,9 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 BEGIN
     IF p_request IS NULL OR NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = p_account AND e.request = p_request
                                         AND e.op = p_op AND e.status = p_error.code) THEN
+        IF p_request IS NULL THEN
+            PERFORM registry.commit_here();
+        END IF;
         PERFORM registry.audit_put(p_account, p_op, p_error.code, p_object, NULL,
             jsonb_build_object('request', p_request, 'field', p_error.field));
     END IF;
@@ -171,6 +183,7 @@ BEGIN
     IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(hashtext('registry.audit_walk')) THEN
         RETURN;
     END IF;
+    PERFORM registry.commit_here();
     chained := registry.chain_revisions(most);
     more := chained = most;
     SELECT * INTO last FROM registry.audit_closing ORDER BY id DESC LIMIT 1;
@@ -211,6 +224,7 @@ END $$;
 CREATE FUNCTION api.audit_anchored(p_key text, p_n bigint, p_hash text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
+    PERFORM registry.commit_here();
     INSERT INTO registry.anchor AS a (key, n, hash, at) VALUES (p_key, p_n, decode(p_hash, 'hex'), registry.now())
     ON CONFLICT (key) DO UPDATE SET n = excluded.n, hash = excluded.hash, at = excluded.at WHERE a.n < excluded.n;
 END $$;
@@ -324,6 +338,7 @@ BEGIN
         r.next := translate(encode(convert_to(jsonb_build_object('at', registry.micros(last_at), 'high', registry.micros(high),
                                                                  'id', last_id)::text, 'UTF8'), 'base64'), E'\n', '');
     END IF;
+    PERFORM registry.commit_here();
     PERFORM registry.audit_put(p_account, 'audit_list', 'OK', coalesce(found.id, project), of_office, jsonb_build_object('person', left(person, 100),
         'since_at', since_at, 'until_at', until_at, 'rows', coalesce(cardinality(r.rows), 0)));
     RETURN r;

@@ -577,6 +577,7 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
     ELSE
         r.project := registry.project_shown(p_account, p);
+        PERFORM registry.commit_here();
         PERFORM registry.audit_shown(p_account, 'project_show', false, p.id, p.office, ARRAY[r.project], NULL);
     END IF;
     RETURN r;

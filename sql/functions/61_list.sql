@@ -218,6 +218,7 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
         INTO r.total USING grants;
     END IF;
+    PERFORM registry.commit_here();
     PERFORM registry.audit_shown(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, r.rows,
         jsonb_build_object('terms', terms, 'search', left(search, 100), 'from', place ->> 'i'));
     RETURN r;

@@ -250,6 +250,7 @@ BEGIN
     END IF;
     hidden := (SELECT count(*) FROM unnest(r.rows) d JOIN registry.project p ON p.id = d.project AND p.restricted);
     IF hidden > 0 THEN
+        PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'due_list', 'OK', of_project, of_office,
             jsonb_build_object('rows', cardinality(r.rows), 'restricted', hidden));
     END IF;

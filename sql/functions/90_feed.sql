@@ -45,6 +45,7 @@ BEGIN
     FROM registry.certificate c JOIN registry.account a ON a.id = c.account AND a.enabled
     WHERE c.identity = p_identity AND c.enabled;
     IF account IS NOT NULL AND p_peer IS NOT NULL THEN -- those who don't get in are counted by the daemon
+        PERFORM registry.commit_here();
         PERFORM registry.audit_put(account, 'sign_in', 'OK', object, office, jsonb_build_object('peer', p_peer, 'identity', p_identity));
     END IF;
 END $$;
@@ -319,6 +320,7 @@ BEGIN
         RETURN r;
     ELSIF begins AND EXISTS (SELECT FROM unnest(registry.grants(p_account)) g WHERE g = 2 OR (g >= 16 AND g % 4 = 0)) THEN
         -- it may bring restricted projects: this row stands for all of its news
+        PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'watch', 'OK', NULL, NULL, jsonb_build_object('terms', terms, 'after', a_rev));
     END IF;
     SELECT * INTO e FROM registry.epoch x ORDER BY x.epoch DESC LIMIT 1;
@@ -390,6 +392,7 @@ BEGIN
           WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
     IF p.restricted THEN
+        PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(found_rows), 0)));
     END IF;
     r.rows := found_rows;
@@ -554,6 +557,7 @@ BEGIN
         END IF;
     END LOOP;
     IF with_contacts + restricted > 0 THEN
+        PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'snapshot_page', 'OK', NULL, NULL,
             jsonb_build_object('rows', n, 'contacts', with_contacts, 'restricted', restricted, 'terms', terms, 'from', after));
     END IF;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scenarios of several files do: registering and editing by the independent client, looking at processes and stopping them,
 ending a link as a fault would."""
+import contextlib
 import itertools
 import os
 import pathlib
@@ -63,7 +64,8 @@ class Frozen:
 
     def __exit__(self, *_):
         for pid in self.pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # killed meanwhile
+                os.kill(pid, signal.SIGCONT)
 
 
 def processes_of(folder, title=""):

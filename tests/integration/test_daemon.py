@@ -563,6 +563,8 @@ def test_nothing_is_acknowledged_without_its_standby(new_county):
             with pytest.raises(TimeoutError):
                 peer.finish(again, 2)
             assert reader.do("project_show", id=project.id, timeout=2).project.summary == "unsure"
+            with county.peer("leader") as late:  # his sign-in has a row in the audit, which waits for no standby
+                assert late.do("project_show", id=project.id, timeout=2).project.summary == "unsure"
         answered = peer.finish(again)
         assert answered.replayed and answered.project.version == 2
 
