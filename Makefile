@@ -123,6 +123,7 @@ bench: deps ## side by side with the peers; ONLY=name picks rows, BENCH_RUNS=3 h
 -include tests/fuzz/fuzz.mk
 -include tests/sim/sim.mk
 -include tests/torture/torture.mk
+-include tests/faults/shim/shim.mk
 
 $(B)/bench/load: $(wildcard tests/bench/channel.[ch] tests/bench/speak*.c)
 $(B)/bench/%: tests/bench/%.c $(B)/lib/libqipan.a

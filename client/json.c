@@ -15,9 +15,42 @@ static json_t *number_text(int64_t n)
     return json_sprintf("%" PRId64, n);
 }
 
+/* Bytes that are no UTF-8 come from the command line at most. */
 static json_t *text_or_null(const char *text)
 {
-    return text ? json_string(text) : json_null();
+    size_t n = text ? strlen(text) : 0, size = n * UTF8_SHOWN + 1;
+    json_t *v;
+    char *shown;
+
+    if (!text || utf8_valid((const uint8_t *)text, n))
+        return text ? json_string(text) : json_null();
+    if (!(shown = malloc(size)))
+        return NULL;
+    utf8_show(shown, size, text);
+    v = json_string(shown);
+    free(shown);
+    return v;
+}
+
+/* What can't be made makes the whole NULL: an object without one of its fields would say something else. */
+static void set(json_t **object, const char *key, json_t *v)
+{
+    if (!*object) {
+        json_decref(v);
+    } else if (!v || json_object_set_new(*object, key, v) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
+static void append(json_t **array, json_t *v)
+{
+    if (!*array) {
+        json_decref(v);
+    } else if (!v || json_array_append_new(*array, v) != 0) {
+        json_decref(*array);
+        *array = NULL;
+    }
 }
 
 /* Canonical text of a money or instant field. */
@@ -110,14 +143,11 @@ static json_t *list(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f
     json_t *array = n > 0 ? json_array() : NULL;
 
     for (size_t i = 0; array && i < n; i++)
-        if (json_array_append_new(array, scalar(f, items + i * element_size(f))) < 0) {
-            json_decref(array);
-            return NULL;
-        }
+        append(&array, scalar(f, items + i * element_size(f)));
     return array;
 }
 
-json_t *json_of_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+static json_t *json_of_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     enum value_kind kind = value_kind(f);
 
@@ -132,17 +162,25 @@ json_t *json_of_field(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
     return scalar(f, (const char *)m + f->offset);
 }
 
+static bool is_there(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    if (f->label == PROTOBUF_C_LABEL_REPEATED)
+        return *(const size_t *)((const char *)m + f->quantifier_offset) > 0;
+    return value_has(m, f);
+}
+
+void json_put_field(json_t **object, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    if (is_there(m, f))
+        set(object, f->name, json_of_field(m, f));
+}
+
 json_t *json_of_message(const ProtobufCMessage *m)
 {
     json_t *object = json_object();
 
-    for (unsigned i = 0; object && i < m->descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-        json_t *v = json_of_field(m, f);
-
-        if (v)
-            json_object_set_new(object, f->name, v);
-    }
+    for (unsigned i = 0; object && i < m->descriptor->n_fields; i++)
+        json_put_field(&object, m, &m->descriptor->fields[i]);
     return object;
 }
 
@@ -197,10 +235,10 @@ char *qipan_json(const ProtobufCMessage *message)
     return json_line(json_of_message(message));
 }
 
-static void put_text(json_t *o, const char *key, const char *text)
+static void put_text(json_t **o, const char *key, const char *text)
 {
     if (text)
-        json_object_set_new(o, key, json_string(text));
+        set(o, key, text_or_null(text));
 }
 
 /* ---------------------------------------------------------------- events */
@@ -234,7 +272,7 @@ static json_t *split(const char *text)
     while (array && *text) {
         size_t n = strcspn(text, ",");
 
-        json_array_append_new(array, json_stringn(text, n));
+        append(&array, json_stringn(text, n));
         text += n + (text[n] == ',');
     }
     return array;
@@ -271,7 +309,7 @@ static json_t *changes_of(const Qipan__Event *e)
         json_t *v = c->masked ? json_pack("{s:b}", "masked", 1)
                               : json_pack("[o,o]", typed(f, c->old), typed(f, c->new_));
 
-        json_object_set_new(object, field_name(f, c->number, own), v);
+        set(&object, field_name(f, c->number, own), v);
     }
     return object;
 }
@@ -284,7 +322,7 @@ static json_t *row_of(const Qipan__Event *e)
     for (size_t i = 0; object && i < e->n_row; i++) {
         const ProtobufCFieldDescriptor *f = json_event_field(e, e->row[i]->number);
 
-        json_object_set_new(object, field_name(f, e->row[i]->number, own), typed(f, e->row[i]->value));
+        set(&object, field_name(f, e->row[i]->number, own), typed(f, e->row[i]->value));
     }
     return object;
 }
@@ -321,25 +359,25 @@ json_t *json_of_event(const Qipan__Event *e, const char *cursor)
 
     if (!o)
         return NULL;
-    json_object_set_new(o, "type", text_or_null(e->type));
-    json_object_set_new(o, "rev", number_or_null(e->has_rev, e->rev));
-    json_object_set_new(o, "epoch", number_or_null(e->has_epoch, e->epoch));
-    json_object_set_new(o, "cursor", text_or_null(cursor));
-    json_object_set_new(o, "entry", json_integer(e->entry));
-    json_object_set_new(o, "idx", json_integer(e->idx));
-    json_object_set_new(o, e->kind && *e->kind ? e->kind : "object", text_or_null(e->object));
-    put_text(o, "project", project_of(e));
-    json_object_set_new(o, "view", text_or_null(e->view));
-    json_object_set_new(o, "version", number_or_null(e->has_version, e->version));
-    json_object_set_new(o, "actor", text_or_null(e->actor));
-    json_object_set_new(o, "office", text_or_null(e->office));
-    json_object_set_new(o, "reason", text_or_null(e->reason));
-    json_object_set_new(o, "request", text_or_null(e->request));
-    json_object_set_new(o, "batch", text_or_null(e->batch));
-    json_object_set_new(o, "at", e->has_at ? instant(e->at) : json_null());
-    json_object_set_new(o, "changes", changes_of(e));
+    set(&o, "type", text_or_null(e->type));
+    set(&o, "rev", number_or_null(e->has_rev, e->rev));
+    set(&o, "epoch", number_or_null(e->has_epoch, e->epoch));
+    set(&o, "cursor", text_or_null(cursor));
+    set(&o, "entry", json_integer(e->entry));
+    set(&o, "idx", json_integer(e->idx));
+    set(&o, e->kind && *e->kind ? e->kind : "object", text_or_null(e->object));
+    put_text(&o, "project", project_of(e));
+    set(&o, "view", text_or_null(e->view));
+    set(&o, "version", number_or_null(e->has_version, e->version));
+    set(&o, "actor", text_or_null(e->actor));
+    set(&o, "office", text_or_null(e->office));
+    set(&o, "reason", text_or_null(e->reason));
+    set(&o, "request", text_or_null(e->request));
+    set(&o, "batch", text_or_null(e->batch));
+    set(&o, "at", e->has_at ? instant(e->at) : json_null());
+    set(&o, "changes", changes_of(e));
     if (brings_row(e))
-        json_object_set_new(o, "row", row_of(e));
+        set(&o, "row", row_of(e));
     return o;
 }
 
@@ -356,38 +394,38 @@ static json_t *clash(const Qipan__Clash *c)
 
     if (!o)
         return NULL;
-    put_text(o, "field", c->field);
-    json_object_set_new(o, "base", text_or_null(c->base_value));
-    json_object_set_new(o, "theirs", text_or_null(c->theirs));
-    json_object_set_new(o, "yours", text_or_null(c->yours));
-    put_text(o, "by", c->by);
+    put_text(&o, "field", c->field);
+    set(&o, "base", text_or_null(c->base_value));
+    set(&o, "theirs", text_or_null(c->theirs));
+    set(&o, "yours", text_or_null(c->yours));
+    put_text(&o, "by", c->by);
     if (c->has_at)
-        json_object_set_new(o, "at", instant(c->at));
+        set(&o, "at", instant(c->at));
     return o;
 }
 
-static void put_conflict(json_t *o, const Qipan__Error *e)
+static void put_conflict(json_t **o, const Qipan__Error *e)
 {
     json_t *array = json_array();
 
-    json_object_set_new(o, "base", text_or_null(e->base_value));
-    json_object_set_new(o, "theirs", text_or_null(e->theirs));
-    json_object_set_new(o, "yours", text_or_null(e->yours));
+    set(o, "base", text_or_null(e->base_value));
+    set(o, "theirs", text_or_null(e->theirs));
+    set(o, "yours", text_or_null(e->yours));
     put_text(o, "by", e->by);
     if (e->has_at)
-        json_object_set_new(o, "at", instant(e->at));
+        set(o, "at", instant(e->at));
     for (size_t i = 0; array && i < e->n_fields; i++)
-        json_array_append_new(array, clash(e->fields[i]));
-    json_object_set_new(o, "fields", array);
+        append(&array, clash(e->fields[i]));
+    set(o, "fields", array);
 }
 
-static void put_other(json_t *o, const Qipan__Error *e)
+static void put_other(json_t **o, const Qipan__Error *e)
 {
     put_text(o, "other_no", e->other_no);
     put_text(o, "other_office", e->other_office);
     put_text(o, "by", e->by);
     if (e->has_at)
-        json_object_set_new(o, "at", instant(e->at));
+        set(o, "at", instant(e->at));
 }
 
 json_t *json_of_error(const Qipan__Error *e)
@@ -396,22 +434,22 @@ json_t *json_of_error(const Qipan__Error *e)
 
     if (!o)
         return NULL;
-    put_text(o, "code", e->code ? e->code : "INTERNAL");
-    put_text(o, "message", e->message);
-    put_text(o, "field", e->field);
+    put_text(&o, "code", e->code ? e->code : "INTERNAL");
+    put_text(&o, "message", e->message);
+    put_text(&o, "field", e->field);
     if (e->code && strcmp(e->code, "CONFLICT") == 0)
-        put_conflict(o, e);
+        put_conflict(&o, e);
     else
-        put_other(o, e);
+        put_other(&o, e);
     if (e->n_allowed > 0) {
         json_t *array = json_array();
 
         for (size_t i = 0; array && i < e->n_allowed; i++)
-            json_array_append_new(array, json_string(e->allowed[i]));
-        json_object_set_new(o, "allowed", array);
+            append(&array, json_string(e->allowed[i]));
+        set(&o, "allowed", array);
     }
     if (e->has_retry_after_ms)
-        json_object_set_new(o, "retry_after_ms", json_integer(e->retry_after_ms));
-    json_object_set_new(o, "hint", text_or_null(e->hint));
+        set(&o, "retry_after_ms", json_integer(e->retry_after_ms));
+    set(&o, "hint", text_or_null(e->hint));
     return o;
 }

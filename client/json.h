@@ -7,12 +7,13 @@
 
 #include <jansson.h>
 
-/* New values, NULL when memory is out. */
+/* New values, NULL when memory is out: whole or not at all. */
 json_t *json_of_message(const ProtobufCMessage *message);
-json_t *json_of_field(const ProtobufCMessage *message,
-                      const ProtobufCFieldDescriptor *field); /* NULL when absent */
 json_t *json_of_event(const Qipan__Event *event, const char *cursor);
 json_t *json_of_error(const Qipan__Error *error); /* what stands behind "error" */
+
+/* A field, if it is there, into an object; without memory *object becomes NULL. NULL stays NULL. */
+void json_put_field(json_t **object, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 
 /* One line without the newline, to be freed; takes the value over. Control, direction and unseen characters are written in
  * ASCII (\u202E): exact for a program, harmless on a terminal. NULL when memory is out. */

@@ -79,7 +79,10 @@ static int take_line(void *arg, const char *section, const char *name, const cha
         if (strcmp(options[i].name, name) != 0)
             continue;
         if (!assign(r->config, &options[i], value))
-            snprintf(r->err, CONFIG_ERR_SIZE, "%s = %.60s: a whole number from 1 is needed", name, value);
+            snprintf(r->err, CONFIG_ERR_SIZE,
+                     options[i].kind == INT ? "%s = %.60s: a whole number from 1 is needed"
+                                            : "%s = %.60s: out of memory",
+                     name, value);
         return 1;
     }
     snprintf(r->err, CONFIG_ERR_SIZE, "unknown option %.60s; qipand --help lists them", name);
@@ -102,8 +105,9 @@ bool config_load(const char *path, struct config *ret_config, char err[CONFIG_ER
     enum log_level level;
     err[0] = '\0';
     for (size_t i = 0; i < OPTIONS; i++)
-        assign(&c, &options[i], options[i].value);
-    int line = ini_parse(path, take_line, &reader);
+        if (!assign(&c, &options[i], options[i].value))
+            snprintf(err, CONFIG_ERR_SIZE, "out of memory");
+    int line = err[0] ? 0 : ini_parse(path, take_line, &reader);
     if (line < 0)
         snprintf(err, CONFIG_ERR_SIZE, "cannot read %.150s: %s", path, strerror(errno));
     else if (line > 0 && !err[0])

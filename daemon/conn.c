@@ -176,11 +176,12 @@ static bool may_send(const struct conn *c)
     return !c->dead && !c->closing && c->secured;
 }
 
-/* What didn't fit: a frame over the limit is the caller's mistake, a full queue the peer's. */
+/* What didn't fit: a frame over the limit is the caller's mistake, a full queue the peer's. A frame that nobody will ever get
+ * must end the connection: the peer would wait for it. */
 static void refused(struct conn *c)
 {
-    if (conn_owed(c) > CONN_CEILING / 2)
-        conn_kill(c, "too slow: the ceiling of its buffer is reached");
+    bool slow = conn_owed(c) > CONN_CEILING / 2;
+    conn_kill(c, slow ? "too slow: the ceiling of its buffer is reached" : "out of memory");
 }
 
 bool conn_send(struct conn *c, const Qipan__Frame *frame)
@@ -188,7 +189,8 @@ bool conn_send(struct conn *c, const Qipan__Frame *frame)
     if (!may_send(c))
         return false;
     if (!msg_put_frame(&c->out, frame)) {
-        refused(c);
+        if (qipan__frame__get_packed_size(frame) <= LIMIT_FRAME)
+            refused(c);
         return false;
     }
     loop_touch(c->loop, &c->flush);

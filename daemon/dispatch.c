@@ -144,6 +144,10 @@ static void on_catalog(struct pool_job *job, const struct pool_answer *a)
         journal_new(d->loop, d->deadlines, d->pool, &d->journal_ops, (uint64_t)d->config->poll_ms, &events);
     hub_attach(d->hub, d->journal);
     d->scheduler = scheduler_new(d->deadlines, d->pool);
+    if (!d->journal || !d->scheduler) {
+        d->events.fatal(d->events.owner, "out of memory");
+        return;
+    }
     if (!(d->walker = walker_new(d->loop, d->deadlines, d->pool, d->config, err))) {
         d->events.fatal(d->events.owner, err);
         return;
@@ -276,7 +280,10 @@ struct dispatch *dispatch_new(struct loop *loop, struct deadlines *deadlines, co
                                &d->greeting};
     struct pool_events news = {on_greeted, on_ready, on_news, on_news, d};
     d->pool = pool_new(loop, deadlines, &pool, &news);
-    return d;
+    if (d->hub && d->pool)
+        return d;
+    dispatch_free(d);
+    return NULL;
 }
 
 void dispatch_free(struct dispatch *d)

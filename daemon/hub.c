@@ -577,7 +577,10 @@ struct hub *hub_new(struct loop *loop, struct deadlines *deadlines)
         return NULL;
     hub->loop = loop;
     hub->deadlines = deadlines;
-    hub->interests = interests_new();
+    if (!(hub->interests = interests_new())) {
+        free(hub);
+        return NULL;
+    }
     hub->oldest = 1;
     TAILQ_INIT(&hub->watches);
     TAILQ_INIT(&hub->waiting);

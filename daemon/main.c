@@ -260,6 +260,10 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     start_watchdog(server);
     struct dispatch_events events = {on_ready, on_fatal, on_account, server};
     server->dispatch = dispatch_new(&server->loop, &server->deadlines, config, &events);
+    if (!server->dispatch) {
+        snprintf(err, TLS_ERR_SIZE, "out of memory");
+        return false;
+    }
     server->sessions.pool = server->sessions.doorstep.pool = dispatch_pool(server->dispatch);
     deadline_set(&server->deadlines, &server->look, 1);
     return true;

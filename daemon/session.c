@@ -137,8 +137,11 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
             session_refuse(s, call, "TOO_LARGE", NULL);
             return;
         }
-        if (!(payload = malloc(n + 1)))
+        if (!(payload = malloc(n + 1))) { /* the peer asks again; of a change he learns what became of it */
+            if (s->conn)
+                conn_kill(s->conn, "out of memory for a reply");
             return;
+        }
         reply.has_payload = true;
         reply.payload.len = protobuf_c_message_pack(message, payload);
         reply.payload.data = payload;

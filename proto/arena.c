@@ -63,7 +63,7 @@ static struct arena_block *arena_add_block(struct arena *a, size_t n)
     return block;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+static void *take(struct arena *a, size_t n)
 {
     struct arena_block *block = a->blocks;
     void *p;
@@ -80,6 +80,14 @@ void *arena_alloc(struct arena *a, size_t n)
     p = block->bytes + block->fill;
     block->fill += n;
     a->used += n;
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    void *p = take(a, n);
+
+    a->refused |= !p;
     return p;
 }
 

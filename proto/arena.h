@@ -4,6 +4,7 @@
 #define QIPAN_ARENA_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -12,6 +13,7 @@ struct arena {
     struct arena_block *blocks;
     size_t used;                  /* bytes handed out, alignment included */
     size_t limit;                 /* most it will hand out */
+    bool refused;                 /* something it was asked for: what was made of it isn't whole */
     ProtobufCAllocator allocator; /* hand &allocator to protobuf-c; its free does nothing */
 };
 

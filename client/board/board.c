@@ -71,8 +71,7 @@ static struct board_row *put(struct board *b, const Qipan__Project *p)
         p->has_amount_total ? value_people(&p->base, f, p->currency, b->cli->lang, &b->cli->scratch) : "";
     struct board_row *row = board_rows_put(&b->rows, p, amount ? amount : "");
 
-    arena_free(&b->cli->scratch);
-    arena_init(&b->cli->scratch, CLI_ARENA);
+    cli_scratch_over(b->cli);
     b->dirty = true;
     return row;
 }

@@ -35,13 +35,24 @@ static bool is_safe(const char *text)
     return true;
 }
 
+/* Without memory a report still says something: so many texts of one line at once. */
+static const char *last_resort(const char *text)
+{
+    static char shown[8][512];
+    static unsigned next;
+    char *one = shown[next++ % 8];
+
+    utf8_show(one, sizeof *shown, text ? text : "");
+    return one;
+}
+
 const char *cli_safe(struct arena *arena, const char *text)
 {
     char *copy = arena_strdup(arena, text ? text : ""), *shown;
     size_t size;
 
     if (!copy)
-        return "";
+        return last_resort(text);
     for (char *at = copy; (at = strpbrk(at, "\t\n"));)
         *at = ' ';
     if (is_safe(copy))
@@ -50,7 +61,7 @@ const char *cli_safe(struct arena *arena, const char *text)
     shown = arena_alloc(arena, size);
     if (shown)
         utf8_show(shown, size, copy);
-    return shown ? shown : "";
+    return shown ? shown : last_resort(text);
 }
 
 static void print_json_error(json_t *error, const char *request)
@@ -58,9 +69,12 @@ static void print_json_error(json_t *error, const char *request)
     json_t *whole = json_object();
     char *line;
 
-    if (request && *request)
+    if (error && request && *request)
         json_object_set_new(error, "request", json_string(request));
-    json_object_set_new(whole, "error", error);
+    if (!error || json_object_set_new(whole, "error", error) != 0) {
+        json_decref(whole);
+        whole = NULL;
+    }
     line = json_line(whole);
     fprintf(stderr, "%s\n", line ? line : "{\"error\":{\"code\":\"INTERNAL\"}}");
     free(line);
@@ -204,6 +218,12 @@ int cli_fail(struct cli *cli, const char *code, const char *field, const char *h
     return cli_error(cli, &e, NULL);
 }
 
+int cli_no_memory(struct cli *cli)
+{
+    cli->arena.refused = false; /* said */
+    return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+}
+
 int cli_invalid(struct cli *cli, const char *field, const struct value_error *error)
 {
     return cli_fail(cli, "INVALID_ARGUMENT", field, error->hint, "%s", error->message);
@@ -259,8 +279,19 @@ void cli_warn(const char *format, ...)
     fprintf(stderr, "qipan: %s\n", shown);
 }
 
+void cli_scratch_over(struct cli *cli)
+{
+    cli->arena.refused |= cli->scratch.refused;
+    arena_free(&cli->scratch);
+    arena_init(&cli->scratch, CLI_ARENA);
+}
+
 int cli_flush(struct cli *cli)
 {
+    if (cli->arena.refused || cli->scratch.refused) {
+        cli->arena.refused = cli->scratch.refused = false; /* said once */
+        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory: the output is not whole"));
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
     if (errno == EPIPE)
@@ -316,7 +347,7 @@ static int take_text(struct cli *cli, const struct cli_option *o, const char *te
         return cli_usage(cli, _("%s is given twice"), o->name);
     both = arena_alloc(&cli->arena, n);
     if (!both)
-        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+        return cli_no_memory(cli);
     snprintf(both, n, "%s %s", before, text);
     *o->value = both;
     return 0;
@@ -485,6 +516,8 @@ int cli_take_value(struct cli *cli, ProtobufCMessage *set, bool *seen, const cha
     struct value_error error;
     char hint[200] = "";
 
+    if (!seen || (equal && !name))
+        return cli_no_memory(cli);
     if (!name)
         return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), word);
     f = protobuf_c_message_descriptor_get_field_by_name(set->descriptor, name);

@@ -80,6 +80,7 @@ int cli_run(struct cli *cli, const bool *done);
 int cli_error(struct cli *cli, const Qipan__Error *error, const char *request); /* request may be NULL */
 int cli_fail(struct cli *cli, const char *code, const char *field, const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6))); /* code: a name of errors.def; field, hint may be NULL */
+int cli_no_memory(struct cli *cli);        /* INTERNAL */
 int cli_invalid(struct cli *cli, const char *field,
                 const struct value_error *error); /* INVALID_ARGUMENT, exit 7 */
 int cli_usage(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* exit 2 */
@@ -96,7 +97,11 @@ static inline bool cli_json(const struct cli *cli)
  * a daemon, a file or its name says goes through here before it is printed. Always in the arena; `text` may be NULL. */
 const char *cli_safe(struct arena *arena, const char *text);
 
-/* Flushes stdout; 0, or an exit code: 1 when it can't be written, silent when the reader is gone. */
+/* The texts of a row were printed or copied. */
+void cli_scratch_over(struct cli *cli);
+
+/* Flushes stdout; 0, or an exit code: 1 when it can't be written or isn't whole because memory was out, silent when the reader
+ * is gone. */
 int cli_flush(struct cli *cli);
 
 /* The command's own options; those of all commands (-o, --fields, --context …) are taken out of argv before.

@@ -99,7 +99,7 @@ static int take_word(struct cli *cli, Qipan__Due *set, bool *seen, const char *w
         return code ? code : cli_take_value(cli, &set->base, seen, word);
     whole = arena_alloc(&cli->arena, strlen(value) + 8);
     if (!whole)
-        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+        return cli_no_memory(cli);
     sprintf(whole, "%s=%s", at ? "due_at" : "office", value);
     return cli_take_value(cli, &set->base, seen, whole);
 }

@@ -118,8 +118,7 @@ void event_print(struct cli *cli, const Qipan__Event *e, const char *title)
     if (e->reason && *e->reason)
         printf(_("  (%s)"), cli_safe(&cli->scratch, e->reason));
     putchar('\n');
-    arena_free(&cli->scratch);
-    arena_init(&cli->scratch, CLI_ARENA);
+    cli_scratch_over(cli);
 }
 
 const char *event_title(struct cli *cli, const Qipan__Event *e)

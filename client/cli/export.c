@@ -81,11 +81,8 @@ static bool write_json(struct export *x, const Qipan__Project *p)
     json_t *o = json_object();
     char *line;
 
-    for (size_t i = 0; i < x->n_columns; i++) {
-        json_t *v = json_of_field(&p->base, x->columns[i]);
-        if (v)
-            json_object_set_new(o, x->columns[i]->name, v);
-    }
+    for (size_t i = 0; i < x->n_columns; i++)
+        json_put_field(&o, &p->base, x->columns[i]);
     line = json_line(o);
     if (line)
         fprintf(x->to, "%s\n", line);
@@ -103,6 +100,7 @@ static int write_page(struct export *x, const Qipan__ProjectListReply *page)
             write_csv(x, page->rows[i], &a);
         else
             ok = write_json(x, page->rows[i]);
+        ok = ok && !a.refused;
         arena_free(&a);
         if (!ok || ferror(x->to))
             return cli_fail(x->cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"),
@@ -133,6 +131,8 @@ static int write_pages(struct export *x, const struct filter *filter)
         free(after);
         after = page->next && *page->next ? strdup(page->next) : NULL;
         code = write_page(x, page);
+        if (!code && page->next && *page->next && !after)
+            code = cli_no_memory(x->cli);
         qipan_result_free(&r);
     } while (!code && after);
     free(after);

@@ -37,6 +37,7 @@ struct import {
     struct sheet *sheet;
     char profile_name[64];
     char base[LIMIT_REQUEST_ID + 1]; /* the request ids of this run begin with it */
+    char request[LIMIT_REQUEST_ID + 16];
     int rows, sent;
     char id[64];
     int next_chunk;
@@ -265,12 +266,11 @@ static int file_unchanged(struct import *im)
 
 /* ---------------------------------------------------------------- calls */
 
+/* Until the next one is asked for: calls keep their own copy. */
 static const char *request_id(struct import *im, const char *tail)
 {
-    char id[sizeof(im->base) + 16];
-
-    snprintf(id, sizeof(id), "%s%s", im->base, tail);
-    return arena_strdup(&im->cli->arena, id);
+    snprintf(im->request, sizeof(im->request), "%s%s", im->base, tail);
+    return im->request;
 }
 
 static int choose_request(struct import *im)
@@ -335,7 +335,7 @@ static void take_counts(struct import *im, const Qipan__ImportReply *r)
     im->counts.skipped = r->skipped;
     im->counts.rev = r->rev;
     im->counts.replayed = r->replayed;
-    im->counts.status = arena_strdup(&im->cli->arena, r->status ? r->status : "");
+    im->counts.status = (char *)(uintptr_t)cli_safe(&im->cli->arena, r->status);
 }
 
 static int open_batch(struct import *im)

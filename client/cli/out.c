@@ -142,22 +142,29 @@ static json_t *chosen(struct out *o, const ProtobufCMessage *row)
     if (!o->cli->fields)
         return json_of_message(row);
     object = json_object();
-    for (size_t i = 0; object && i < o->n_columns; i++) {
-        json_t *v = json_of_field(row, o->columns[i]);
-
-        if (v)
-            json_object_set_new(object, o->columns[i]->name, v);
-    }
+    for (size_t i = 0; object && i < o->n_columns; i++)
+        json_put_field(&object, row, o->columns[i]);
     return object;
+}
+
+/* NULL: memory is out, which the end of the output says. */
+static char *line_of(struct cli *cli, json_t *value)
+{
+    char *line = json_line(value);
+
+    cli->arena.refused |= !line;
+    return line;
 }
 
 static void print_json_row(struct out *o, const ProtobufCMessage *row)
 {
-    char *line = json_line(chosen(o, row));
+    char *line = line_of(o->cli, chosen(o, row));
 
+    if (!line)
+        return;
     if (o->cli->output == OUT_JSON)
         fputs(o->n_rows ? ",\n" : "[", stdout);
-    fputs(line ? line : "null", stdout);
+    fputs(line, stdout);
     if (o->cli->output == OUT_JSONL)
         putchar('\n');
     free(line);
@@ -202,8 +209,10 @@ static void table_row(struct out *o, const ProtobufCMessage *row)
 {
     struct libscols_line *line = scols_table_new_line(o->table, NULL);
 
+    o->cli->arena.refused |= !line;
     for (size_t i = 0; line && i < o->n_columns; i++)
-        scols_line_set_data(line, i, out_people(o->cli, row, o->columns[i]));
+        if (scols_line_set_data(line, i, out_people(o->cli, row, o->columns[i])) != 0)
+            o->cli->arena.refused = true;
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -219,7 +228,7 @@ int out_open(struct out *o, struct cli *cli, const struct out_style *style)
     if (code)
         return code;
     if (cli->output <= OUT_WIDE && !open_table(o))
-        return cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+        return cli_no_memory(cli);
     return 0;
 }
 
@@ -246,8 +255,9 @@ int out_row(struct out *o, const ProtobufCMessage *row)
         print_cells(o, row);
     o->n_rows++;
     /* its texts were printed or copied */
-    arena_free(&cli->scratch);
-    arena_init(&cli->scratch, CLI_ARENA);
+    cli_scratch_over(cli);
+    if (cli->arena.refused)
+        return cli_flush(cli); /* which says so */
     return ferror(stdout) ? EXIT_DIFFERENT : 0;
 }
 
@@ -271,12 +281,13 @@ static int print_object_json(struct out *o, const ProtobufCMessage *object, int6
     json_t *v = chosen(o, object);
     char *line;
 
-    if (rev)
-        json_object_set_new(v, "rev", json_sprintf("%lld", (long long)rev));
-    if (request && *request)
-        json_object_set_new(v, "request", json_string(request));
-    line = json_line(v);
-    puts(line ? line : "null");
+    if (v && rev && json_object_set_new(v, "rev", json_sprintf("%lld", (long long)rev)) != 0)
+        o->cli->arena.refused = true;
+    if (v && request && *request && json_object_set_new(v, "request", json_string(request)) != 0)
+        o->cli->arena.refused = true;
+    line = line_of(o->cli, v);
+    if (line)
+        puts(line);
     free(line);
     return cli_flush(o->cli);
 }
@@ -287,7 +298,7 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
 
     if (!t || !scols_table_new_column(t, "field", 0, 0) ||
         !scols_table_new_column(t, "value", 0, SCOLS_FL_WRAP))
-        return cli_fail(o->cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+        return cli_no_memory(o->cli);
     for (size_t i = 0; i < o->n_columns; i++) {
         struct libscols_line *line;
         const char *text = out_people(o->cli, object, o->columns[i]);

@@ -26,7 +26,7 @@ static int sort_field(struct cli *cli, const char *sort, char **ret)
     if (f) {
         snprintf(text, sizeof text, "%s%s", *sort == '-' ? "-" : "", f->name);
         *ret = arena_strdup(&cli->arena, text);
-        return 0;
+        return *ret ? 0 : cli_no_memory(cli);
     }
     near = value_nearest_field(&qipan__project__descriptor, name, false);
     snprintf(text, sizeof text, near ? _("did you mean \"%s\"?") : "%s", near ? near : "");
@@ -82,6 +82,8 @@ static int list_pages(struct cli *cli, Qipan__ProjectListRequest *request, long 
         left -= (long)page->n_rows;
         more = page->next != NULL && page->n_rows > 0;
         request->after = page->next ? arena_strdup(&cli->arena, page->next) : NULL;
+        if (more && !code && !request->after)
+            code = cli_no_memory(cli);
         qipan_result_free(&r);
     }
     return code;
@@ -221,6 +223,8 @@ static int take_values(struct cli *cli, char **words, int n, Qipan__Project *set
         const ProtobufCFieldDescriptor *f = name ? value_field(&qipan__project__descriptor, name) : NULL;
         int code = 0;
 
+        if (!seen || (equal && !name))
+            return cli_no_memory(cli);
         if (!equal)
             return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), words[i]);
         if (!f)
@@ -329,6 +333,8 @@ static int project_edit(struct cli *cli, int argc, char **argv)
     if (force && !reason)
         return cli_usage(cli, _("--force needs --reason"));
     request.clear = arena_zalloc(&cli->arena, (size_t)n * sizeof(char *));
+    if (!request.clear)
+        return cli_no_memory(cli);
     if ((code = take_values(cli, argv + 2, n - 1, &set, request.clear, &request.n_clear)) ||
         (code = find_base(cli, argv[1], base_text, &base)))
         return code;
@@ -390,9 +396,12 @@ static void print_log_line(struct cli *cli, const Qipan__Event *e, const char *t
     }
     qipan_event_cursor(e, cursor);
     line = qipan_json_event(e, cursor);
+    cli->arena.refused |= !line;
+    if (!line)
+        return;
     if (cli->output == OUT_JSON)
         fputs(first ? "[" : ",\n", stdout);
-    printf(cli->output == OUT_JSON ? "%s" : "%s\n", line ? line : "null");
+    printf(cli->output == OUT_JSON ? "%s" : "%s\n", line);
     free(line);
 }
 

@@ -117,13 +117,17 @@ static int receipt_list(struct cli *cli, int argc, char **argv)
         if ((code = cli_call(cli, OP_receipt_list, &request.base, NULL, &r)))
             return code;
         page = (const Qipan__ReceiptListReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++)
-            out_row(&o, &page->rows[i]->base);
+        for (size_t i = 0; i < page->n_rows && !code; i++)
+            code = out_row(&o, &page->rows[i]->base);
         more = page->next != NULL;
         if (!more && cli->output <= OUT_WIDE && isatty(STDERR_FILENO))
             fprintf(stderr, _("%d have signed, %d have not\n"), page->signed_count, page->missing_count);
         request.after = more ? arena_strdup(&cli->arena, page->next) : NULL;
+        if (more && !request.after && !code)
+            code = cli_no_memory(cli);
         qipan_result_free(&r);
+        if (code)
+            return code;
     }
     return out_close(&o);
 }

@@ -189,7 +189,7 @@ static int execute(const char *command, const char *line)
 /* False when the watch has to stop. */
 static bool flush(struct watching *w)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (!w->cli->arena.refused && fflush(stdout) == 0 && !ferror(stdout))
         return true;
     finish(w, cli_flush(w->cli));
     return false;
@@ -204,8 +204,10 @@ static bool emit(struct watching *w, const char *line)
 static bool emit_json(struct watching *w, json_t *value)
 {
     char *line = json_line(value);
-    bool good = line && emit(w, line);
+    bool good;
 
+    w->cli->arena.refused |= !line;
+    good = line ? emit(w, line) : flush(w);
     free(line);
     return good;
 }
@@ -219,7 +221,11 @@ static bool give(struct watching *w, json_t *value)
     if (!w->command)
         return emit_json(w, value);
     line = json_line(value);
-    status = line ? execute(w->command, line) : -1;
+    if (!line) {
+        w->cli->arena.refused = true;
+        return flush(w);
+    }
+    status = execute(w->command, line);
     free(line);
     if (status == 0)
         return true;
@@ -430,8 +436,7 @@ static int watch_with(struct cli *cli, const struct words *o)
         return code;
     w.left = (int64_t)n;
     w.titles = calloc(TITLES, sizeof *w.titles);
-    code =
-        w.titles ? start(&w, o, since, memory) : cli_fail(cli, "INTERNAL", NULL, NULL, "%s", _("no memory"));
+    code = w.titles ? start(&w, o, since, memory) : cli_no_memory(cli);
     free(memory);
     if (!code)
         code = run(&w, seconds > 0 ? now_ms() + (int64_t)(seconds * 1000) : INT64_MAX);
