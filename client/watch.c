@@ -182,7 +182,7 @@ static void name_places(const struct qipan_watch *w, Qipan__WatchRequest *r, str
     r->after = &p->after;
     if (w->part != WATCH_SNAPSHOT)
         name_known(w, r, p);
-    if (w->part == WATCH_FORKED)
+    if (repair) /* also what a repair that was cut short told, under other rights perhaps */
         r->n_objects = memory_behind(&w->memory, w->from.rev, r->objects = p->objects);
 }
 

@@ -37,6 +37,7 @@ class Watcher:
         self.frames, self.held, self.log = [], {}, []
         self.peer = self.watch = self.place = None
         self.turned = False
+        self.partly = set()  # told by a snapshot that isn't complete
         self.back_at = 0  # the step before which it stays away
 
     def begin(self):
@@ -46,7 +47,7 @@ class Watcher:
             if self.place is None:
                 how.update({"snapshot": "all"} if self.whole else {})
             elif self.turned or self.rng.random() < 0.2:
-                how.update(after=self.place, snapshot="changed", objects=list(self.held)[:2000])
+                how.update(after=self.place, snapshot="changed", objects=list(self.held.keys() | self.partly)[:2000])
             else:
                 how.update(after=self.place)
             self.watch = self.peer.watch(**how)
@@ -85,8 +86,11 @@ class Watcher:
                         self.held.pop(e.object, None)
                     else:
                         self.held[e.object] = e.version
-            if not feed.upto.HasField("object"):
+            if feed.upto.HasField("object"):
+                self.partly |= {e.object for e in feed.events}
+            else:
                 self.place = feed.upto
+                self.partly.clear()
             if feed.HasField("error"):
                 assert feed.error.code in ("RIGHTS_CHANGED", "PERMISSION_DENIED"), feed.error  # a page of a snapshot may say so first
                 self.turned, self.watch = True, None
