@@ -66,8 +66,20 @@ SELECT pg_temp.take(:'deputy') \g /dev/null
 BEGIN;
 DELETE FROM registry.role_right WHERE role = 'clerk' AND "right" = 'contact';
 SELECT ok(NOT registry.may(pg_temp.acc('dongshan'), 'contact', 'dongshan'), 'the table of rights counts at once, for everybody');
-UPDATE registry.office SET kind = 'bureau' WHERE code = 'fagai';
 ROLLBACK;
+BEGIN;
+UPDATE registry.office SET kind = 'bureau' WHERE code = 'dongshan';
+SELECT ok(registry.may(pg_temp.acc('dongshan'), 'write', 'chengguan'), 'an office that becomes the bureau reaches everywhere');
+ROLLBACK;
+BEGIN;
+DELETE FROM registry.role_right;
+SELECT is_empty($$ SELECT code FROM registry.account WHERE rights <> '{}' OR grants <> '{}' $$, 'an empty table of rights: nobody may anything');
+SELECT is((api.project_show(pg_temp.acc('bureau'), 'en', 'p0')).error.code, 'PERMISSION_DENIED', 'and is told so');
+ROLLBACK;
+SELECT is((api.sign_in('qipan:person:nobody', 'test')).account, NULL, 'a certificate of no account');
+UPDATE registry.account SET enabled = false WHERE code = 'sensor';
+SELECT is((api.sign_in('qipan:machine:sensor', 'test')).account, NULL, 'or of one that is disabled: the same answer');
+UPDATE registry.account SET enabled = true WHERE code = 'sensor';
 
 -- ---------------------------------------------------------------- what isn't one's to know, by the way round
 SELECT (pg_temp.again('chengguan', 'r13-a', '{"name":"权一","contact_name":"张三","contact_phone":"111"}')).project.id AS a \gset
