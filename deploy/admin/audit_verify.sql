@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- qipan-admin audit verify: recomputes both chains (sql/README.md, "Audit") with built-ins and pgcrypto only, since whoever
--- tampers with tables may tamper with functions. Needs psql -At -v anchors=FILE ('' = none); prints what was counted, then a
--- line "! place: what was done" for each finding, first places first.
+-- tampers with tables may tamper with functions. Needs psql -At -v anchors=FILE ('' = none) -v now=INSTANT, the verifier's
+-- own; stdin has the anchors, whose form qipan-admin has looked at. Prints what was counted, then a line "! place: what was
+-- done" for each finding, first places first.
 \set QUIET on
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -16,6 +17,21 @@ SELECT format('CREATE FUNCTION pg_temp.sm3(b bytea) RETURNS bytea LANGUAGE sql I
 CREATE FUNCTION pg_temp.sm3(t text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$ SELECT pg_temp.sm3(convert_to(t, 'UTF8')) $$;
 CREATE FUNCTION pg_temp.us(t timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT (extract(epoch FROM t) * 1000000)::bigint $$;
 CREATE TEMP TABLE finding (part int, place numeric, name text, done text, detail text);
+
+-- clocks of several machines differ by less than this
+CREATE FUNCTION pg_temp.slack() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '5 minutes' $$;
+CREATE TEMP TABLE line (i bigint GENERATED ALWAYS AS IDENTITY, t text);
+\set has_anchors false
+SELECT :'anchors' <> '' AS has_anchors \gset
+\if :has_anchors
+\copy line (t) FROM pstdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02')
+\endif
+CREATE TEMP TABLE anchor AS
+SELECT i, (j ->> 'n')::bigint AS n, nullif((j ->> 'rev')::bigint, 0) AS rev, j ->> 'link' AS link, nullif((j ->> 'closing')::bigint, 0) AS closing,
+    j ->> 'closing_link' AS closing_link, j ->> 'prev' AS prev, j ->> 'key' AS key, (j ->> 'at')::timestamptz AS at,
+    lag((j ->> 'at')::timestamptz) OVER (ORDER BY i) AS prior_at, encode(pg_temp.sm3(t), 'hex') AS hash,
+    lag((j ->> 'n')::bigint) OVER (ORDER BY i) AS prior, lag(encode(pg_temp.sm3(t), 'hex')) OVER (ORDER BY i) AS prior_hash
+FROM (SELECT i, t, t::jsonb AS j FROM line) x;
 
 -- ---------------------------------------------------------------- revisions
 
@@ -75,7 +91,8 @@ FROM registry.audit;
 CREATE INDEX ON row (no);
 CREATE INDEX ON row (closing);
 CREATE TEMP TABLE closing AS
-SELECT c.*, lag(link) OVER w AS before, coalesce(lag(id) OVER w, 0) AS prior,
+SELECT c.*, lag(link) OVER w AS before, coalesce(lag(id) OVER w, 0) AS prior, lag(at) OVER w AS prior_at, lag(rows) OVER w AS prior_rows,
+    false AS gone, -- its rows were dropped, and rightly
     to_char(at AT TIME ZONE z.zone, 'YYYY-MM') AS month, z.zone
 FROM registry.audit_closing c, (SELECT coalesce((SELECT value FROM registry.setting WHERE key = 'county.timezone'), 'UTC') AS zone) z WINDOW w AS (ORDER BY id);
 CREATE INDEX ON closing (id);
@@ -86,9 +103,26 @@ FROM closing c CROSS JOIN LATERAL unnest(c.nos) g(span) CROSS JOIN LATERAL gener
 LEFT JOIN row r ON r.no = n.no;
 CREATE INDEX ON member (closing);
 ANALYZE row, closing, member;
+-- Which closings' rows a month's closing says it dropped, and why that is not to be believed. When it was is known by the
+-- first anchor after it and by the verifier's clock: the registry's own may have been set.
 CREATE TEMP TABLE dropped AS
-SELECT c.id, c.at, c.dropped ->> 'month' AS month, (((c.dropped ->> 'month') || '-01')::timestamp + interval '1 month') AT TIME ZONE c.zone AS ends
-FROM closing c WHERE c.dropped IS NOT NULL;
+SELECT d.*, x.ends, coalesce((SELECT c.at FROM closing c WHERE c.id = d.first - 1), '-infinity') AS begins, CASE
+    WHEN x.ends IS NULL OR d.last >= d.id THEN 'no closing says which rows'
+    WHEN least(d.at, a.at, :'now') < x.ends + interval '190 days' - pg_temp.slack() THEN
+        format('before 190 days were over: it is said to be of %s, %s', d.at::timestamptz(0),
+               CASE WHEN a.at < :'now' THEN format('anchor %s saw it at %s', a.n, a.at::timestamptz(0)) ELSE 'now it is ' || :'now' END)
+    WHEN x.here > 0 THEN format('%s of its %s rows are still there', x.here, x.rows)
+    WHEN (x.rows, x.digests) IS DISTINCT FROM (d.rows, d.digests) THEN
+        format('its rows were not those that had been closed: %s of %s', d.rows, x.rows)
+    END AS fault
+FROM (SELECT id, at, dropped ->> 'month' AS month, (dropped ->> 'first')::bigint AS first, (dropped ->> 'last')::bigint AS last,
+          (dropped ->> 'rows')::bigint AS rows, dropped ->> 'digests' AS digests FROM closing WHERE dropped IS NOT NULL) d
+CROSS JOIN LATERAL (
+    SELECT max(c.at) AS ends, sum(c.rows) AS rows, encode(pg_temp.sm3(string_agg(c.digests, '' ORDER BY c.id)), 'hex') AS digests,
+        (SELECT count(*) FROM member m WHERE m.there AND m.closing BETWEEN d.first AND d.last) AS here
+    FROM closing c WHERE c.id BETWEEN d.first AND d.last) x
+LEFT JOIN LATERAL (SELECT n, at FROM anchor WHERE closing >= d.id ORDER BY i LIMIT 1) a ON true;
+UPDATE closing c SET gone = true FROM dropped d WHERE d.fault IS NULL AND c.id BETWEEN d.first AND d.last;
 SELECT coalesce(max(id), 0) AS last_closing, coalesce(sum(rows), 0) AS closed FROM closing \gset
 
 INSERT INTO finding SELECT 2, prior + 1, CASE WHEN id = prior + 2 THEN 'closing ' || prior + 1 ELSE format('closings %s to %s', prior + 1, id - 1) END,
@@ -101,15 +135,21 @@ INSERT INTO finding SELECT 2, id, 'closing ' || id, CASE WHEN r.rev IS NULL OR N
         ELSE format('the chain of revisions has another link at %s', last_rev) END
 FROM (SELECT c.* FROM closing c LEFT JOIN revision x ON x.rev = c.last_rev
       WHERE c.last_rev IS NOT NULL AND x.link IS DISTINCT FROM c.rev_link ORDER BY c.id LIMIT 1) c LEFT JOIN revision r ON r.rev = c.last_rev;
-INSERT INTO finding SELECT 2, d.id, 'month ' || d.month, 'dropped month', 'before 190 days were over' FROM dropped d WHERE d.at < d.ends + interval '190 days';
--- a month without a single row that nobody said was dropped
-CREATE TEMP TABLE gone AS SELECT month FROM member GROUP BY month HAVING NOT bool_or(there) AND count(*) > 1;
-INSERT INTO finding SELECT 2, (SELECT min(closing) FROM member m WHERE m.month = g.month), 'month ' || g.month, 'dropped month',
-    'all its rows are gone, and no closing says so' FROM gone g WHERE NOT EXISTS (SELECT FROM dropped d WHERE d.month = g.month)
-    AND (SELECT count(DISTINCT month) FROM member) > 1;
+INSERT INTO finding SELECT 2, id, 'closing ' || id, 'changed', format('its time, %s, lies %s', at::timestamptz(0),
+    CASE WHEN at < prior_at THEN 'before that of the one before, ' || prior_at::timestamptz(0) ELSE 'ahead of now, ' || :'now' END)
+FROM closing WHERE at < prior_at - pg_temp.slack() OR id = (SELECT min(id) FROM closing WHERE at > timestamptz :'now' + pg_temp.slack());
+INSERT INTO finding SELECT 2, c.id, 'closing ' || c.id, 'changed', format('its time, %s, does not fit anchor %s of %s',
+    c.at::timestamptz(0), min(a.n), min(a.at)::timestamptz(0))
+FROM anchor a JOIN closing c ON c.id = a.closing AND c.at > a.at + pg_temp.slack() OR c.id = a.closing + 1 AND c.at < a.at - pg_temp.slack()
+GROUP BY c.id, c.at;
+INSERT INTO finding SELECT 2, coalesce(d.first, d.id) - 0.5, 'month ' || coalesce(d.month, '?'), 'dropped month', d.fault FROM dropped d WHERE d.fault IS NOT NULL;
+-- a month without a single row that nobody rightly said was dropped
+CREATE TEMP TABLE gone AS SELECT m.month, min(m.closing) AS closing FROM member m JOIN closing c ON c.id = m.closing AND NOT c.gone
+GROUP BY m.month HAVING NOT bool_or(m.there) AND count(*) > 1 AND (SELECT count(DISTINCT month) FROM member) > 1;
+INSERT INTO finding SELECT 2, closing, 'month ' || month, 'dropped month', 'all its rows are gone' FROM gone g
+WHERE NOT EXISTS (SELECT FROM finding f WHERE f.name = 'month ' || g.month);
 INSERT INTO finding SELECT 2, m.closing, 'audit row ' || m.no, 'deleted', 'of closing ' || m.closing
-FROM member m WHERE NOT there AND NOT EXISTS (SELECT FROM dropped d WHERE d.month = m.month)
-    AND NOT EXISTS (SELECT FROM finding f WHERE f.done = 'dropped month' AND f.name = 'month ' || m.month);
+FROM member m JOIN closing c ON c.id = m.closing AND NOT c.gone WHERE NOT m.there AND NOT EXISTS (SELECT FROM gone g WHERE g.month = m.month);
 INSERT INTO finding SELECT 2, r.closing, 'audit row ' || r.no, CASE WHEN r.closing > :last_closing THEN 'cut' ELSE 'inserted' END,
     CASE WHEN r.closing > :last_closing THEN 'its closing ' || r.closing || ' is gone' ELSE 'closing ' || r.closing || ' does not know it' END
 FROM row r WHERE closing IS NOT NULL AND NOT EXISTS (SELECT FROM member m WHERE m.no = r.no AND m.closing = r.closing)
@@ -123,10 +163,10 @@ INSERT INTO finding SELECT 2, coalesce(u.closing, 1e15), 'audit row ' || u.no, C
 FROM unfit_row u LEFT JOIN LATERAL (SELECT o.no FROM unfit_row o WHERE o.no <> u.no
     AND pg_temp.sm3('(' || o.no || u.text) IN (o.digest, u.digest) LIMIT 1) o ON true;
 INSERT INTO finding SELECT 2, c.id, 'closing ' || c.id, 'changed', format('one or more of its %s rows, together with their digests: %s', c.rows, c.nos)
-FROM closing c WHERE c.dropped IS NULL AND NOT EXISTS (SELECT FROM dropped d WHERE d.month = c.month)
+FROM closing c WHERE NOT c.gone AND NOT EXISTS (SELECT FROM gone g WHERE g.month = c.month)
     AND c.digests IS DISTINCT FROM pg_temp.sm3(coalesce((SELECT string_agg(pg_temp.sm3('(' || m.no || m.text), '' ORDER BY m.no)
                                                          FROM member m WHERE m.closing = c.id), ''))
-    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND (f.place = c.id OR f.name = 'month ' || c.month))
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND f.place = c.id)
     AND NOT EXISTS (SELECT FROM unfit_row u JOIN member m ON m.no = u.no WHERE m.closing = c.id);
 
 -- receipts of what has no revision
@@ -137,29 +177,21 @@ FROM registry.entry e LEFT JOIN row r ON r.account = e.account AND r.detail ->> 
 INSERT INTO finding SELECT 3, pg_temp.us(r.at), 'receipt ' || r.request, CASE WHEN no IS NULL THEN 'inserted' ELSE 'changed' END,
     CASE WHEN no IS NULL THEN 'the audit knows nothing of it' ELSE 'it is not what audit row ' || no || ' says' END
 FROM receipt r WHERE said IS DISTINCT FROM sum AND NOT (no IS NULL AND (
-    r.at < (SELECT min(at) FROM closing) OR EXISTS (SELECT FROM finding f WHERE f.done IN ('dropped month', 'deleted', 'cut') AND f.part = 2)
-    OR EXISTS (SELECT FROM dropped d WHERE r.at >= d.ends - interval '32 days' AND r.at < d.ends)));
+    EXISTS (SELECT FROM finding f WHERE f.done IN ('dropped month', 'deleted', 'cut') AND f.part = 2)
+    OR EXISTS (SELECT FROM dropped d WHERE d.fault IS NULL AND r.at > d.begins - pg_temp.slack() AND r.at <= d.ends)));
 INSERT INTO finding SELECT 3, pg_temp.us(r.at), 'receipt ' || (r.detail ->> 'request'), 'deleted', 'audit row ' || r.no || ' speaks of it'
 FROM row r WHERE r.detail ? 'entry' AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = r.account AND e.request = r.detail ->> 'request');
 
 -- ---------------------------------------------------------------- anchors
 
-CREATE TEMP TABLE line (i bigint GENERATED ALWAYS AS IDENTITY, t text);
-\set has_anchors false
-SELECT :'anchors' <> '' AS has_anchors \gset
-\if :has_anchors
-\copy line (t) FROM pstdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02')
-\endif
-CREATE TEMP TABLE anchor AS
-SELECT i, (j ->> 'n')::bigint AS n, (j ->> 'rev')::bigint AS rev, j ->> 'link' AS link, (j ->> 'closing')::bigint AS closing,
-    j ->> 'closing_link' AS closing_link, j ->> 'prev' AS prev, j ->> 'key' AS key, j ->> 'at' AS at, encode(pg_temp.sm3(t), 'hex') AS hash,
-    lag((j ->> 'n')::bigint) OVER (ORDER BY i) AS prior, lag(encode(pg_temp.sm3(t), 'hex')) OVER (ORDER BY i) AS prior_hash
-FROM (SELECT i, t, t::jsonb AS j FROM line) x;
 INSERT INTO finding SELECT 4, i, CASE WHEN n > prior + 1 THEN format('anchors %s to %s', prior + 1, n - 1) ELSE 'anchor ' || n END,
     CASE WHEN n = prior + 1 THEN 'changed' ELSE 'rewound anchor' END,
     CASE WHEN n > prior + 1 THEN 'the file went on without them' WHEN n <= prior THEN 'it was written again'
         ELSE 'the line before is not the one it was signed after' END
 FROM anchor WHERE i > 1 AND (n <> prior + 1 OR prev <> prior_hash);
+INSERT INTO finding SELECT 4, i, 'anchor ' || n, 'changed', format('its time, %s, lies %s', at::timestamptz(0),
+    CASE WHEN at < prior_at THEN 'before that of the one before, ' || prior_at::timestamptz(0) ELSE 'ahead of now, ' || :'now' END)
+FROM anchor WHERE at < prior_at - pg_temp.slack() OR i = (SELECT min(i) FROM anchor WHERE at > timestamptz :'now' + pg_temp.slack());
 INSERT INTO finding SELECT 4, 1e15, 'anchors from ' || coalesce((SELECT max(n) FROM anchor), 0) + 1, 'rewound anchor',
     format('the registry has seen anchor %s of this key%s', a.n, CASE WHEN a.n = l.n THEN ', another one' END)
 FROM registry.anchor a, (SELECT * FROM anchor ORDER BY i DESC LIMIT 1) l
@@ -192,9 +224,9 @@ FROM registry.change c WHERE NOT EXISTS (SELECT FROM registry.entry e WHERE e.gr
 SELECT format('revisions: %s chained, up to %s; %s not chained yet', :revisions, :last_chained, (SELECT count(*) FROM revision WHERE NOT chained AND rev > :last_chained));
 SELECT format('audit rows: %s in %s closings, the last at %s; %s not closed yet, the oldest of %s; months dropped: %s', :closed,
     (SELECT count(*) FROM closing), coalesce((SELECT max(at)::timestamptz(0)::text FROM closing), '-'), (SELECT count(*) FROM row WHERE closing IS NULL),
-    coalesce((SELECT min(at)::timestamptz(0)::text FROM row WHERE closing IS NULL), '-'), coalesce((SELECT string_agg(month, ' ' ORDER BY month) FROM dropped), 'none'));
+    coalesce((SELECT min(at)::timestamptz(0)::text FROM row WHERE closing IS NULL), '-'), coalesce((SELECT string_agg(month, ' ' ORDER BY month) FROM dropped WHERE fault IS NULL), 'none'));
 SELECT CASE WHEN :'has_anchors' = 't' THEN (SELECT format('anchors: %s, the last is %s of %s, at revision %s and closing %s', count(*), max(n), max(at), max(rev), max(closing)) FROM anchor)
-    ELSE 'anchors: none given; a chain made anew as a whole, or cut together with its links, would not be noticed' END;
+    ELSE 'anchors: none; a chain made anew as a whole, or cut together with its links, would not be noticed' END;
 SELECT format('not covered: what was written after the last of these; see "Audit" in sql/README.md');
 SELECT format('! %s: %s (%s)', name, done, detail) FROM finding ORDER BY part, place, name LIMIT 20;
 SELECT format('… and %s more', n - 20) FROM (SELECT count(*) AS n FROM finding) x WHERE n > 20;

@@ -242,14 +242,18 @@ END $$;
 CREATE TRIGGER setting_retention BEFORE INSERT OR UPDATE ON registry.setting
     FOR EACH ROW WHEN (NEW.key = 'audit.retention') EXECUTE FUNCTION registry.audit_retention();
 
--- Drops the audit rows that were closed in a month (2026-03, of the county), when the retention is over; a closing says so.
+-- Drops the audit rows that were closed in a month (2026-03, of the county), when the retention is over; a closing says so,
+-- which of them, and what the rows were. Once: 0 the second time.
 CREATE FUNCTION registry.audit_drop_month(p_month text) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     zone CONSTANT text := (SELECT value FROM registry.setting WHERE key = 'county.timezone');
     begins timestamptz;
     ends timestamptz;
     until timestamptz;
+    low bigint;
+    high bigint;
     n bigint;
+    digests bytea;
 BEGIN
     IF p_month !~ '^[0-9]{4}-(0[1-9]|1[0-2])$' THEN
         RAISE EXCEPTION 'not a month: %', p_month USING ERRCODE = 'invalid_parameter_value', HINT = 'like 2026-03';
@@ -261,11 +265,21 @@ BEGIN
         RAISE EXCEPTION 'the audit of % is kept until %', p_month, until USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('registry.audit_walk'));
+    SELECT min(c.id), max(c.id) INTO low, high FROM registry.audit_closing c WHERE c.at >= begins AND c.at < ends;
+    IF low IS NULL OR EXISTS (SELECT FROM registry.audit_closing c WHERE c.dropped ->> 'month' = p_month) THEN
+        RETURN 0;
+    END IF;
     PERFORM set_config('qipan.audit_drop', p_month, true);
-    DELETE FROM registry.audit a USING registry.audit_closing c WHERE a.closing = c.id AND c.at >= begins AND c.at < ends;
-    GET DIAGNOSTICS n = ROW_COUNT;
+    WITH gone AS (
+        DELETE FROM registry.audit a WHERE a.closing BETWEEN low AND high
+        RETURNING a.closing, a.no, registry.sm3(registry.audit_text(a)) AS sum),
+    closed AS (
+        SELECT c.id, count(g.no) AS rows, crypto.digest(coalesce(string_agg(g.sum, '' ORDER BY g.no), ''), 'sm3') AS digests
+        FROM registry.audit_closing c LEFT JOIN gone g ON g.closing = c.id WHERE c.id BETWEEN low AND high GROUP BY c.id)
+    SELECT sum(x.rows), crypto.digest(string_agg(x.digests, '' ORDER BY x.id), 'sm3') INTO n, digests FROM closed x;
     PERFORM set_config('qipan.audit_drop', '', true);
-    PERFORM registry.audit_close(jsonb_build_object('month', p_month, 'rows', n, 'by', session_user));
+    PERFORM registry.audit_close(jsonb_build_object('month', p_month, 'first', low, 'last', high, 'rows', n,
+                                                    'digests', encode(digests, 'hex'), 'by', session_user));
     PERFORM registry.audit_put(NULL, 'audit_drop_month', 'OK', p_month, NULL, jsonb_build_object('rows', n, 'by', session_user));
     RETURN n;
 END $$;

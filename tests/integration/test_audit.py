@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everybody who changes, is refused, or reads what is sensitive leaves a row; whoever tampers with journal or audit, as the
 database's superuser, is found by `qipan-admin audit verify`, which says what was done."""
+import base64
+import json
 import os
 import pathlib
 import re
@@ -14,9 +16,9 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PAST = "SET session_replication_role = replica;"  # no trigger fires
 
 
-def admin(county, *args, database="qipan"):
+def admin(county, *args, database="qipan", env=None):
     return subprocess.run([TOP / "deploy/admin/qipan-admin", *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
-                          env={**os.environ, **county.env, "PGDATABASE": database})
+                          env={**os.environ, **county.env, "PGDATABASE": database, **(env or {})})
 
 
 def until(condition, timeout=20):
@@ -168,14 +170,16 @@ def tampered():
         time.sleep(0.2)
         n = 0
 
-        def tamper(sql="", anchored=False, file=anchors):
+        def tamper(sql="", anchored=False, file=anchors, later="0"):
+            """file: or what makes it, given the copy's name. later: when it is verified, by the county's clock."""
             nonlocal n
             n += 1
             county.psql(f"CREATE DATABASE t{n} TEMPLATE qipan")
             if sql:
                 county.psql(PAST + sql, "-d", f"t{n}")
-            how = ("--anchors", file, "--key", county.pki / "audit.pem") if anchored else ()
-            done = admin(county, "audit", "verify", *how, database=f"t{n}")
+            how = ("--anchors", file(f"t{n}") if callable(file) else file, "--key", county.pki / "audit.pem") if anchored else ()
+            at = county.psql(f"SELECT registry.rfc3339(registry.now() + interval '{later}')")[0][0]
+            done = admin(county, "audit", "verify", *how, database=f"t{n}", env={"QIPAN_VERIFY_AT": at})
             county.psql(f"DROP DATABASE t{n}")
             found = [re.match(r"! (.*?): ([a-z -]+) \(", x).groups() for x in done.stdout.splitlines() if x.startswith("! ")]
             assert done.returncode == (1 if found else 0), done.stdout + done.stderr
@@ -268,6 +272,24 @@ def test_a_chain_made_anew_is_known_by_its_anchors(tampered):
     assert tamper(cut, anchored=True)[0][1] == "cut"
 
 
+def anchored_anew(county, folder, copy, after):
+    """The county's anchors and one more, signed as the daemon would, of a copy as it is."""
+    lines = (county.dir / "here/anchors").read_text().splitlines()
+    rev, link, closing, closing_link, at, prev = county.psql(
+        "SELECT c.rev, encode(c.link, 'hex'), x.id, encode(x.link, 'hex'),"
+        f" (SELECT registry.rfc3339(('{json.loads(lines[-1])['at']}')::timestamptz + interval '{after}')), encode(registry.sm3($t${lines[-1]}$t$), 'hex')"
+        " FROM registry.chain c, registry.audit_closing x ORDER BY c.rev DESC, x.id DESC LIMIT 1", "-d", copy)[0]
+    body = json.dumps(json.loads(lines[-1]) | {"n": len(lines) + 1, "rev": int(rev), "link": link, "closing": int(closing), "at": at,
+                                               "closing_link": closing_link, "prev": prev}, separators=(",", ":"))
+    body = re.sub(r',"sig":.*', "}", body)
+    (folder / "body").write_text(body)
+    sig = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", county.pki / "audit.key", "-rawin", "-in", folder / "body"],
+                         capture_output=True, check=True, timeout=20).stdout
+    file = folder / "anchors"
+    file.write_text("\n".join([*lines, f'{body[:-1]},"sig":"{base64.b64encode(sig).decode()}"}}', ""]))
+    return file
+
+
 def test_anchors_are_held_together(tampered, tmp_path):
     county, tamper = tampered
     lines = (county.dir / "here/anchors").read_text().splitlines()
@@ -284,16 +306,50 @@ def test_anchors_are_held_together(tampered, tmp_path):
     assert given(lines[0], re.sub(r'"closing":\d+', '"closing":0', lines[1]))[-1] == "changed", "not signed"
 
 
-def test_a_month_may_go_when_its_time_is_over(tampered):
+def test_a_month_may_go_when_its_time_is_over(tampered, tmp_path):
     county, tamper = tampered
     month = county.psql("SELECT to_char(min(at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') FROM registry.audit_closing")[0][0]
     done = admin(county, "audit", "drop-month", month)
     assert done.returncode != 0 and "is kept until" in done.stderr
     later = ("UPDATE registry.setting SET value = '230 days' WHERE key = 'clock_offset'; SET session_replication_role = origin;"
-             f"SELECT registry.audit_drop_month('{month}')")
-    assert tamper(later) == [] and tamper(later, anchored=True) == []
-    more = later + ";" + PAST + "DELETE FROM registry.audit WHERE no = (SELECT max(no) FROM registry.audit WHERE closing IS NOT NULL)"
-    assert [done for _, done in tamper(more)] == ["deleted"]
+             f"SELECT registry.audit_drop_month('{month}');" + PAST)
+    assert tamper(later, later="191 days") == [] and tamper(later, anchored=True, later="191 days") == []
+    more = later + "DELETE FROM registry.audit WHERE no = (SELECT max(no) FROM registry.audit WHERE closing IS NOT NULL)"
+    assert [done for _, done in tamper(more, later="191 days")] == ["deleted"]
+    # the registry's clock was set, and put back; it is not asked
+    back = later + "UPDATE registry.setting SET value = '40 days' WHERE key = 'clock_offset';"
+    for sql in (later, back):
+        assert ("month " + month, "dropped month") in tamper(sql) and ("month " + month, "dropped month") in tamper(sql, anchored=True)
+    # an anchor knows when it was
+    def seen(after):
+        return lambda copy: anchored_anew(county, tmp_path, copy, after)
+
+    assert tamper(later, anchored=True, file=seen("190 days"), later="191 days") == []
+    assert ("month " + month, "dropped month") in tamper(later, anchored=True, file=seen("1 day"), later="191 days")
+    # a part of it, or what had been altered before
+    kept = f"CREATE TEMP TABLE kept AS SELECT * FROM registry.audit WHERE no = {ROW};" + later + "INSERT INTO registry.audit SELECT * FROM kept"
+    assert ("month " + month, "dropped month") in tamper(kept, later="191 days")
+    changed = f"UPDATE registry.audit SET status = 'OK', peer = 'x' WHERE no = {ROW}; {AUDIT_SUM};" + later
+    assert tamper(changed, later="191 days") == [("month " + month, "dropped month")]
+    assert tamper(f"DELETE FROM registry.audit WHERE no = {ROW};" + later, later="191 days") == [("month " + month, "dropped month")]
+    # closings of another time
+    ahead = "UPDATE registry.setting SET value = '{}' WHERE key = 'clock_offset'; SELECT registry.audit_close();"
+    assert [done for _, done in tamper(ahead.format("41 days"))] == ["changed"]
+    assert [done for _, done in tamper(ahead.format("39 days"))] == ["changed"]
+
+
+def test_a_false_drop_hides_nothing(tampered):
+    """Some rows gone, one altered, and a closing that says a month was dropped half a year from now."""
+    county, tamper = tampered
+    month = county.psql("SELECT to_char(min(at) AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') FROM registry.audit_closing")[0][0]
+    first = "SELECT {} FROM registry.audit a JOIN registry.audit_closing c ON c.id = a.closing WHERE to_char(c.at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM') = '" + month + "'"
+    gone = county.psql(first.format("max(no)"))[0][0]
+    for what in (f"'month', '{month}', 'rows', 1", f"'month', '{month}', 'rows', 1, 'first', 1, 'last', (SELECT max(id) FROM registry.audit_closing)"):
+        found = tamper(f"DELETE FROM registry.audit WHERE no = {gone}; UPDATE registry.audit SET status = 'CONFLICT' WHERE no = {ROW}; {AUDIT_SUM};"
+                       "UPDATE registry.setting SET value = '260 days' WHERE key = 'clock_offset';"
+                       f"SELECT registry.audit_close(jsonb_build_object({what}))")
+        assert {("month " + month, "dropped month"), ("audit row " + gone, "deleted")} < set(found), found
+        assert [done for name, done in found if name.startswith("closing")].count("changed") >= 2, "the altered one's, and the drop's own time"
 
 
 # ---------------------------------------------------------------- the walker
