@@ -302,8 +302,28 @@ def test_anchors_are_held_together(tampered, tmp_path):
     assert given(*lines) == []
     assert given(lines[0]) == ["rewound anchor"], "the registry has seen a later one"
     assert given(lines[0], lines[1].replace('"n":2', '"n":3')) == ["changed"] or "rewound anchor" in given(lines[0], lines[1].replace('"n":2', '"n":3'))
-    assert "changed" in given(lines[0].replace('"n":1,', '"n":1, '), lines[1]), "the second was signed after another first"
+    assert "changed" in given(lines[0].replace('"epoch":', '"epoch":1'), lines[1]), "the second was signed after another first"
     assert given(lines[0], re.sub(r'"closing":\d+', '"closing":0', lines[1]))[-1] == "changed", "not signed"
+
+
+def test_no_anchor_is_made_from_another_one(tampered, tmp_path):
+    """Without the key: a true signature, and beside it what is to be believed."""
+    county, tamper = tampered
+    last = (county.dir / "here/anchors").read_text().splitlines()[-1]
+    body, sig = last.rsplit(',"sig":"', 1)
+    file = tmp_path / "anchors"
+
+    def forged(copy):
+        made = json.loads(anchored_anew(county, tmp_path, copy, "0").read_text().splitlines()[-1]) | {"n": 1, "prev": ""}
+        fields = json.dumps({k: made[k] for k in ("n", "prev", "rev", "link", "closing", "closing_link")}, separators=(",", ":"))[1:-1]
+        file.write_text(f'{body},"sig":"",{fields},"sig":"{sig}\n')
+        return file
+
+    cut = f"DELETE FROM registry.txn WHERE rev > {REV}; DELETE FROM registry.anchor;" + RECREATE
+    assert tamper(cut, anchored=True, file=forged)[-1] == ("anchor file", "forged")
+    for line in (last[:-1] + ',"rev":1}', last.replace("{", '{"rev":1,', 1), last.replace(",", ", ", 1), last + " ", body + ',"sig":"' + sig + '\n\\.\n' + last, "", "[]"):
+        file.write_text(line + "\n" + last + "\n")
+        assert ("anchor file", "forged") in tamper(anchored=True, file=file), line
 
 
 def test_a_month_may_go_when_its_time_is_over(tampered, tmp_path):
