@@ -169,6 +169,14 @@ FROM closing c WHERE NOT c.gone AND NOT EXISTS (SELECT FROM gone g WHERE g.month
     AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND f.place = c.id)
     AND NOT EXISTS (SELECT FROM unfit_row u JOIN member m ON m.no = u.no WHERE m.closing = c.id);
 
+-- a row is closed within a minute of its time; a long transaction takes longer
+INSERT INTO finding SELECT 2, coalesce(r.closing, 1e15), 'audit row ' || r.no, 'inserted',
+    CASE WHEN r.no > q.last_value THEN 'its number was never given'
+        ELSE format('it is of %s, and was in no closing by %s', r.at::timestamptz(0), c.at::timestamptz(0)) END
+FROM row r CROSS JOIN registry.audit_seq q LEFT JOIN closing c ON c.id = coalesce(r.closing - 1, :last_closing) AND c.rows < 50000
+WHERE (r.no > q.last_value OR r.at < c.at - interval '10 minutes')
+    AND NOT EXISTS (SELECT FROM finding f WHERE f.part = 2 AND f.name = 'audit row ' || r.no);
+
 -- receipts of what has no revision
 CREATE TEMP TABLE receipt AS SELECT e.request, e.account, e.at, r.no, r.detail ->> 'entry' AS said,
     encode(pg_temp.sm3(ROW(e.account, e.request, e.ord, e.actor, e.office, e.op, e.status, e.object, e.version, e.reason, e.batch,
@@ -181,6 +189,47 @@ FROM receipt r WHERE said IS DISTINCT FROM sum AND NOT (no IS NULL AND (
     OR EXISTS (SELECT FROM dropped d WHERE d.fault IS NULL AND r.at > d.begins - pg_temp.slack() AND r.at <= d.ends)));
 INSERT INTO finding SELECT 3, pg_temp.us(r.at), 'receipt ' || (r.detail ->> 'request'), 'deleted', 'audit row ' || r.no || ' speaks of it'
 FROM row r WHERE r.detail ? 'entry' AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = r.account AND e.request = r.detail ->> 'request');
+
+-- ---------------------------------------------------------------- powers
+
+-- Accounts are as their last change in the journal left them, and what they may follows from what they hold. Roles for a time
+-- or in place of somebody work by a change when their day comes.
+CREATE TEMP TABLE power AS
+SELECT coalesce(a.id, 0) AS id, coalesce(a.code, i.image ->> '1') AS code, a.id IS NULL AS lost, i.object IS NULL AS unknown, concat_ws(', ',
+    CASE WHEN (i.version, i.image ->> '1', i.image ->> '3', i.image ->> '4', i.image ->> '5', i.image ->> '6') IS DISTINCT FROM
+              (a.version, a.code, a.name, a.office, a.holder, a.enabled::text) THEN 'its row' END,
+    CASE WHEN coalesce(i.image ->> '7', '') <> array_to_string(a.roles, ',') THEN 'roles' END,
+    CASE WHEN coalesce(i.image ->> '8', '') <> array_to_string(a.rights, ',') THEN 'rights' END,
+    CASE WHEN coalesce(i.image ->> '9', '') <> array_to_string(a.identities, ',') THEN 'identities' END) AS unlike, concat_ws(', ',
+    (SELECT 'certificate ' || min(c.identity) FROM registry.certificate c WHERE c.account = a.id AND c.enabled AND c.identity <> ALL (a.identities)),
+    (SELECT 'identity ' || min(x) FROM unnest(a.identities) x
+     WHERE NOT EXISTS (SELECT FROM registry.certificate c WHERE c.account = a.id AND c.enabled AND c.identity = x)),
+    (SELECT 'role ' || min(x) FROM unnest(a.roles) x WHERE NOT EXISTS (
+        SELECT FROM registry.membership m WHERE m.account = a.id AND m.ended_at IS NULL AND concat_ws('@', m.role, m.office) = x)),
+    (SELECT 'membership ' || min(m.id) FROM registry.membership m WHERE m.account = a.id AND (
+        a.enabled AND num_nulls(m.ended_at, m.from_on, m.until_on, m.deputy_of) = 4 AND concat_ws('@', m.role, m.office) <> ALL (a.roles)
+        OR m.granted_by !~ '^db:' AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.op = 'role_grant' AND e.reply ->> 'id' = m.id))),
+    CASE WHEN NOT (a.rights @> h.rights AND a.rights <@ h.rights) THEN 'rights' END,
+    CASE WHEN NOT (a.grants @> g.grants AND a.grants <@ g.grants) THEN 'grants' END) AS unfounded
+FROM registry.account a
+FULL JOIN (SELECT DISTINCT ON (object) object, version, image FROM registry.change WHERE kind = 'account' ORDER BY object, version DESC, grp DESC) i
+    ON i.object = a.object
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(DISTINCT w."right" || '@' || w.place) FILTER (WHERE w.place = '*' OR NOT w.everywhere), '{}') AS rights
+    FROM (SELECT x.*, bool_or(x.place = '*') OVER (PARTITION BY x."right") AS everywhere
+          FROM (SELECT w."right", CASE WHEN w.scope = 'all' OR o.code IS NULL OR o.kind = 'bureau' THEN '*' ELSE o.code END AS place
+                FROM unnest(a.roles) r(r) JOIN registry.role_right w ON w.role = split_part(r, '@', 1)
+                LEFT JOIN registry.office o ON o.code = split_part(r, '@', 2)) x) w) h
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(DISTINCT CASE WHEN x.word = 'read' THEN 1 WHEN x.word IN ('accounts', 'grants', 'audit') THEN 4
+        WHEN x.place <> '*' THEN CASE x.word WHEN 'restricted' THEN 16 ELSE 17 END + 4 * (SELECT o.id FROM registry.office o WHERE o.code = x.place)
+        WHEN x.word = 'restricted' THEN 2 ELSE 3 END), '{}') AS grants
+    FROM (SELECT split_part(r, '@', 1) AS word, split_part(r, '@', 2) AS place FROM unnest(a.rights) r) x
+    WHERE x.word IN ('read', 'accounts', 'grants', 'audit', 'restricted', 'contact')) g;
+INSERT INTO finding SELECT 3, id, 'account ' || code, CASE WHEN lost THEN 'deleted' WHEN unknown THEN 'inserted' ELSE 'changed' END,
+    CASE WHEN lost THEN 'the journal speaks of it' WHEN unknown THEN 'the journal knows nothing of it'
+        WHEN unlike <> '' THEN 'not as the journal left it: ' || unlike ELSE 'does not follow from what it holds: ' || unfounded END
+FROM power WHERE lost OR unknown OR unlike <> '' OR unfounded <> '';
 
 -- ---------------------------------------------------------------- anchors
 

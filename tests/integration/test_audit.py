@@ -238,6 +238,33 @@ TAMPERINGS = [
     ("UPDATE registry.entry SET status = 'OK' WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "changed"),
     ("DELETE FROM registry.entry WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "deleted"),
     ("INSERT INTO registry.entry (account, request, actor, op, status, at) VALUES (2, 'new', 'x', 'x', 'OK', registry.now())", "receipt", "inserted"),
+    # refusals that never were
+    ("INSERT INTO registry.entry (account, request, actor, op, status, at) SELECT 2, 'new', 'x', 'x', 'OK', min(at) - interval '1 second'"
+     " FROM registry.audit_closing", "receipt", "inserted"),
+    ("INSERT INTO registry.audit (no, at, op, status, digest) VALUES (9999, registry.now(), 'x', 'OK', '');"
+     "UPDATE registry.audit SET digest = registry.sm3(registry.audit_text(audit)) WHERE no = 9999", "audit row", "inserted"),
+    ("SET session_replication_role = origin; INSERT INTO registry.audit (at, op, status) VALUES (registry.now() - interval '1 day', 'x', 'OK')",
+     "audit row", "inserted"),
+    ("SET session_replication_role = origin; INSERT INTO registry.audit (at, op, status) VALUES (registry.now() - interval '1 day', 'x', 'OK');"
+     "SELECT registry.audit_close()", "audit row", "inserted"),
+    # powers
+    ("UPDATE registry.account SET rights = rights || '{write@*,contact@*}', grants = '{1,2,3}' WHERE code = 'duban'", "account duban", "changed"),
+    ("UPDATE registry.account SET grants = '{1,2,3}' WHERE code = 'duban'", "account duban", "changed"),
+    ("UPDATE registry.account SET roles = '{bureau}' WHERE code = 'duban'", "account duban", "changed"),
+    ("UPDATE registry.account SET office = 'dongshan' WHERE code = 'chengguan'", "account chengguan", "changed"),
+    ("UPDATE registry.account SET enabled = false WHERE code = 'auditor'", "account auditor", "changed"),
+    ("UPDATE registry.account SET version = version + 1, identities = '{}' WHERE code = 'auditor'", "account auditor", "changed"),
+    ("INSERT INTO registry.certificate (identity, account) SELECT 'qipan:person:ghost', id FROM registry.account WHERE code = 'bureau'", "account bureau", "changed"),
+    ("UPDATE registry.certificate SET account = (SELECT id FROM registry.account WHERE code = 'bureau') WHERE account ="
+     " (SELECT id FROM registry.account WHERE code = 'chengguan')", "account", "changed"),
+    ("INSERT INTO registry.membership (id, account, role, granted_by, granted_at) SELECT 'mx', id, 'bureau', 'db:x', now()"
+     " FROM registry.account WHERE code = 'leader'", "account leader", "changed"),
+    ("INSERT INTO registry.membership (id, account, role, from_on, granted_by, granted_at) SELECT 'mx', id, 'bureau', '2100-01-01', 'secadmin', now()"
+     " FROM registry.account WHERE code = 'leader'", "account leader", "changed"),
+    ("UPDATE registry.membership SET ended_at = now() WHERE account = (SELECT id FROM registry.account WHERE code = 'leader')", "account leader", "changed"),
+    ("INSERT INTO registry.role_right VALUES ('supervisor', 'restricted', 'all')", "account duban", "changed"),
+    ("INSERT INTO registry.account (code, name, office, object) SELECT 'ghost', 'x', office, 'aghost' FROM registry.account LIMIT 1", "account ghost", "inserted"),
+    ("DELETE FROM registry.account WHERE code = 'leader'", "account leader", "deleted"),
     ("DELETE FROM registry.audit a USING registry.audit_closing c WHERE c.id = a.closing AND c.at < now() + interval '10 days'", "month", "dropped month"),
     # said to be dropped, but before its time
     ("DELETE FROM registry.audit a USING registry.audit_closing c WHERE c.id = a.closing AND c.at < now() + interval '10 days';"
