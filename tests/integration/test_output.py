@@ -83,10 +83,11 @@ def test_programs_get_it_exactly(county, poisoned, how):
 
 def test_events_arrive_and_are_shown(county, poisoned, tmp_path):
     """One poisoned row ends nobody's watch."""
-    lines = county.popen("leader", "watch", "--since", "0", "-o", "jsonl", "--timeout", "8")
-    people = county.popen("leader", "watch", "--since", "0", "--timeout", "8")
+    words = ("watch", "--since", "0", "--filter", f"project={poisoned['id']}", "--timeout", "8")
+    lines = county.popen("leader", *words, "-o", "jsonl")
+    people = county.popen("leader", *words)
     seen = tmp_path / "seen"
-    run = county.popen("leader", "watch", "--since", "0", "--timeout", "8", "--exec", f"cat >> {seen}; env | grep -c 毒项目 >> {tmp_path}/env; true")
+    run = county.popen("leader", *words, "--exec", f"cat >> {seen}; env | grep -c 毒项目 >> {tmp_path}/env; true")
     out, _ = lines.communicate(timeout=40)
     text, err = people.communicate(timeout=40)
     run.communicate(timeout=40)
