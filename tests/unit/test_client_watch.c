@@ -504,6 +504,21 @@ static void test_compacted_is_repaired_once(void **state)
     watch_free(w);
 }
 
+/* Rights that were taken meanwhile may be back when it goes on: what it told as gone is then no change since the place. */
+static void test_a_repair_cut_short_names_what_it_told(void **state)
+{
+    struct qipan_watch *w = watch_up_to_9();
+
+    (void)state;
+    assert_int_equal(refuse(w, "RIGHTS_CHANGED"), WATCH_FINE);
+    assert_string_equal(asks(w), "changed after 9 known 7,5,4,3");
+    assert_int_equal(answer_with(w, inside(60, "")), WATCH_FINE);
+    assert_int_equal(shows(w, 60, "", "-a b55", "b"), WATCH_FINE);
+    w->state = WATCH_IDLE;
+    assert_string_equal(asks(w), "changed after 9 known 7,5,4,3 objects b,a");
+    watch_free(w);
+}
+
 static void test_memory_over_a_restart(void **state)
 {
     struct qipan_watch *w = watch_up_to_9();
@@ -647,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_a_fork_that_is_too_old),
         cmocka_unit_test(test_own_changes_are_repaired_too),
         cmocka_unit_test(test_compacted_is_repaired_once),
+        cmocka_unit_test(test_a_repair_cut_short_names_what_it_told),
         cmocka_unit_test(test_memory_over_a_restart),
         cmocka_unit_test(test_memory_is_bounded_and_right),
         cmocka_unit_test(test_credit),
