@@ -11,6 +11,7 @@
 #define LONGEST_NAME   256                        /* of an identity; who asks with less room gets less */
 #define NAMES_NOBODY   X509_V_ERR_CERT_REJECTED   /* ours: OpenSSL needs these only for what nobody sets */
 #define IS_NOT_CLIENTS X509_V_ERR_INVALID_PURPOSE /* as OpenSSL says it */
+#define KEY_IS_OTHER   X509_V_ERR_SUITE_B_INVALID_CURVE /* ours, too */
 
 bool trust_complain(char err[TRUST_ERR_SIZE], const char *file, const char *what)
 {
@@ -252,6 +253,15 @@ static bool for_clients_only(X509 *leaf)
     return only;
 }
 
+static bool has_p256_key(X509 *leaf)
+{
+    EVP_PKEY *key = X509_get0_pubkey(leaf);
+    char group[32];
+
+    return key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
+           strcmp(group, SN_X9_62_prime256v1) == 0;
+}
+
 static bool copy_printable(const ASN1_IA5STRING *text, char *out, size_t size)
 {
     const unsigned char *bytes = ASN1_STRING_get0_data(text);
@@ -325,6 +335,8 @@ int trust_judge_client(int good, X509_STORE_CTX *ctx)
         return 1;
     if (!for_clients_only(leaf))
         X509_STORE_CTX_set_error(ctx, IS_NOT_CLIENTS);
+    else if (!has_p256_key(leaf))
+        X509_STORE_CTX_set_error(ctx, KEY_IS_OTHER);
     else if (!trust_identity(leaf, uri, sizeof(uri)))
         X509_STORE_CTX_set_error(ctx, NAMES_NOBODY);
     else
@@ -354,7 +366,9 @@ long trust_verify(X509_STORE *store, X509 *leaf, STACK_OF(X509) * others, bool c
 
 const char *trust_text(long verdict)
 {
-    return verdict == NAMES_NOBODY ? "it names no identity" : X509_verify_cert_error_string(verdict);
+    return verdict == NAMES_NOBODY   ? "it names no identity"
+           : verdict == KEY_IS_OTHER ? "its key is no P-256 key"
+                                     : X509_verify_cert_error_string(verdict);
 }
 
 const char *trust_word(long verdict)
@@ -370,6 +384,8 @@ const char *trust_word(long verdict)
         return "cert_no_identity";
     case IS_NOT_CLIENTS:
         return "cert_not_for_clients";
+    case KEY_IS_OTHER:
+        return "cert_other_key";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:

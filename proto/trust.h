@@ -25,7 +25,7 @@ bool trust_load_lists(X509_STORE *store, const char *path, char err[TRUST_ERR_SI
 bool trust_check_store(X509_STORE *store, bool lists, char err[TRUST_ERR_SIZE]);
 
 /* X509_V_OK when the chain of `leaf` holds, by today's date. `others`: issuers to try; as a client's it must also name
- * an identity. */
+ * an identity and have a P-256 key. */
 long trust_verify(X509_STORE *store, X509 *leaf, STACK_OF(X509) * others, bool client);
 
 /* The same for handshakes; tells them apart by where it is set. */

@@ -57,6 +57,7 @@ MATRIX = {
     "200 names": ({"subjectAltName": MANY}, "cert_no_identity"),
     "unknown critical extension": ({"1__3__6__1__4__1__99999__1": "critical,ASN1:UTF8String:x"}, "cert_bad"),
     "RSA of 1024 bits": ({"key": ("rsa:1024",)}, "cert_bad"),
+    "P-384": ({"key": ("ec", "-pkeyopt", "ec_paramgen_curve:P-384")}, "cert_other_key"),
     "SHA-1": ({"digest": "sha1"}, "cert_bad"),
     "already ended": ({"dates": ("-days", "-1")}, "cert_expired"),
 }

@@ -29,9 +29,10 @@ struct wish {
     const struct holder *issuer; /* NULL: itself */
     const char *san, *eku;       /* NULL: without the extension */
     bool ca;
-    long from, to;    /* seconds from now; both 0: a day before to a day after */
-    bool rsa, sha1;   /* a small key; an old digest */
-    const char *more; /* an extension nobody knows, critical: its value */
+    long from, to;     /* seconds from now; both 0: a day before to a day after */
+    bool rsa, sha1;    /* a small key; an old digest */
+    const char *curve; /* of the key; NULL: P-256 */
+    const char *more;  /* an extension nobody knows, critical: its value */
 };
 
 static char dir[64];
@@ -80,7 +81,8 @@ static X509 *blank_cert(const char *name, EVP_PKEY *key, long from, long to)
 
 static struct holder make(const struct wish *wish)
 {
-    struct holder h = {.key = wish->rsa ? EVP_RSA_gen(1024) : EVP_EC_gen("P-256")};
+    struct holder h = {.key =
+                           wish->rsa ? EVP_RSA_gen(1024) : EVP_EC_gen(wish->curve ? wish->curve : "P-256")};
     const struct holder *issuer = wish->issuer ? wish->issuer : &h;
     bool usual = !wish->from && !wish->to;
 
@@ -555,6 +557,30 @@ static void client_of_weak_make(void **state)
     assert_string_equal(trust_text(verdict_on(&leaf)), "certificate chain too long");
     deep[0] = deep[1] = NULL;
     drop(&first), drop(&second), drop(&leaf);
+}
+
+static void client_with_another_key(void **state)
+{
+    struct wish wish = {
+        .name = "NIST CURVE: P-256", .issuer = &issuing, .san = "URI:qipan:person:a", .eku = "clientAuth"};
+    struct holder h = make(&wish);
+
+    (void)state;
+    assert_int_equal(verdict_on(&h), X509_V_OK);
+    drop(&h);
+    wish.curve = "P-384"; /* good enough for OpenSSL */
+    refuse_wish(wish, "its key is no P-256 key");
+    h = make(&wish);
+    assert_string_equal(trust_word(verdict_on(&h)), "cert_other_key");
+    drop(&h);
+    h = (struct holder){.key = EVP_RSA_gen(2048)};
+    h.cert = blank_cert("x", h.key, -DAY, DAY);
+    X509_set_issuer_name(h.cert, X509_get_subject_name(issuing.cert));
+    extend(h.cert, issuing.cert, NID_subject_alt_name, wish.san);
+    extend(h.cert, issuing.cert, NID_ext_key_usage, wish.eku);
+    assert_true(X509_sign(h.cert, issuing.key, EVP_sha256()) > 0);
+    refuse_client(&h, NULL, "its key is no P-256 key");
+    drop(&h);
 }
 
 /* Another client at the same server: what the server remembers is in its context. */
@@ -1196,6 +1222,7 @@ int main(void)
         cmocka_unit_test(client_revoked),
         cmocka_unit_test(client_that_names_nobody),
         cmocka_unit_test(client_of_weak_make),
+        cmocka_unit_test(client_with_another_key),
         cmocka_unit_test(lists_are_remembered_not_their_answers),
         cmocka_unit_test(a_remembered_list_expires),
         cmocka_unit_test(an_open_peer_is_judged_again),
