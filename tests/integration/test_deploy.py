@@ -125,11 +125,25 @@ def test_ca_takes_no_extension_from_a_request(ca):
     assert "qipan:person:chengguan" in said and "bureau" not in said and "CA:TRUE" not in said
 
 
-def test_ca_refuses_other_keys_and_dates_out_certificates(ca):
-    run("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
-        "-keyout", ca / "rsa.key", "-out", ca / "rsa.csr")
-    done = run(CA, "issue", ca / "ca", ca / "rsa.csr", "--person", "x", ok=False)
-    assert done.returncode == 1 and "P-256" in done.stderr
+@pytest.mark.parametrize("kind, subject", [(("--person", "li.xiaomu"), "li.xiaomu"), (("--machine", "robot"), "robot"),
+                                           (("--server", f"{'long.' * 20}test,::1"), ("long." * 20)[:64]), (("--server",), "localhost")])
+def test_ca_takes_no_subject_from_a_request(ca, kind, subject):
+    run("openssl", "req", "-new", "-key", ca / "key", "-utf8", "-subj", "/C=CN/O=x\u202egro/CN=leader\x1b]0;x\x07", "-out", ca / "named.csr")
+    run(CA, "issue", ca / "ca", ca / "named.csr", "--out", ca / "named.pem", *kind)
+    assert run("openssl", "x509", "-in", ca / "named.pem", "-noout", "-subject").stdout == f"subject=CN = {subject}\n"
+    assert f"/CN={subject}" in run(CA, "list", ca / "ca").stdout.splitlines()[-1].split(" ")[-1]
+
+
+@pytest.mark.parametrize("key", [("rsa:2048",), ("ed25519",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-384"),
+                                 ("ec", "-pkeyopt", "ec_paramgen_curve:secp256k1")])
+def test_ca_refuses_other_keys_whatever_the_request_says(ca, key):
+    run("openssl", "req", "-new", "-newkey", *key, "-nodes", "-subj", "/CN=NIST CURVE: P-256",
+        "-keyout", ca / "other.key", "-out", ca / "other.csr")
+    done = run(CA, "issue", ca / "ca", ca / "other.csr", "--person", "x", ok=False)
+    assert done.returncode == 1 and "P-256" in done.stderr and done.stdout == ""
+
+
+def test_ca_dates_out_certificates(ca):
     issue(ca, "old", "--person", "old", "--from", "20240101000000Z", "--until", "20240201000000Z")
     assert not verify(ca, "old", "sslclient")
 
