@@ -285,6 +285,7 @@ enum server_value {
     FROM_FIELD,
     FROM_ACCOUNT,
     FROM_IDENTITY,
+    FROM_SERIAL,
     FROM_LANG,
     FROM_REQUEST,
     FROM_DIGEST,
@@ -303,6 +304,7 @@ static const struct {
 } server_values[] = {
     {"p_account", "int4", FROM_ACCOUNT}, {"p_lang", "text", FROM_LANG}, {"p_request", "text", FROM_REQUEST},
     {"p_digest", "bytea", FROM_DIGEST},  {"p_base", "int8", FROM_BASE}, {"p_identity", "text", FROM_IDENTITY},
+    {"p_serial", "text", FROM_SERIAL},
 };
 
 static const struct {
@@ -732,6 +734,7 @@ static bool server_param(const struct bind_server *server, enum server_value fro
     default:
         *value = from == FROM_LANG       ? server->lang
                  : from == FROM_IDENTITY ? server->identity
+                 : from == FROM_SERIAL   ? server->serial
                                          : server->request;
         *length = *value ? (int)strlen(*value) : 0;
         return true;

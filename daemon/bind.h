@@ -16,6 +16,7 @@
 struct bind_server {
     int32_t account;
     const char *identity;  /* that the session has shown */
+    const char *serial;    /* of the certificate it has shown */
     const char *lang;      /* zh or en */
     const char *request;   /* request id */
     const uint8_t *digest; /* 32 bytes, SHA-256 of the payload */

@@ -163,6 +163,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
     struct session *s = r->session;
     r->server = (struct bind_server){.account = s->principal.account,
                                      .identity = s->principal.identity,
+                                     .serial = s->serial,
                                      .lang = s->lang,
                                      .request = r->id,
                                      .digest = r->digest,

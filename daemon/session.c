@@ -342,7 +342,8 @@ static void on_secured(struct conn *c)
     if (SSL_get_SSL_CTX(c->tls.ssl) != s->shared->ctx && !still_good(s)) /* renewed meanwhile */
         return;
     wait_for_expiry(s);
-    if (!tls_peer_identity(&c->tls, s->principal.identity, sizeof s->principal.identity)) {
+    if (!tls_peer_identity(&c->tls, s->principal.identity, sizeof s->principal.identity) ||
+        !tls_peer_serial(&c->tls, s->serial, sizeof s->serial)) {
         log_info(c->name, "not signed in: the certificate has no usable identity");
         session_goodbye(s, "UNAUTHENTICATED", NULL, 0);
     } else if (!ask_account(s, c->peer, on_account)) {

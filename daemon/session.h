@@ -56,7 +56,8 @@ struct session {
     struct conn *conn; /* NULL once closed */
     enum session_state state;
     struct principal principal;
-    char lang[3]; /* zh or en */
+    char serial[TRUST_SERIAL_SIZE]; /* of its certificate */
+    char lang[3];                   /* zh or en */
     char instance[33];
     int in_flight;                  /* calls that wait for their reply */
     int refs;                       /* requests that still point here */

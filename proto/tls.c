@@ -573,6 +573,11 @@ bool tls_peer_identity(const struct tls *t, char *uri, size_t size)
     return trust_identity(leaf_of(t), uri, size);
 }
 
+bool tls_peer_serial(const struct tls *t, char *hex, size_t size)
+{
+    return trust_serial(leaf_of(t), hex, size);
+}
+
 long tls_peer_verify(const struct tls *t, SSL_CTX *ctx)
 {
     return trust_verify(SSL_CTX_get_cert_store(ctx), leaf_of(t), SSL_get0_verified_chain(t->ssl), true);

@@ -70,6 +70,7 @@ void tls_close(struct tls *t); /* close_notify; not after a failure */
 
 /* Who the peer's leaf says it is: trust_identity(). */
 bool tls_peer_identity(const struct tls *t, char *uri, size_t size);
+bool tls_peer_serial(const struct tls *t, char *hex, size_t size); /* of its leaf: trust_serial() */
 
 /* An open engine's peer under another context, today: X509_V_OK, or why it wouldn't be let in any more. */
 long tls_peer_verify(const struct tls *t, SSL_CTX *ctx);

@@ -311,6 +311,18 @@ bool trust_identity(X509 *leaf, char *uri, size_t size)
     return good;
 }
 
+bool trust_serial(X509 *leaf, char *hex, size_t size)
+{
+    BIGNUM *n = leaf ? ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL) : NULL;
+    char *text = n ? BN_bn2hex(n) : NULL;
+    bool fits = text && strlen(text) < size;
+
+    snprintf(hex, size, "%s", fits ? text : "");
+    OPENSSL_free(text);
+    BN_free(n);
+    return fits;
+}
+
 /* ---------------------------------------------------------------- verdicts */
 
 /* The day of grace: a timer that failed once must not lock a county out. */

@@ -47,4 +47,8 @@ int64_t trust_lists_end_in(X509_STORE *store);
  * isn't exactly clientAuth. */
 bool trust_identity(X509 *leaf, char *uri, size_t size);
 
+/* The leaf's serial in hexadecimal, as the authority's index has it. False: longer than size - 1. */
+#define TRUST_SERIAL_SIZE 43
+bool trust_serial(X509 *leaf, char *hex, size_t size);
+
 #endif

@@ -218,9 +218,9 @@ END $$;
 -- ---------------------------------------------------------------- renewing one's own
 
 -- A request for a new certificate of the identity this session has shown; an older one that waits is replaced. The authority
--- looks at the request itself: here it is bytes. Anybody, for himself.
-CREATE FUNCTION api.cert_request(p_account int, p_lang text, p_request text, p_digest bytea, p_identity text, csr bytea)
-RETURNS api.cert_request_reply
+-- looks at the request itself, here it is bytes, and at the serial of the certificate that was shown. Anybody, for himself.
+CREATE FUNCTION api.cert_request(p_account int, p_lang text, p_request text, p_digest bytea, p_identity text, p_serial text,
+    csr bytea) RETURNS api.cert_request_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -251,8 +251,8 @@ BEGIN
     UPDATE registry.certificate_request q SET state = 'replaced', answered_at = registry.now()
     WHERE q.identity = p_identity AND q.state = 'asked';
     r.id := registry.new_id('q');
-    INSERT INTO registry.certificate_request (id, identity, account, csr, asked_at)
-    VALUES (r.id, p_identity, p_account, csr, registry.now());
+    INSERT INTO registry.certificate_request (id, identity, account, csr, serial, asked_at)
+    VALUES (r.id, p_identity, p_account, csr, p_serial, registry.now());
     PERFORM registry.keep(p_account, p_request, p_digest, 'cert_request', NULL, 'OK', r.id, NULL, NULL, NULL, NULL);
     RETURN r;
 END $$;

@@ -389,3 +389,41 @@ def test_the_operator_revokes_and_daemons_read_it(new_county):
     admin(county, "cert", "revoke", county.dir / "ca", county.pki / "dongshan.pem")
     assert gone(victim, 4) == "CERT_REVOKED"
     assert "revoked" in admin(county, "cert", "issued", county.dir / "ca").stdout
+
+
+@pytest.mark.parametrize("way", ["dev", "operator"])
+def test_a_revoked_thief_does_not_come_back(new_county, tmp_path, way):
+    """He renewed while he could, and has one more request waiting: both end with the certificate he had stolen."""
+    county = new_county("--bare")
+
+    def ask(peer, name):
+        run(CA, "request", tmp_path / f"{name}.key", tmp_path / "csr", "x")
+        run("openssl", "req", "-in", tmp_path / "csr", "-outform", "DER", "-out", tmp_path / "der")
+        return peer.do("cert_request", csr=(tmp_path / "der").read_bytes()).id
+
+    def get_in(name):
+        return Peer(county.addresses[0], ca=county.pki / "ca.pem", cert=tmp_path / f"{name}.pem", key=tmp_path / f"{name}.key")
+
+    def signed():
+        return admin(county, "cert", "sign-pending", county.dir / "ca").stdout
+
+    thief = county.peer("fagai")
+    asked = ask(thief, "new")
+    assert "fagai: issued" in signed()
+    (tmp_path / "new.pem").write_text(thief.do("cert_fetch", id=asked).chain)
+    renewed, neighbour = get_in("new"), county.peer("dongshan")
+    last = ask(renewed, "last")
+    if way == "dev":
+        county.revoke("fagai")
+    else:
+        ini = county.dir / "qipand-1.ini"
+        ini.write_text(ini.read_text() + f"pid_file = {county.env['QIPAN_RUN']}/qipand-1.pid\n")
+        admin(county, "cert", "revoke", county.dir / "ca", county.pki / "fagai.pem")
+    assert gone(thief, 4) == "CERT_REVOKED" and gone(renewed, 4) == "CERT_REVOKED"
+    with pytest.raises(Exception, match="(?i)revoked"):
+        get_in("new")
+    assert county.psql("SELECT state, chain IS NULL FROM registry.certificate_request WHERE id = '" + last + "'") == [["refused", "t"]]
+    assert signed() == "" and neighbour.do("whoami").account == "dongshan"
+    # whatever the registry is made to say
+    county.psql("UPDATE registry.certificate_request SET state = 'asked', note = NULL, answered_at = NULL WHERE id = '" + last + "'")
+    assert "fagai: refused" in signed() and "was revoked" not in county.psql("SELECT note FROM registry.certificate_request")[0][0]

@@ -159,6 +159,43 @@ def test_ca_revokes_one_and_only_one(ca):
     assert re.search(r"^revoked .*", run(CA, "list", ca / "ca").stdout, re.M)
 
 
+def serial(ca, name):
+    return run("openssl", "x509", "-in", ca / f"{name}.pem", "-noout", "-serial").stdout.strip().removeprefix("serial=")
+
+
+def good_ones(ca, *names):
+    return [name for name in names if verify(ca, name, "sslclient")]
+
+
+def test_ca_revokes_what_came_of_one(ca):
+    """Everything of that identity issued since, and nobody else's; --only: what was renewed with it, and with that."""
+    for name, kind, who, asked in (("a1", "--person", "anna", None), ("b1", "--person", "bela", None), ("a2", "--person", "anna", "a1"),
+                                   ("a3", "--person", "anna", None), ("m1", "--machine", "anna", None), ("a4", "--person", "anna", "a2"),
+                                   ("a5", "--person", "anna", "a3")):
+        issue(ca, name, kind, who, *(("--asked-with", serial(ca, asked)) if asked else ()))
+    every = ("a1", "b1", "a2", "a3", "m1", "a4", "a5")
+    assert good_ones(ca, *every) == list(every)
+    run(CA, "revoke", ca / "ca", ca / "a1.pem", "--only")
+    assert good_ones(ca, *every) == ["b1", "a3", "m1", "a5"]
+    issue(ca, "a6", "--person", "anna")
+    run(CA, "revoke", ca / "ca", ca / "a1.pem")  # again: what was issued after it was revoked stays
+    assert good_ones(ca, *every, "a6") == ["b1", "a3", "m1", "a5", "a6"]
+    run(CA, "revoke", ca / "ca", ca / "a3.pem")
+    assert good_ones(ca, *every, "a6") == ["b1", "m1"]
+    assert run(CA, "revoke", ca / "ca", ca / "b1.pem", "--onyl", ok=False).returncode == 2 and verify(ca, "b1", "sslclient")
+
+
+def test_ca_renews_nothing_of_who_was_revoked(ca):
+    issue(ca, "thief", "--person", "thief")
+    issue(ca, "next", "--person", "thief", "--asked-with", serial(ca, "thief"))
+    for who, asked in (("other", serial(ca, "thief")), ("thief", "unknown"), ("thief", "../" + serial(ca, "thief"))):
+        assert "asked for with" in issue(ca, "odd", "--person", who, "--asked-with", asked, ok=False).stderr
+    run(CA, "revoke", ca / "ca", ca / "thief.pem")
+    for asked in ("thief", "next"):
+        done = issue(ca, "odd", "--person", "thief", "--asked-with", serial(ca, asked), ok=False)
+        assert done.returncode == 1 and "was revoked" in done.stderr
+
+
 def test_ca_goes_on_without_the_root_key(ca, tmp_path):
     shutil.copytree(ca / "ca", tmp_path / "ca")
     (tmp_path / "ca/root/key.pem").unlink()  # taken offline

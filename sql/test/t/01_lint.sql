@@ -44,7 +44,7 @@ SELECT is_empty($$ SELECT o.name, q.field FROM op o JOIN proto q ON q.message = 
     'every field of a request is a parameter of its type');
 SELECT is_empty($$ SELECT o.name, a.name FROM op o JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name
     CROSS JOIN LATERAL (SELECT p.proargnames[n] AS name FROM generate_series(1, p.pronargs) n) a
-    WHERE a.name NOT IN ('p_account', 'p_lang', 'p_request', 'p_digest', 'p_base', 'p_identity')
+    WHERE a.name NOT IN ('p_account', 'p_lang', 'p_request', 'p_digest', 'p_base', 'p_identity', 'p_serial')
       AND NOT EXISTS (SELECT FROM proto q WHERE q.message = o.request AND q.field = a.name) $$,
     'no parameter is unknown to the request');
 SELECT is_empty($$ SELECT o.name FROM op o JOIN pg_proc p ON p.pronamespace = 'api'::regnamespace AND p.proname = o.name

@@ -9,7 +9,7 @@ CREATE FUNCTION pg_temp.unmap(who text, identity text) RETURNS api.cert_reply LA
     SELECT api.cert_unmap(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', identity, NULL) $$;
 CREATE FUNCTION pg_temp.whose(identity text) RETURNS text LANGUAGE sql AS $$ SELECT name FROM api.sign_in(identity, NULL) $$;
 CREATE FUNCTION pg_temp.ask(who text, p_identity text, csr bytea DEFAULT '\x30') RETURNS api.cert_request_reply LANGUAGE sql AS $$
-    SELECT api.cert_request(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', p_identity, csr) $$;
+    SELECT api.cert_request(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', p_identity, '0A', csr) $$;
 SELECT no_plan();
 SELECT registry.account_new('sysmin', '丑', 'bureau', 'sysadmin'), registry.account_new('secmin', '寅', 'bureau', 'secadmin'),
     registry.account_new('audmin', '卯', 'bureau', 'auditor') \g /dev/null
@@ -74,6 +74,7 @@ SELECT (pg_temp.ask('chengguan', 'qipan:person:chengguan')).id AS one \gset
 SELECT (pg_temp.ask('chengguan', 'qipan:person:chengguan')).id AS two \gset
 SELECT is((api.cert_fetch(pg_temp.acc('chengguan'), 'en', 'qipan:person:chengguan', :'one')).state, 'replaced', 'one waits for each identity');
 SELECT is((api.cert_fetch(pg_temp.acc('chengguan'), 'en', 'qipan:person:chengguan', :'two')).state, 'asked', 'the newest');
+SELECT is(serial, '0A', 'with which certificate is kept') FROM registry.certificate_request WHERE id = :'two';
 SELECT is((api.cert_fetch(pg_temp.acc('dongshan'), 'en', 'qipan:person:dongshan', :'two')).error.code, 'NOT_FOUND', 'nobody sees another''s');
 SELECT is((api.cert_fetch(pg_temp.acc('chengguan'), 'en', 'qipan:person:other', :'two')).error.code, 'NOT_FOUND', 'nor with another certificate');
 SELECT is((pg_temp.ask('chengguan', 'qipan:person:dongshan')).error.code, 'PERMISSION_DENIED', 'nor asks for another''s');
