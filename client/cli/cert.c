@@ -23,12 +23,13 @@ static const struct out_label labels[] = {{"identity", N_("Identity")},
                                           {"approved_at", N_("Approved at")},
                                           {"ended_by", N_("Ended by")},
                                           {"ended_at", N_("Ended at")},
+                                          {"before", N_("Was before")},
                                           {NULL, NULL}};
 
 static const struct out_style style = {
     .desc = &qipan__certificate__descriptor,
-    .table = "identity,account,state,asked_by,approved_by",
-    .wide = "identity,account,state,asked_by,asked_at,approved_by,approved_at,ended_by,ended_at",
+    .table = "identity,account,before,state,asked_by,approved_by",
+    .wide = "identity,account,before,state,asked_by,asked_at,approved_by,approved_at,ended_by,ended_at",
     .name = "identity",
     .labels = labels};
 

@@ -33,6 +33,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('cert.none', '该账号没有身份 $1', 'there is no identity $1 of that account'),
     ('cert.none.hint', '先由系统管理员登记', 'the system administrator asks for it first'),
     ('cert.self', '自己登记的身份须由另一人批准', 'what one asked for another must approve'),
+    ('cert.mine', '自己登录所用的身份须由他人办理', 'the identity one is signed in with is another''s business'),
+    ('cert.taken', '身份 $1 现属账号 $2,请先终止', 'identity $1 is in force for account $2: end that first'),
     ('cert.not_own', '此证书的身份已不属于您的账号', 'this identity is not your account''s any more'),
     ('cert.csr', '证书请求缺失或过长', 'the certificate request is missing or too long'),
     ('cert.no_request', '没有证书请求 $1', 'there is no certificate request $1'),

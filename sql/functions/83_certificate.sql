@@ -4,7 +4,7 @@
 
 CREATE TYPE api.certificate AS (
     identity text, account text, state text, asked_by text, asked_at timestamptz, approved_by text, approved_at timestamptz,
-    ended_by text, ended_at timestamptz
+    ended_by text, ended_at timestamptz, before text
 );
 CREATE TYPE api.cert_list_reply AS (error api.error, rows api.certificate[], next text);
 CREATE TYPE api.cert_reply AS (error api.error, certificate api.certificate, rev bigint, replayed boolean);
@@ -17,12 +17,30 @@ $$;
 
 CREATE FUNCTION registry.certificate_row(c registry.certificate) RETURNS api.certificate LANGUAGE sql STABLE AS $$
     SELECT ROW(c.identity, registry.account_code(c.account), CASE WHEN c.enabled THEN 'in_force' ELSE 'ended' END, c.asked_by,
-        c.asked_at, c.approved_by, c.approved_at, c.ended_by, c.ended_at)::api.certificate
+        c.asked_at, c.approved_by, c.approved_at, c.ended_by, c.ended_at, NULL)::api.certificate
 $$;
 
 CREATE FUNCTION registry.asked_row(q registry.certificate_asked) RETURNS api.certificate LANGUAGE sql STABLE AS $$
-    SELECT ROW(q.identity, registry.account_code(q.account), 'asked', q.asked_by, q.asked_at, NULL, NULL, NULL, NULL)::api.certificate
+    SELECT ROW(q.identity, registry.account_code(q.account), 'asked', q.asked_by, q.asked_at, NULL, NULL, NULL, NULL,
+        (SELECT registry.account_code(c.account) FROM registry.certificate c WHERE c.identity = q.identity AND c.account <> q.account)
+        )::api.certificate
 $$;
+
+-- Nobody gives away what he is signed in with, and what is in force for somebody is first ended, in the open.
+CREATE FUNCTION registry.identity_fault(p_lang text, p_identity text, identity text, account int) RETURNS api.error
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_variable
+DECLARE
+    other text;
+BEGIN
+    IF identity = p_identity THEN
+        RETURN registry.refusal(p_lang, 'PERMISSION_DENIED', 'identity', 'cert.mine');
+    END IF;
+    SELECT registry.account_code(c.account) INTO other FROM registry.certificate c
+    WHERE c.identity = identity_fault.identity AND c.account <> identity_fault.account AND c.enabled;
+    RETURN CASE WHEN other IS NOT NULL
+                THEN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'identity', 'cert.taken', identity, other) END;
+END $$;
 
 -- Identities: those asked for, those in force, and those that ended when asked for. Right accounts, grants or audit.
 CREATE FUNCTION api.cert_list(p_account int, p_lang text, search text, account text, ended boolean, after text, "limit" int)
@@ -75,9 +93,9 @@ BEGIN
 END $$;
 
 -- Asks that whoever shows this identity be that account. Right accounts, not for one's own account; it takes effect when the
--- security officer approves it.
-CREATE FUNCTION api.cert_map(p_account int, p_lang text, p_request text, p_digest bytea, identity text, account text, reason text)
-RETURNS api.cert_reply
+-- security officer approves it. Not for an identity in force for another account, nor for the one he has shown.
+CREATE FUNCTION api.cert_map(p_account int, p_lang text, p_request text, p_digest bytea, p_identity text, identity text,
+    account text, reason text) RETURNS api.cert_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -102,6 +120,9 @@ BEGIN
           AND EXISTS (SELECT FROM registry.certificate c WHERE c.identity = wanted AND c.account = a.id AND c.enabled) THEN
         r.error := registry.refusal(p_lang, 'ALREADY_EXISTS', 'identity', 'cert.twin', wanted);
     END IF;
+    IF (r.error).code IS NULL THEN
+        r.error := registry.identity_fault(p_lang, p_identity, wanted, a.id);
+    END IF;
     IF (r.error).code IS NOT NULL THEN
         PERFORM registry.keep_refusal(p_account, p_request, p_digest, 'cert_map', a.object, cert_map.reason, r.error);
         RETURN r;
@@ -117,9 +138,9 @@ BEGIN
 END $$;
 
 -- Puts in force what the system officer asked for; `account` must be the one that was shown. Right grants; not for one's own
--- account, and not what one asked for oneself.
-CREATE FUNCTION api.cert_approve(p_account int, p_lang text, p_request text, p_digest bytea, identity text, account text,
-    reason text) RETURNS api.cert_reply
+-- account, not what one asked for oneself, and else as cert_map.
+CREATE FUNCTION api.cert_approve(p_account int, p_lang text, p_request text, p_digest bytea, p_identity text, identity text,
+    account text, reason text) RETURNS api.cert_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -129,6 +150,7 @@ DECLARE
     me CONSTANT text := registry.account_code(p_account);
     q registry.certificate_asked;
     c registry.certificate;
+    before text;
     place int;
 BEGIN
     r.error := registry.request_fault(p_lang, p_request, e, 'cert_approve', p_digest, cert_approve.reason);
@@ -143,12 +165,15 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'identity', 'cert.none', coalesce(cert_approve.identity, ''));
     ELSIF (r.error).code IS NULL AND q.asked_by = me THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', 'identity', 'cert.self');
+    ELSIF (r.error).code IS NULL THEN
+        r.error := registry.identity_fault(p_lang, p_identity, q.identity, a.id);
     END IF;
     IF (r.error).code IS NOT NULL THEN
         PERFORM registry.keep_refusal(p_account, p_request, p_digest, 'cert_approve', a.object, cert_approve.reason, r.error);
         RETURN r;
     END IF;
     place := registry.entry_begin(me);
+    before := (registry.asked_row(q)).before;
     DELETE FROM registry.certificate_asked x WHERE x.identity = q.identity;
     INSERT INTO registry.certificate AS x (identity, account, enabled, asked_by, asked_at, approved_by, approved_at)
     VALUES (q.identity, q.account, true, q.asked_by, q.asked_at, me, registry.now())
@@ -157,6 +182,7 @@ BEGIN
         ended_at = NULL
     RETURNING * INTO c;
     r.certificate := registry.certificate_row(c);
+    r.certificate.before := before;
     r.rev := 0;
     SELECT * INTO a FROM registry.account x WHERE x.id = a.id;
     PERFORM registry.keep(p_account, p_request, p_digest, 'cert_approve', place, 'OK', a.object, a.version, cert_approve.reason,

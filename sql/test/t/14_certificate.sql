@@ -2,9 +2,9 @@
 -- Certificates: two people for each identity, nobody for himself; renewing one's own.
 \i sql/test/helper.psql
 CREATE FUNCTION pg_temp.map(who text, identity text, account text) RETURNS api.cert_reply LANGUAGE sql AS $$
-    SELECT api.cert_map(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', identity, account, NULL) $$;
+    SELECT api.cert_map(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', 'qipan:person:' || who, identity, account, NULL) $$;
 CREATE FUNCTION pg_temp.approve(who text, identity text, account text) RETURNS api.cert_reply LANGUAGE sql AS $$
-    SELECT api.cert_approve(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', identity, account, NULL) $$;
+    SELECT api.cert_approve(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', 'qipan:person:' || who, identity, account, NULL) $$;
 CREATE FUNCTION pg_temp.unmap(who text, identity text) RETURNS api.cert_reply LANGUAGE sql AS $$
     SELECT api.cert_unmap(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', identity, NULL) $$;
 CREATE FUNCTION pg_temp.whose(identity text) RETURNS text LANGUAGE sql AS $$ SELECT name FROM api.sign_in(identity, NULL) $$;
@@ -29,15 +29,23 @@ SELECT ok(:'new' = ANY (identities) AND version > :before, 'the account changed,
 SELECT is(asked_by || ' ' || approved_by, 'sysmin secmin', 'both are named') FROM registry.certificate WHERE identity = :'new';
 SELECT is((pg_temp.map('sysmin', :'new', 'chengguan')).error.code, 'ALREADY_EXISTS', 'again is not needed');
 SELECT is((pg_temp.approve('secmin', :'new', 'chengguan')).error.code, 'NOT_FOUND', 'nor approved twice');
--- another account's: what is in force stays until it is approved
-SELECT pg_temp.map('sysmin', :'new', 'dongshan') \g /dev/null
-SELECT is(pg_temp.whose(:'new'), 'chengguan', 'asked for another account: the old one stays');
-SELECT is(array_agg(r.account || ' ' || r.state), '{"chengguan in_force","dongshan asked"}', 'the list shows both')
+-- another account's: not while it is in force, and the approver sees whose it was
+SELECT is(((pg_temp.map('sysmin', :'new', 'dongshan')).error).code, 'FAILED_PRECONDITION', 'what is in force for somebody else is not asked for');
+SELECT pg_temp.unmap('secmin', :'new') \g /dev/null
+SELECT is(((pg_temp.map('sysmin', :'new', 'dongshan')).certificate).before, 'chengguan', 'ended, it is, with whose it was');
+SELECT is(array_agg(r.account || ' ' || r.state || ' ' || r.before), '{"dongshan asked chengguan"}', 'which the list shows')
 FROM unnest((api.cert_list(pg_temp.acc('audmin'), 'en', 'NEWCOMER', NULL, NULL, NULL, NULL)).rows) r;
-SELECT pg_temp.approve('secmin', :'new', 'dongshan') \g /dev/null
+UPDATE registry.certificate SET enabled = true WHERE identity = :'new'; -- by the owner, meanwhile
+SELECT is(((pg_temp.approve('secmin', :'new', 'dongshan')).error).code, 'FAILED_PRECONDITION', 'nor approved');
+UPDATE registry.certificate SET enabled = false WHERE identity = :'new';
+SELECT is(((pg_temp.approve('secmin', :'new', 'dongshan')).certificate).before, 'chengguan', 'and the answer to the approver');
 SELECT is(pg_temp.whose(:'new'), 'dongshan', 'approved: it moves');
 SELECT ok(NOT :'new' = ANY (identities), 'and the old account has lost it') FROM registry.account WHERE code = 'chengguan';
 -- nobody for himself
+SELECT is((pg_temp.map('sysmin', 'qipan:person:sysmin', 'dongshan')).error.code, 'PERMISSION_DENIED', 'nobody gives away what he is signed in with');
+SELECT pg_temp.map('sysmin', 'qipan:person:secmin', 'dongshan') \g /dev/null
+SELECT is((pg_temp.approve('secmin', 'qipan:person:secmin', 'dongshan')).error.code, 'PERMISSION_DENIED', 'nor lets it be given away');
+SELECT pg_temp.unmap('sysmin', 'qipan:person:secmin') \g /dev/null
 SELECT is((pg_temp.map('sysmin', 'qipan:person:sys2', 'sysmin')).error.code, 'PERMISSION_DENIED', 'nobody asks for his own account');
 SELECT pg_temp.map('sysmin', 'qipan:person:sec2', 'secmin') \g /dev/null
 SELECT is((pg_temp.approve('secmin', 'qipan:person:sec2', 'secmin')).error.code, 'PERMISSION_DENIED', 'nobody approves his own');
@@ -65,9 +73,9 @@ FROM unnest((api.cert_list(pg_temp.acc('secmin'), 'en', NULL, NULL, true, NULL, 
 SELECT ok(cardinality((api.cert_list(pg_temp.acc('secmin'), 'en', NULL, NULL, true, NULL, 1)).rows) = 1
     AND (api.cert_list(pg_temp.acc('secmin'), 'en', NULL, NULL, true, NULL, 1)).next IS NOT NULL, 'in pages');
 -- the same request again
-SELECT api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', 'qipan:person:twice', 'leader', NULL) \g /dev/null
-SELECT is((api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', 'qipan:person:twice', 'leader', NULL)).replayed, true, 'given again');
-SELECT is(((api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', 'qipan:person:twice', 'leader', NULL)).certificate).asked_by, 'sysmin', 'with its content');
+SELECT api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', NULL, 'qipan:person:twice', 'leader', NULL) \g /dev/null
+SELECT is((api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', NULL, 'qipan:person:twice', 'leader', NULL)).replayed, true, 'given again');
+SELECT is(((api.cert_map(pg_temp.acc('sysmin'), 'en', 'map-once', '\x00', NULL, 'qipan:person:twice', 'leader', NULL)).certificate).asked_by, 'sysmin', 'with its content');
 
 -- ---------------------------------------------------------------- one's own
 SELECT (pg_temp.ask('chengguan', 'qipan:person:chengguan')).id AS one \gset
