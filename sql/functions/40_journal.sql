@@ -118,14 +118,21 @@ CREATE FUNCTION registry.change_text(c registry.change) RETURNS text LANGUAGE sq
     SELECT ROW(c.idx, c.ord, c.kind, c.object, c.version, c.fields, c.image, c.audience, c.audience_old)::text
 $$;
 
--- SM3 over the SM3s of its entries and of each 256 of its changes.
-CREATE FUNCTION registry.content_digest(p_grp bigint) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+-- SM3 over the SM3s of its entries and of each 256 of its changes. p_changes: how many, if known; few are the quicker way.
+CREATE FUNCTION registry.content_digest(p_grp bigint, p_changes int DEFAULT NULL) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    entries text;
+    changes text;
 BEGIN
-    RETURN crypto.digest((SELECT registry.sm3(string_agg(registry.entry_text(e), E'\n' ORDER BY e.ord))
-                          FROM registry.entry e WHERE e.grp = p_grp)
-        || coalesce((SELECT string_agg(registry.sm3(x.part), '' ORDER BY x.n)
-                     FROM (SELECT c.idx / 256 AS n, string_agg(registry.change_text(c), E'\n' ORDER BY c.idx) AS part
-                           FROM registry.change c WHERE c.grp = p_grp GROUP BY c.idx / 256) x), ''), 'sm3');
+    SELECT string_agg(registry.entry_text(e), E'\n' ORDER BY e.ord) INTO entries FROM registry.entry e WHERE e.grp = p_grp;
+    IF p_changes <= 256 THEN
+        SELECT string_agg(registry.change_text(c), E'\n' ORDER BY c.idx) INTO changes FROM registry.change c WHERE c.grp = p_grp;
+        RETURN crypto.digest(registry.sm3(entries) || coalesce(registry.sm3(changes), ''), 'sm3');
+    END IF;
+    RETURN crypto.digest(registry.sm3(entries) || coalesce((
+        SELECT string_agg(registry.sm3(x.part), '' ORDER BY x.n)
+        FROM (SELECT c.idx / 256 AS n, string_agg(registry.change_text(c), E'\n' ORDER BY c.idx) AS part
+              FROM registry.change c WHERE c.grp = p_grp GROUP BY c.idx / 256) x), ''), 'sm3');
 END $$;
 
 -- Last act of a transaction: draws its revision. Late, so that revision order is version order; and with everything at hand,
@@ -144,7 +151,7 @@ BEGIN
         RETURN NULL;
     END IF;
     e := registry.epoch_checked();
-    content := registry.content_digest(NEW.grp);
+    content := registry.content_digest(NEW.grp, n);
     IF n <= 256 THEN
         size := (SELECT coalesce(sum(registry.change_bytes(c)), 0) FROM registry.change c WHERE c.grp = NEW.grp);
     END IF;

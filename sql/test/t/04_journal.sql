@@ -18,7 +18,7 @@ SELECT is_empty($$ SELECT c.kind, c.object, c.version, f.key, before, f.value
     'a change begins where the one before it ended, an empty list is nothing');
 -- the number is drawn when all else is done
 BEGIN;
-CREATE OR REPLACE FUNCTION registry.content_digest(p_grp bigint) RETURNS bytea LANGUAGE plpgsql STABLE AS
+CREATE OR REPLACE FUNCTION registry.content_digest(p_grp bigint, p_changes int DEFAULT NULL) RETURNS bytea LANGUAGE plpgsql STABLE AS
     $$ BEGIN RETURN (SELECT int8send(last_value) FROM registry.rev_seq); END $$;
 SELECT (pg_temp.edit('chengguan', NULL, :'b', '{"jobs":7}')).error \g /dev/null
 SET CONSTRAINTS ALL IMMEDIATE;
