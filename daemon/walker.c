@@ -11,19 +11,22 @@
 #define AGAIN_MS 20
 #define CHECK_MS (60 * 1000)
 #define FIRST_MS 2000
+#define LATE_S   60 /* an older revision has its link, an audit row its closing a minute later */
+#define STILL    3  /* checks that found no newer anchor */
 
 static const struct pg_statement walk_sql = {PG_STATEMENTS - 40, "SELECT more::text FROM api.audit_walk()", 0,
                                              NULL};
 static const Oid check_types[] = {25, 20, 25}, note_types[] = {25, 20, 25};
 static const struct pg_statement check_sql = {
     PG_STATEMENTS - 41,
-    "SELECT bad::text, epoch::text, rev::text, link, closing::text, closing_link, at, n::text, hash"
+    "SELECT bad::text, epoch::text, rev::text, link, closing::text, closing_link, at, n::text, hash,"
+    " behind::text"
     " FROM api.audit_head($1, $2, $3)",
     3, check_types};
 static const struct pg_statement note_sql = {PG_STATEMENTS - 42, "SELECT api.audit_anchored($1, $2, $3)", 3,
                                              note_types};
 
-enum { BAD, EPOCH, REV, LINK, CLOSING, CLOSING_LINK, AT, N, HASH };
+enum { BAD, EPOCH, REV, LINK, CLOSING, CLOSING_LINK, AT, N, HASH, BEHIND };
 
 struct walker {
     struct loop *loop;
@@ -31,8 +34,11 @@ struct walker {
     struct pool *pool;
     struct deadline walk, check;
     struct pool_job walking, checking, noting;
-    bool checks; /* one at a time, from the question to the note */
-    bool gone;   /* freed while the file was being written */
+    bool checks;    /* one at a time, from the question to the note */
+    bool gone;      /* freed while the file was being written */
+    int unanswered; /* checks, in a row */
+    int still;      /* checks since there was a new anchor, in a row */
+    int64_t seen_n;
     uint64_t big_rev, big_n;
 
     struct anchor_signer signer; /* key NULL: no anchors */
@@ -150,6 +156,20 @@ static void take_head(struct walker *w, const struct pool_answer *a)
         w->last = known;
 }
 
+/* Whoever walks the chains or signs, in this daemon or another one, does it no more. */
+static void look_for_standstill(struct walker *w, int64_t behind_s)
+{
+    bool signs = w->signer.key && (w->head.rev || w->head.closing);
+    w->still = signs && w->last.n == w->seen_n ? w->still + 1 : 0;
+    w->seen_n = w->last.n;
+    if (behind_s >= LATE_S)
+        log_error("audit", "ALARM: AUDIT_CHAIN: the chains stand still, %lld s behind the journal",
+                  (long long)behind_s);
+    if (w->still >= STILL)
+        log_error("audit", "ALARM: AUDIT_ANCHOR: no new anchor for %d minutes, the last one is %lld",
+                  w->still, (long long)w->last.n);
+}
+
 static void on_checked(struct pool_job *job, const struct pool_answer *a)
 {
     struct walker *w = container_of(job, struct walker, checking);
@@ -158,10 +178,12 @@ static void on_checked(struct pool_job *job, const struct pool_answer *a)
         log_warn("audit", "the chains could not be checked: %s", a->code);
         return;
     }
+    w->unanswered = 0;
     if (!PQgetisnull(a->row, a->index, BAD))
         log_error("audit", "AUDIT_CHAIN: revision %s is not what it was: qipan-admin audit verify says more",
                   PQgetvalue(a->row, a->index, BAD));
     take_head(w, a);
+    look_for_standstill(w, take_number(a, BEHIND));
     w->checks = w->signer.key && (w->head.rev || w->head.closing) &&
                 uv_queue_work(&w->loop->uv, &w->work, write_anchor, on_written) == 0;
 }
@@ -170,6 +192,9 @@ static void on_check(struct deadline *d)
 {
     struct walker *w = container_of(d, struct walker, check);
     deadline_set(w->deadlines, &w->check, CHECK_MS);
+    if (w->unanswered++ > 0)
+        log_error("audit", "ALARM: AUDIT_CHAIN: the chains could not be checked for %d minutes",
+                  w->unanswered - 1);
     if (w->checks)
         return;
     w->checks = true;

@@ -268,9 +268,19 @@ INSERT INTO finding SELECT DISTINCT 1, 1e15 + c.grp, 'change of ' || c.object, '
 FROM registry.change c WHERE NOT EXISTS (SELECT FROM registry.entry e WHERE e.grp = c.grp) AND NOT EXISTS (SELECT FROM registry.txn t WHERE t.grp = c.grp)
     AND NOT EXISTS (SELECT FROM revision WHERE NOT there) AND NOT EXISTS (SELECT FROM finding f WHERE f.done IN ('cut', 'deleted') AND f.part < 2 OR f.done = 'cut');
 
+-- where the chains end, and when the journal, the audit and the anchors do
+SELECT count(*) AS unchained, coalesce(extract(epoch FROM max(x.ends) - min(r.at))::bigint, 0) AS late_s
+FROM revision r, (SELECT greatest((SELECT max(at) FROM revision), (SELECT max(at) FROM row), (SELECT max(at) FROM anchor)) AS ends) x
+WHERE NOT r.chained AND r.rev > :last_chained \gset
+INSERT INTO finding SELECT 1, 1e15, 'revisions from ' || :last_chained + 1, 'not chained',
+    format('the chain ends %s revisions / %s seconds before the journal', :unchained, :late_s) WHERE :late_s > 120;
+INSERT INTO finding SELECT 2, 1e15, 'audit rows from ' || no, 'not closed', format('the last closing is of %s', last::timestamptz(0))
+FROM (SELECT min(r.no) AS no, greatest(min(r.at), max(c.at)) AS last FROM row r LEFT JOIN closing c ON c.id = :last_closing WHERE r.closing IS NULL) x
+WHERE last < greatest((SELECT max(at) FROM revision), (SELECT max(at) FROM row), (SELECT max(at) FROM anchor)) - interval '3 minutes';
+
 -- ---------------------------------------------------------------- the report
 
-SELECT format('revisions: %s chained, up to %s; %s not chained yet', :revisions, :last_chained, (SELECT count(*) FROM revision WHERE NOT chained AND rev > :last_chained));
+SELECT format('revisions: %s chained, up to %s; the chain ends %s revisions / %s seconds before the journal', :revisions, :last_chained, :unchained, :late_s);
 SELECT format('audit rows: %s in %s closings, the last at %s; %s not closed yet, the oldest of %s; months dropped: %s', :closed,
     (SELECT count(*) FROM closing), coalesce((SELECT max(at)::timestamptz(0)::text FROM closing), '-'), (SELECT count(*) FROM row WHERE closing IS NULL),
     coalesce((SELECT min(at)::timestamptz(0)::text FROM row WHERE closing IS NULL), '-'), coalesce((SELECT string_agg(month, ' ' ORDER BY month) FROM dropped WHERE fault IS NULL), 'none'));

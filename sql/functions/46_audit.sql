@@ -197,9 +197,10 @@ BEGIN
 END $$;
 
 -- Where the chains stand, for the anchor of the key p_key, and what it signed last. `bad`: the newest 200 revisions no longer
--- give their links, or the chain doesn't hold the link that this daemon saw at p_rev; the first such revision.
+-- give their links, or the chain doesn't hold the link that this daemon saw at p_rev; the first such revision. `behind`: how many
+-- seconds the oldest revision waits for its link, or an audit row for longer than the minute it may.
 CREATE FUNCTION api.audit_head(p_key text, p_rev bigint, p_link text, OUT bad bigint, OUT epoch bigint, OUT rev bigint, OUT link text,
-    OUT closing bigint, OUT closing_link text, OUT at text, OUT n bigint, OUT hash text)
+    OUT closing bigint, OUT closing_link text, OUT at text, OUT n bigint, OUT hash text, OUT behind int)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 BEGIN
@@ -208,6 +209,11 @@ BEGIN
     SELECT c.id, encode(c.link, 'hex') INTO closing, closing_link FROM registry.audit_closing c ORDER BY c.id DESC LIMIT 1;
     SELECT a.n, encode(a.hash, 'hex') INTO n, hash FROM registry.anchor a WHERE a.key = p_key;
     at := registry.rfc3339(registry.now());
+    behind := extract(epoch FROM greatest(
+        registry.now() - (SELECT t.at FROM registry.txn t WHERE t.rev > coalesce(audit_head.rev, 0) ORDER BY t.rev LIMIT 1),
+        registry.now() - interval '1 minute' - (
+            SELECT greatest(a.at, (SELECT c.at FROM registry.audit_closing c ORDER BY c.id DESC LIMIT 1))
+            FROM registry.audit a WHERE a.closing IS NULL ORDER BY a.no LIMIT 1)));
     bad := (SELECT min(x.rev) FROM (
         SELECT c.rev, c.link, lag(c.link) OVER w AS before, lag(c.rev) OVER w AS prior, t.kind, t.changes, t.digest, t.grp,
             registry.sm3(registry.txn_text(t)) AS sum

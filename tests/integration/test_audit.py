@@ -435,6 +435,31 @@ def test_daemons_notice_a_changed_chain_and_a_rewound_file(new_county):
     assert "was rewound" in county.log()
 
 
+def test_a_standstill_is_told(new_county):
+    """Somebody holds the walkers' lock: every daemon says so, and verify does."""
+    county = new_county("--bare", "--daemons", "2")
+    clerk = county.peer("chengguan")
+    add(clerk)
+    until(lambda: chained(county))
+    holder = subprocess.Popen(["psql", "-XqAtc", "SELECT pg_advisory_lock(hashtext('registry.audit_walk')); SELECT pg_sleep(100)"],
+                              stdout=subprocess.DEVNULL, env={**os.environ, **county.env})
+    try:
+        until(lambda: county.psql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = hashtext('registry.audit_walk')::bit(32)::bigint::oid"))
+        add(clerk)
+        county.psql(PAST + "UPDATE registry.txn SET at = at - interval '3 minutes' WHERE rev = (SELECT max(rev) FROM registry.txn)")
+        for n in (1, 2):
+            county.kill(n)
+            county.start(n)
+        for n in (1, 2):
+            until(lambda: "ALARM: AUDIT_CHAIN: the chains stand still" in county.log(n))
+        add(county.peer("chengguan", 2))
+        done = admin(county, "audit", "verify")
+        assert done.returncode == 1 and re.search(r"^! revisions from \d+: not chained \(the chain ends 2 revisions / 1\d\d seconds before", done.stdout, re.M), done.stdout
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def test_a_key_that_others_can_read_is_refused(new_county):
     county = new_county("--bare")
     county.kill(1)
