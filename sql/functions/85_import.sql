@@ -146,6 +146,9 @@ DECLARE
     sets jsonb[];
     row_numbers int[];
     grants CONSTANT int[] := registry.grants(p_account);
+    contacts CONSTANT text[] := registry.reach(p_account, 'contact');
+    restricted int;
+    denied int;
     under CONSTANT text := (SELECT v.functions_sha256 || ' ' || registry.rule_set_in_force() FROM registry.version v);
     fresh jsonb := jsonb_build_object('office', i.office, 'stage',
         (SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.initial));
@@ -236,6 +239,11 @@ BEGIN
         ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
     FROM registry.office o
     WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
+    -- a contact is compared, with what stands and with what was said, for those alone who may see it
+    UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
+                                   NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.clean ?| ARRAY['contact_name', 'contact_phone']
+      AND (contacts && ARRAY['*', (d.b).office]) IS NOT TRUE;
     -- fields in which the sheet says what it said last time are not touched
     UPDATE draft d SET said = s.set, clean = coalesce((SELECT jsonb_object_agg(c.key, d.clean -> c.key)
         FROM jsonb_each(registry.import_said(d.clean, d.project)) c WHERE s.set -> c.key IS DISTINCT FROM c.value), '{}')
@@ -285,6 +293,13 @@ BEGIN
     WHERE d.row = x.row;
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' ELSE 'unchanged' END
     WHERE d.verdict IS NULL;
+    SELECT count(*) FILTER (WHERE p.restricted), count(*) FILTER (WHERE (contacts && ARRAY['*', p.office]) IS NOT TRUE
+        AND d.clean ?| ARRAY['contact_name', 'contact_phone']) INTO restricted, denied
+    FROM draft d JOIN registry.project p ON p.id = d.project;
+    IF restricted + denied > 0 THEN
+        PERFORM registry.audit_put(p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END, 'OK', i.id, i.office,
+            jsonb_build_object('restricted', restricted, 'contacts_of_others', denied));
+    END IF;
     UPDATE draft d SET project = NULL, b = NULL
     WHERE (d.fault).code IS NOT NULL AND EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND NOT p.audience && grants);
     UPDATE registry.import_row x SET verdict = d.verdict, project = d.project, no = (d.b).no, code = (d.fault).code,

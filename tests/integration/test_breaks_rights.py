@@ -2,6 +2,7 @@
 """What an attacker with a clerk's account, a careless officer and bad timing tried on the rights, and what gave way."""
 import base64
 import json
+import os
 import threading
 import time
 
@@ -234,3 +235,47 @@ def test_text_is_never_sql(county):
                 bureau.do("project_list", sort=sort, after=made_up)
             except Refused as e:
                 assert e.code == "INVALID_ARGUMENT", (sort, key, e)
+
+
+def rows_since(county, no):
+    """Rows of the audit behind that one: actor, op, status, object, detail."""
+    found = county.psql(f"SELECT actor, op, status, coalesce(object, ''), detail FROM registry.audit WHERE no > {no} AND op NOT IN ('sign_in', 'doorstep') ORDER BY no")
+    return [tuple(row[:4]) + (json.loads(row[4]) if row[4] else {},) for row in found]
+
+
+def last_row(county):
+    return int(county.psql("SELECT coalesce(max(no), 0) FROM registry.audit")[0][0])
+
+
+def preview(peer, row, source=None):
+    """What an import of one row would do."""
+    batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1, source=source).id
+    peer.do("import_put", id=batch, chunk=0, rows=[{"row": 1, **row}])
+    peer.do("import_judge", id=batch)
+    verdict = peer.do("import_verdicts", id=batch).rows[0]
+    return verdict.verdict, verdict.code, verdict.field, verdict.text, verdict.message, list(verdict.changed)
+
+
+def test_a_preview_tells_no_contact(county):
+    """Whoever may not see a contact hears the same whatever he says of it: right, wrong, said before, none."""
+    owner, other = county.peer("chengguan"), county.peer("dongshan")
+    project = add(owner, contact_name="欧阳测试", contact_phone="13987654321")
+    bare = add(owner)
+    batch = owner.do("import_open", file_sha256=os.urandom(32), rows=1, source="S1").id
+    owner.do("import_put", id=batch, chunk=0, rows=[{"row": 1, "set": pb.Project(id=project.id, contact_name="欧阳测试", contact_phone="13987654321")}])
+    owner.do("import_commit", id=batch)
+    before = last_row(county)
+    told = [preview(other, row, source) for source in ("S1", None) for one in (project, bare) for row in (
+        {"set": pb.Project(id=one.id, contact_name="欧阳测试")}, {"set": pb.Project(id=one.id, contact_name="王五")},
+        {"set": pb.Project(id=one.id, contact_phone="13987654321")}, {"set": pb.Project(id=one.id), "clear": ["contact_phone"]},
+        {"set": pb.Project(id=one.id), "clear": ["contact_name", "contact_phone"]})]
+    assert {one[:2] for one in told} == {("rejected", "PERMISSION_DENIED")} and len(set(map(str, told))) == 1
+    assert [(row[:3], row[4]) for row in rows_since(county, before)] == [
+        (("dongshan", "import_judge", "OK"), {"restricted": 0, "contacts_of_others": 1})] * len(told)
+    # the rest of the row is judged as ever
+    assert preview(other, {"set": pb.Project(id=project.id, name=project.name)})[0] == "unchanged"
+    assert preview(owner, {"set": pb.Project(id=project.id, contact_name="欧阳测试")})[0] == "unchanged"
+    assert preview(owner, {"set": pb.Project(id=project.id), "clear": ["contact_phone"]})[0] == "update"
+    secret, before = add(owner, restricted=True), last_row(county)
+    preview(owner, {"set": pb.Project(id=secret.id, summary="x")})
+    assert [(row[:3], row[4]["restricted"]) for row in rows_since(county, before)] == [(("chengguan", "import_judge", "OK"), 1)]
