@@ -253,16 +253,20 @@ CREATE FUNCTION registry.excerpt(p_text text) RETURNS text LANGUAGE sql IMMUTABL
 $$;
 
 -- All fields that somebody else set to another value since p_base. d = {number: [theirs, yours]}, theirs as read at
--- p_version: what was committed behind it comes with the next reading.
+-- p_version: what was committed behind it comes with the next reading. The value at the base is left out where the
+-- account might not have seen the object with it.
 CREATE FUNCTION registry.clashes(p_account int, p_object text, p_kind text, p_base bigint, p_version bigint, d jsonb)
 RETURNS api.clash[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
     RETURN (SELECT array_agg(ROW(f.name, registry.excerpt(last.base), registry.excerpt(w.value ->> 0),
                                  registry.excerpt(w.value ->> 1), last.actor, last.at)::api.clash
                              ORDER BY f.number)
         FROM jsonb_each(d) w JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
         CROSS JOIN LATERAL (
-            SELECT (array_agg(c.fields -> w.key ->> 0 ORDER BY c.version))[1] AS base,
+            SELECT (array_agg(CASE WHEN coalesce(c.audience_old, c.audience) && grants THEN c.fields -> w.key ->> 0 END
+                              ORDER BY c.version))[1] AS base,
                    (array_agg(e.account ORDER BY c.version DESC))[1] AS account,
                    (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor,
                    (array_agg(e.at ORDER BY c.version DESC))[1] AS at
@@ -316,19 +320,20 @@ BEGIN
 END $$;
 
 -- The list a field becomes when others changed it since p_base: additions and removals of both. Null: nobody did, or
--- it would hold more than p_max. The base is what it was before their first change, so that one's own saves count as seen.
+-- it would hold more than p_max, or depend on a base the account might not have seen. The base is what it was before their first change, so that one's own saves count as seen.
 CREATE FUNCTION registry.list_merged(p_account int, p_object text, p_base bigint, p_version bigint, p_number int, p_theirs text[],
     p_mine text[], p_max int) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
     base text;
+    seen boolean;
     list text[];
 BEGIN
-    SELECT c.fields -> p_number::text ->> 0 INTO base
+    SELECT c.fields -> p_number::text ->> 0, registry.sees(p_account, coalesce(c.audience_old, c.audience)) INTO base, seen
     FROM registry.change c
     CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
     WHERE c.object = p_object AND c.version > p_base AND c.version <= p_version AND c.fields ? p_number::text AND e.account <> p_account
     ORDER BY c.version LIMIT 1;
-    IF FOUND THEN
+    IF seen THEN
         list := registry.merge_list(string_to_array(base, ','), p_theirs, p_mine);
     END IF;
     RETURN CASE WHEN coalesce(cardinality(list), 0) <= p_max THEN list END;

@@ -279,3 +279,42 @@ def test_a_preview_tells_no_contact(county):
     secret, before = add(owner, restricted=True), last_row(county)
     preview(owner, {"set": pb.Project(id=secret.id, summary="x")})
     assert [(row[:3], row[4]["restricted"]) for row in rows_since(county, before)] == [(("chengguan", "import_judge", "OK"), 1)]
+
+
+def once_hidden(county):
+    """A project of dongshan that it could not see while its first values were written and changed."""
+    bureau = county.peer("bureau")
+    project = add(county.peer("chengguan"), restricted=True, summary=secret_text(20), tags=["密", "甲"])
+    bureau.do("project_edit", id=project.id, set=pb.Project(summary="公开文字", tags=["甲", "乙"]))
+    bureau.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    bureau.do("project_edit", id=project.id, set=pb.Project(office="dongshan"))
+    return project
+
+
+def test_a_conflict_tells_nothing_of_hidden_times(county):
+    project, owner = once_hidden(county), county.peer("dongshan")
+    leader_sees = county.peer("bureau")
+    clash = refusal(lambda: owner.do("project_edit", base=1, id=project.id, set=pb.Project(summary="我的")))
+    assert (clash.code, clash.field, clash.base_value, clash.theirs, clash.by) == ("CONFLICT", "summary", "", "公开文字", "bureau")
+    assert [(f.field, f.base_value, f.theirs, f.yours) for f in clash.fields] == [("summary", "", "公开文字", "我的")]
+    # a merge of lists would tell the base, word by word
+    clash = refusal(lambda: owner.do("project_edit", base=1, id=project.id, set=pb.Project(tags=["密", "甲"])))
+    assert (clash.code, clash.field, clash.base_value) == ("CONFLICT", "tags", "")
+    # what was changed while he might see it is told as ever
+    version = owner.do("project_show", id=project.id).project.version
+    leader_sees.do("project_edit", id=project.id, set=pb.Project(summary="再改", tags=["甲", "丙"]))
+    clash = refusal(lambda: owner.do("project_edit", base=version, id=project.id, set=pb.Project(summary="我的")))
+    assert (clash.base_value, clash.theirs) == ("公开文字", "再改")
+    merged = owner.do("project_edit", base=version, id=project.id, set=pb.Project(tags=["甲", "乙", "丁"])).project
+    assert sorted(merged.tags) == ["丁", "丙", "甲"]
+
+
+def test_a_deadline_conflict_tells_nothing_of_hidden_times(county):
+    owner, bureau = county.peer("dongshan"), county.peer("bureau")
+    project = add(county.peer("chengguan"), restricted=True)
+    due = bureau.do("due_set", set=pb.Due(project=project.id, text=secret_text(21), due_at=4_000_000_000_000_000)).due
+    bureau.do("due_set", id=due.id, set=pb.Due(text="公开"))
+    bureau.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    bureau.do("project_edit", id=project.id, set=pb.Project(office="dongshan"))
+    clash = refusal(lambda: owner.do("due_set", base=1, id=due.id, set=pb.Due(text="我的")))
+    assert (clash.code, clash.field, clash.base_value, clash.theirs) == ("CONFLICT", "text", "", "公开")
