@@ -85,13 +85,23 @@ BEGIN
     END IF;
 END $$;
 
+-- Somebody was shown what is about an object: a row if not every reader may see it.
+CREATE FUNCTION registry.audit_about(p_account int, p_op text, p_object text, p_detail jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF p_object IS NOT NULL AND registry.audience_of(p_object) <> '{1}' THEN
+        PERFORM registry.audit_put(p_account, p_op, 'OK', p_object, (SELECT p.office FROM registry.project p WHERE p.id = p_object),
+            p_detail);
+    END IF;
+END $$;
+
 -- The daemon's statement for every operation calls this for an answer that is a refusal, in the operation's transaction.
--- A refusal that was kept has its row already (registry.keep). Always true.
+-- A refusal that this transaction kept has its row already (registry.keep); one that is told again gets another. Always true.
 CREATE FUNCTION api.audit_refused(p_account int, p_op text, p_request text, p_object text, p_error api.error) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
     IF p_request IS NULL OR NOT EXISTS (SELECT FROM registry.entry e WHERE e.account = p_account AND e.request = p_request
-                                        AND e.op = p_op AND e.status = p_error.code) THEN
+                                        AND e.op = p_op AND e.status = p_error.code AND e.at = registry.now()) THEN
         IF p_request IS NULL THEN
             PERFORM registry.commit_here();
         END IF;

@@ -161,20 +161,55 @@ CREATE FUNCTION registry.rev_of(p_grp bigint) RETURNS bigint LANGUAGE sql STABLE
         ELSE (SELECT rev FROM registry.txn WHERE grp = p_grp) END
 $$;
 
+-- A kept refusal as today's rights allow: of an object that was hidden from the account at some time no values others
+-- gave it, of one that is hidden now nothing.
+CREATE FUNCTION registry.refused_again(e registry.entry) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    r api.error := jsonb_populate_record(NULL::api.error, e.reply);
+    grants CONSTANT int[] := registry.grants(e.account);
+    bare api.error;
+BEGIN
+    IF registry.kind_of(e.object) IS NULL OR r.code IN ('NOT_FOUND', 'PERMISSION_DENIED') THEN
+        RETURN r;
+    ELSIF NOT registry.audience_of(e.object) && grants THEN
+        bare.code := r.code;
+        bare.field := r.field;
+        RETURN bare;
+    ELSIF EXISTS (SELECT FROM registry.change c WHERE c.object = e.object AND NOT c.audience && grants) THEN
+        r.base_value := NULL;
+        r.theirs := NULL;
+        r.fields := (SELECT array_agg(ROW(c.field, NULL, NULL, c.yours, c."by", c.at)::api.clash ORDER BY c.n)
+                     FROM unnest(r.fields) WITH ORDINALITY c(field, base_value, theirs, yours, "by", at, n));
+    END IF;
+    RETURN r;
+END $$;
+
+-- Might the account see, by today's rights, what an entry wrote: its object now and as it was then?
+CREATE FUNCTION registry.entry_seen(e registry.entry) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(e.account);
+BEGIN
+    RETURN registry.audience_of(e.object) && grants
+        AND EXISTS (SELECT FROM registry.change c WHERE c.object = e.object AND c.version = e.version AND c.audience && grants);
+END $$;
+
 -- The first answer again: same outcome, version and revision; content under today's rights.
 CREATE FUNCTION registry.project_again(p_account int, e registry.entry) RETURNS api.project_reply
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     r api.project_reply;
+    p registry.project;
 BEGIN
     r.replayed := true;
     IF e.status <> 'OK' THEN
-        r.error := jsonb_populate_record(NULL::api.error, e.reply);
+        r.error := registry.refused_again(e);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        IF registry.sees(p_account, registry.audience_of(e.object)) THEN
-            r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version),
-                                                (SELECT p.office FROM registry.project p WHERE p.id = e.object));
+        IF registry.entry_seen(e) THEN
+            SELECT * INTO p FROM registry.project x WHERE x.id = e.object;
+            r.project := registry.project_shown(p_account, registry.project_at(e.object, e.version), p.office);
+            PERFORM registry.audit_shown(p_account, e.op, coalesce(p.restricted, false), e.object, p.office, ARRAY[r.project],
+                '{"replayed": true}');
         END IF;
     END IF;
     RETURN r;

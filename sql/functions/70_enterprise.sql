@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     r.replayed := true;
     IF e.status <> 'OK' THEN
-        r.error := jsonb_populate_record(NULL::api.error, e.reply);
+        r.error := registry.refused_again(e);
     ELSE
         r.rev := registry.rev_of(e.grp);
         IF registry.may(p_account, 'read', NULL) THEN

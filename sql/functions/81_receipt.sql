@@ -14,17 +14,18 @@ CREATE TRIGGER receipt_journal AFTER INSERT ON registry.receipt
 CREATE TRIGGER receipt_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON registry.receipt
     FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse();
 
-CREATE FUNCTION registry.receipt_again(e registry.entry) RETURNS api.receipt_reply LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION registry.receipt_again(e registry.entry) RETURNS api.receipt_reply LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     r api.receipt_reply;
 BEGIN
     r.replayed := true;
     IF e.status <> 'OK' THEN
-        r.error := jsonb_populate_record(NULL::api.error, e.reply);
+        r.error := registry.refused_again(e);
     ELSE
         r.rev := registry.rev_of(e.grp);
         r.receipt := (SELECT registry.receipt_row(x) FROM registry.receipt x
                       WHERE x.id = e.object AND registry.sees(e.account, registry.audience_of(x.project)));
+        PERFORM registry.audit_about(e.account, e.op, (r.receipt).project, '{"replayed": true}');
     END IF;
     RETURN r;
 END $$;

@@ -34,21 +34,22 @@ CREATE TRIGGER due_keep BEFORE DELETE OR TRUNCATE ON registry.due
     FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse();
 
 -- The first answer again. The journal's image holds all of a deadline.
-CREATE FUNCTION registry.due_again(p_account int, e registry.entry) RETURNS api.due_reply LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION registry.due_again(p_account int, e registry.entry) RETURNS api.due_reply LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     r api.due_reply;
 BEGIN
     r.replayed := true;
     IF e.status <> 'OK' THEN
-        r.error := jsonb_populate_record(NULL::api.error, e.reply);
+        r.error := registry.refused_again(e);
     ELSE
         r.rev := registry.rev_of(e.grp);
-        IF registry.sees(p_account, registry.audience_of((SELECT d.project FROM registry.due d WHERE d.id = e.object))) THEN
+        IF registry.entry_seen(e) THEN
             r.due := jsonb_populate_record(NULL::api.due, (
                 SELECT jsonb_object_agg(f.name, c.image ->> f.number::text)
                 FROM registry.change c JOIN registry.field f ON f.kind = 'due' AND c.image ? f.number::text
                 WHERE c.object = e.object AND c.version = e.version)
                 || jsonb_build_object('id', e.object, 'version', e.version));
+            PERFORM registry.audit_about(p_account, e.op, (r.due).project, '{"replayed": true}');
         END IF;
     END IF;
     RETURN r;

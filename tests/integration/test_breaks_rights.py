@@ -318,3 +318,69 @@ def test_a_deadline_conflict_tells_nothing_of_hidden_times(county):
     bureau.do("project_edit", id=project.id, set=pb.Project(office="dongshan"))
     clash = refusal(lambda: owner.do("due_set", base=1, id=due.id, set=pb.Due(text="我的")))
     assert (clash.code, clash.field, clash.base_value, clash.theirs) == ("CONFLICT", "text", "", "公开")
+
+
+def again(peer, name, base=None, **fields):
+    """The same request as often as one likes: () -> reply or error."""
+    op, request = OPS[name], peer.next_request()
+    payload = op.request(**fields).SerializeToString()
+
+    def ask():
+        try:
+            return op.reply.FromString(peer.wait(peer.send_call(op.number, payload, request, base)))
+        except Refused as e:
+            return e.error
+    return ask
+
+
+def test_a_conflict_told_again_obeys_todays_rights(county):
+    owner, bureau = county.peer("dongshan"), county.peer("bureau")
+    project = add(owner, summary="原")
+    bureau.do("project_edit", id=project.id, set=pb.Project(summary=secret_text(22)))
+    ask = again(owner, "project_edit", base=1, id=project.id, set=pb.Project(summary="东山的"))
+    first = ask()
+    assert (first.code, first.theirs) == ("CONFLICT", secret_text(22)) and ask() == first
+    bureau.do("project_edit", id=project.id, set=pb.Project(office="chengguan", restricted=True))
+    before, hidden = last_row(county), ask()
+    assert hidden.code == "CONFLICT" and not hidden.fields
+    assert not (hidden.base_value or hidden.theirs or hidden.by or hidden.HasField("at"))
+    assert [row[:4] for row in rows_since(county, before)] == [("dongshan", "project_edit", "CONFLICT", project.id)]
+    bureau.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    once = ask()
+    assert once.by == "bureau" and not (once.base_value or once.theirs)
+    assert [(f.field, f.base_value, f.theirs) for f in once.fields] == [("summary", "", "")]
+
+
+def test_an_edit_told_again_shows_no_hidden_version(county):
+    set_role(county, "fagai", "clerk", "chengguan")
+    clerk, bureau = county.peer("fagai"), county.peer("bureau")
+    project = add(county.peer("chengguan"), restricted=True)
+    ask = again(clerk, "project_edit", id=project.id, set=pb.Project(summary=secret_text(23)))
+    assert ask().project.summary == ask().project.summary == secret_text(23)
+    due = again(clerk, "due_set", set=pb.Due(project=project.id, text=secret_text(24), due_at=4_000_000_000_000_000))
+    assert due().due.text == due().due.text == secret_text(24)
+    set_role(county, "fagai", "clerk", on=False)
+    set_role(county, "fagai", "clerk", "fagai")
+    assert not ask().HasField("project") and not due().HasField("due")
+    bureau.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    assert clerk.do("project_show", id=project.id).project.summary == secret_text(23)  # is public now, as it was not then
+    assert ask().replayed and not ask().HasField("project") and not due().HasField("due")
+
+
+def test_what_is_told_again_has_its_row(county):
+    owner, other = county.peer("chengguan"), county.peer("dongshan")
+    project = add(owner, restricted=True, contact_name="李甲")
+    asks = [again(owner, "project_edit", id=project.id, set=pb.Project(summary="s1")),
+            again(owner, "due_set", set=pb.Due(project=project.id, text="密期", due_at=4_000_000_000_000_000)),
+            again(owner, "receipt_sign", of_rev=int(county.psql(f"SELECT t.rev FROM registry.txn t JOIN registry.change c USING (grp) WHERE c.object = '{project.id}'")[0][0]),
+                  object=project.id)]
+    for ask in asks:
+        ask()
+    before = last_row(county)
+    assert all(ask().replayed for ask in asks)
+    assert [(row[:4], row[4]["replayed"]) for row in rows_since(county, before)] == [
+        (("chengguan", op, "OK", project.id), True) for op in ("project_edit", "due_set", "receipt_sign")]
+    refused = again(other, "project_edit", id=add(owner).id, set=pb.Project(summary="x"))
+    before = last_row(county)
+    assert {refused().code for _ in range(3)} == {"PERMISSION_DENIED"}
+    assert [row[:3] for row in rows_since(county, before)] == [("dongshan", "project_edit", "PERMISSION_DENIED")] * 3
