@@ -141,5 +141,8 @@ BEGIN
         CASE WHEN (SELECT count(*) FROM taken) < (SELECT max(p.total) FROM page p) THEN (SELECT max(t.code) FROM taken t) END,
         (SELECT count(*) FROM who w WHERE w.signed_at IS NOT NULL), (SELECT count(*) FROM who w WHERE w.signed_at IS NULL)
     INTO r.rows, r.next, r.signed_count, r.missing_count;
+    PERFORM registry.commit_here();
+    PERFORM registry.audit_about(p_account, 'receipt_list', what.object,
+        jsonb_build_object('rows', cardinality(r.rows), 'of_rev', of_rev));
     RETURN r;
 END $$;

@@ -318,10 +318,6 @@ BEGIN
     END IF;
     IF (r.error).code IS NOT NULL THEN
         RETURN r;
-    ELSIF begins AND EXISTS (SELECT FROM unnest(registry.grants(p_account)) g WHERE g = 2 OR (g >= 16 AND g % 4 = 0)) THEN
-        -- it may bring restricted projects: this row stands for all of its news
-        PERFORM registry.commit_here();
-        PERFORM registry.audit_put(p_account, 'watch', 'OK', NULL, NULL, jsonb_build_object('terms', terms, 'after', a_rev));
     END IF;
     SELECT * INTO e FROM registry.epoch x ORDER BY x.epoch DESC LIMIT 1;
     SELECT x.rev, x.tag, x.epoch INTO r.rev, r.tag, r.epoch FROM registry.txn x ORDER BY x.rev DESC LIMIT 1;
@@ -344,7 +340,13 @@ BEGIN
     IF held AND idx >= coalesce(t.changes, 0) THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'cursor.form');
         RETURN r;
-    ELSIF r.answer = 'DIVERGED' THEN
+    ELSIF begins AND EXISTS (SELECT FROM unnest(registry.grants(p_account)) g WHERE g = 2 OR (g >= 16 AND g % 4 = 0)) THEN
+        -- it may bring restricted projects: this row stands for all of its news. Behind COMPACTED and RIGHTS_CHANGED too
+        -- there are some, if the watch asked for a snapshot of what changed
+        PERFORM registry.commit_here();
+        PERFORM registry.audit_put(p_account, 'watch', r.answer, NULL, NULL, jsonb_build_object('terms', terms, 'after', a_rev));
+    END IF;
+    IF r.answer = 'DIVERGED' THEN
         r.fork := registry.fork_of(known);
     ELSIF from_start THEN
         SELECT x.rev, x.tag, x.epoch INTO r.rev, r.tag, r.epoch
@@ -367,6 +369,7 @@ DECLARE
     most int := least(greatest(coalesce("limit", 100), 1), 500);
     found_rows api.event[];
     total int;
+    secret boolean;
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -375,9 +378,11 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
         RETURN r;
     END IF;
-    SELECT count(*), array_agg(x.event ORDER BY x.version) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000))
-    INTO total, found_rows
-    FROM (SELECT c.version, row_number() OVER w AS n,
+    SELECT count(*), array_agg(x.event ORDER BY x.version) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000)),
+        bool_or(x.secret) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000))
+    INTO total, found_rows, secret
+    FROM (SELECT c.version, row_number() OVER w AS n, c.audience && grants AND (c.audience <> '{1}'
+                     OR coalesce(c.audience_old <> '{1}' AND c.audience_old && grants, false)) AS secret,
                  sum(registry.change_bytes(c)) OVER w AS upto,
                  ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
                      CASE WHEN NOT c.audience && grants THEN 'leave' WHEN c.version = 1 OR c.audience_old && grants IS FALSE
@@ -391,7 +396,7 @@ BEGIN
           CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
           WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
-    IF p.restricted THEN
+    IF p.restricted OR secret THEN
         PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(found_rows), 0)));
     END IF;

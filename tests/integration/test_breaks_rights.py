@@ -384,3 +384,24 @@ def test_what_is_told_again_has_its_row(county):
     before = last_row(county)
     assert {refused().code for _ in range(3)} == {"PERMISSION_DENIED"}
     assert [row[:3] for row in rows_since(county, before)] == [("dongshan", "project_edit", "PERMISSION_DENIED")] * 3
+
+
+def test_old_secrets_read_have_their_row(county):
+    """Who signed for a restricted project; what a project was while it was restricted; a watch that did not begin."""
+    owner, leader, other = (county.peer(c) for c in ("chengguan", "leader", "dongshan"))
+    project = add(owner, restricted=True)
+    rev = int(county.psql(f"SELECT t.rev FROM registry.txn t JOIN registry.change c USING (grp) WHERE c.object = '{project.id}'")[0][0])
+    before = last_row(county)
+    leader.do("receipt_list", of_rev=rev, object=project.id)
+    leader.do("receipt_list", of_rev=rev)
+    assert [row[:4] for row in rows_since(county, before)] == [("leader", "receipt_list", "OK", project.id)]
+    owner.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    opened = owner.do("project_edit", id=project.id, set=pb.Project(summary="公开")).rev
+    before = last_row(county)
+    leader.do("project_log", id=project.id)
+    leader.do("project_log", id=project.id, after_rev=opened - 1)
+    other.do("project_log", id=project.id)
+    assert [row[:4] for row in rows_since(county, before)] == [("leader", "project_log", "OK", project.id)]
+    before = last_row(county)
+    assert refusal(lambda: leader.watch(after=pb.Cursor(epoch=1, rev=99_999_999))).code == "FUTURE_REVISION"
+    assert [row[:3] for row in rows_since(county, before)] == [("leader", "watch", "FUTURE_REVISION")]
