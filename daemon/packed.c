@@ -95,11 +95,14 @@ static void shape(Qipan__Event *e, enum packed_form form)
         e->n_row = 0;
     if (form != PACKED_ENTER && form != PACKED_UPDATE)
         e->n_changes = 0;
-    if (form == PACKED_LEAVE)
-        e->reason = NULL; /* said to those who may still see it */
+    if (form == PACKED_VANISH) {
+        e->actor = e->office = e->reason = e->request = e->batch = NULL;
+        e->has_at = false;
+    }
     e->n_audience = e->n_audience_old = e->n_audience_now = 0;
     e->view = (char *)view_words[form == PACKED_SUMMARY  ? VIEW_UPDATE
                                  : form == PACKED_REVEAL ? VIEW_ENTER
+                                 : form == PACKED_VANISH ? VIEW_LEAVE
                                                          : (enum view_verdict)form];
     if (form == PACKED_SUMMARY) {
         e->type = (char *)"import.summary";
@@ -159,7 +162,7 @@ bool packed_in_sight(const struct packed_event *e, const struct grants *g, enum 
         event->n_audience_old ? (struct audience){event->audience_old, event->n_audience_old} : after;
     bool sees_after = sees(g, after), sees_before = e->facts.existed && sees(g, old);
     if (form == PACKED_LEAVE || (form == PACKED_UPDATE && !sees_after)) {
-        *ret_form = PACKED_LEAVE;
+        *ret_form = sees_after && sees(g, e->now) ? PACKED_LEAVE : PACKED_VANISH;
         return sees_before;
     }
     if (e->facts.existed && !sees_before)

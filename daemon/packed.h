@@ -28,6 +28,7 @@ enum packed_form {
     PACKED_LEAVE = VIEW_LEAVE,
     PACKED_SUMMARY, /* of the import that the event belongs to */
     PACKED_REVEAL,  /* an enter of what the reader might not see before: the row, no changes */
+    PACKED_VANISH,  /* a leave of what he may not see any more: nothing of who hid it, when and why */
     PACKED_FORMS
 };
 

@@ -386,14 +386,13 @@ BEGIN
                  sum(registry.change_bytes(c)) OVER w AS upto,
                  ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
                      CASE WHEN NOT c.audience && grants THEN 'leave' WHEN c.version = 1 OR c.audience_old && grants IS FALSE
-                          THEN 'enter' ELSE 'update' END, e.actor, e.office,
-                     CASE WHEN c.audience && grants THEN e.reason END, e.request, e.batch, e.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
+                          THEN 'enter' ELSE 'update' END, a.actor, a.office, a.reason, a.request, a.batch, a.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
                                     THEN registry.field_changes(c.fields) END,
                      CASE WHEN c.audience && grants AND (c.version = 1 OR c.audience_old && grants IS FALSE)
                           THEN registry.field_values(c.image) END, t.epoch, NULL, NULL, NULL)::api.event AS event
           FROM registry.change c
           CROSS JOIN LATERAL (SELECT * FROM registry.txn q WHERE q.grp = c.grp OFFSET 0) t
-          CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+          LEFT JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) a ON c.audience && grants
           WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
           WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
     IF p.restricted OR secret THEN

@@ -405,3 +405,21 @@ def test_old_secrets_read_have_their_row(county):
     before = last_row(county)
     assert refusal(lambda: leader.watch(after=pb.Cursor(epoch=1, rev=99_999_999))).code == "FUTURE_REVISION"
     assert [row[:3] for row in rows_since(county, before)] == [("leader", "watch", "FUTURE_REVISION")]
+
+
+def test_a_leave_says_only_what_left(county):
+    """Nothing of who hid a project, when, by which request; a leave by a watch's own terms tells it as ever."""
+    owner, other, leader = (county.peer(c) for c in ("chengguan", "dongshan", "leader"))
+    project = add(owner, tags=["甲"])
+    hidden = other.watch(terms=terms(project))
+    chosen = leader.watch(terms=terms(project) + [{"field": "tags", "op": "=", "values": ["甲"]}])
+    owner.do("project_edit", id=project.id, set=pb.Project(restricted=True), clear=["tags"], reason=secret_text(30))
+    gone = hidden.until(lambda e: True)[0]
+    assert (gone.view, gone.object, gone.version, gone.kind) == ("leave", project.id, 2, "project")
+    silent = ("actor", "office", "reason", "request", "batch", "at")
+    assert not [name for name in silent if gone.HasField(name)]
+    passed = chosen.until(lambda e: True)[0]
+    assert (passed.view, passed.actor) == ("leave", "chengguan") and passed.at and passed.request
+    owner.do("project_edit", id=project.id, set=pb.Project(restricted=False))
+    gone = other.do("project_log", id=project.id).rows[1]
+    assert (gone.view, gone.version) == ("leave", 2) and not [name for name in silent if gone.HasField(name)]

@@ -38,7 +38,7 @@ static int expected(const struct grants *g, int before, int after, int now, bool
 
     if (is_his && might)
         return !may ? -1 : existed && !saw ? PACKED_REVEAL : (int)form;
-    return was_his && saw ? PACKED_LEAVE : -1;
+    return was_his && saw ? might && may ? PACKED_LEAVE : PACKED_VANISH : -1;
 }
 
 static void each_case(void **state)
