@@ -94,12 +94,13 @@ BEGIN
     PERFORM set_config('qipan.ord', p_ord::text, true);
 END $$;
 
--- An error as it is kept: no contact is written down outside its table.
+-- An error as it is kept: no contact is written down outside its table, not as part of a sentence either.
 CREATE FUNCTION registry.error_kept(e api.error) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     masked CONSTANT text[] := ARRAY(SELECT f.name FROM registry.field f WHERE f.masked);
 BEGIN
     IF e.field = ANY (masked) THEN
+        e.message := CASE e.code WHEN 'CONFLICT' THEN e.message END;
         e.theirs := NULL;
         e.yours := NULL;
     END IF;
@@ -114,15 +115,6 @@ END $$;
 CREATE FUNCTION registry.keep_refusal(p_account int, p_request text, p_digest bytea, p_op text, p_object text,
     p_reason text, p_error api.error) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    -- an entry lasts longer than a contact may
-    IF p_error.field IN ('contact_name', 'contact_phone') THEN
-        p_error.message := NULL;
-        p_error.base_value := NULL;
-        p_error.theirs := NULL;
-        p_error.yours := NULL;
-    END IF;
-    p_error.fields := (SELECT array_agg(CASE WHEN f.field IN ('contact_name', 'contact_phone')
-        THEN ROW(f.field, NULL, NULL, NULL, f."by", f.at)::api.clash ELSE f END) FROM unnest(p_error.fields) f);
     PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, p_error.code, p_object, NULL, left(p_reason, 500),
                           NULL, registry.error_kept(p_error));
 END $$;

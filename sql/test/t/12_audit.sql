@@ -48,7 +48,8 @@ SELECT is_empty($$ SELECT no FROM registry.audit WHERE audit::text ~ '张某某|
 -- kept refusals outlive contacts
 SELECT pg_temp.edit('chengguan', 1, :'id', '{"contact_phone":"13811111111"}') \g /dev/null
 SELECT is((pg_temp.edit('bureau', 1, :'id', '{"contact_phone":"13822222222"}')).error.code, 'CONFLICT', 'a clash over a contact');
-SELECT is_empty($$ SELECT request FROM registry.entry WHERE reply::text ~ '138[0-9]{8}' $$, 'is kept without it');
+SELECT is((pg_temp.edit('chengguan', NULL, :'id', '{"contact_phone":"13833333333 13844444444 13855555555 13866666666 13877777777 13888888888"}')).error.code, 'INVALID_ARGUMENT', 'one that won''t do');
+SELECT is_empty($$ SELECT request FROM registry.entry WHERE reply::text ~ '138[0-9]{8}' $$, 'are kept without it');
 
 -- only grows
 SELECT throws_ok('DELETE FROM registry.audit', '42501', NULL, 'no row goes');
