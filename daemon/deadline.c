@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deadline.h"
+#include "log.h"
 
 #include <stdlib.h>
 
@@ -90,7 +91,7 @@ void deadline_set(struct deadlines *all, struct deadline *d, uint64_t in_ms)
         size_t cap = all->cap ? all->cap * 2 : 64;
         struct deadline **heap = realloc(all->heap, cap * sizeof *heap);
         if (!heap)
-            abort(); /* a daemon that can't time out must not go on */
+            log_die("out of memory"); /* a daemon that can't time out must not go on */
         all->heap = heap;
         all->cap = cap;
     }

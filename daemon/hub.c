@@ -102,7 +102,7 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
     struct packed *p = packed_new(rows, revision);
     if (!p) {
         log_error("feed", "out of memory"); /* going on would break the promise of the feed */
-        abort();
+        log_die("out of memory");
     }
     while (hub->oldest <= hub->newest.rev &&
            (hub->ring_bytes + p->weight > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))

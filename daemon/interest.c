@@ -38,8 +38,10 @@ struct interests *interests_new(void)
 {
     struct interests *all = calloc(1, sizeof *all);
     if (!all || !(all->buckets = calloc(BUCKETS_FIRST, sizeof *all->buckets)) ||
-        !(all->shelves = calloc(BUCKETS_FIRST, sizeof *all->shelves)))
-        abort(); /* at start */
+        !(all->shelves = calloc(BUCKETS_FIRST, sizeof *all->shelves))) {
+        interests_free(all);
+        return NULL;
+    }
     all->n_buckets = all->n_shelves = BUCKETS_FIRST;
     TAILQ_INIT(&all->hit);
     STAILQ_INIT(&all->batches);
@@ -276,7 +278,7 @@ static void add_hit(struct interests *all, struct interest *i, struct hit hit)
         struct hit *v = realloc(hits->v, cap * sizeof *v);
         if (!v) {
             log_error("feed", "out of memory"); /* going on would break the promise of the feed */
-            abort();
+            log_die("out of memory");
         }
         hits->v = v;
         hits->cap = cap;

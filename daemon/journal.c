@@ -385,7 +385,7 @@ void journal_read(struct journal *j, struct journal_query *q, int64_t after_rev,
     request.limit = limit;
     q->op = &j->ops->read;
     if (!submit_query(j, q, &request.base))
-        abort(); /* a handful of integers */
+        log_die("out of memory"); /* a handful of integers */
 }
 
 void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32_t after_idx, int32_t limit)
@@ -398,7 +398,7 @@ void journal_page(struct journal *j, struct journal_query *q, int64_t rev, int32
     request.limit = limit;
     q->op = &j->ops->page;
     if (!submit_query(j, q, &request.base))
-        abort(); /* a handful of integers */
+        log_die("out of memory"); /* a handful of integers */
 }
 
 bool journal_snapshot(struct journal *j, struct journal_query *q, const Qipan__SnapshotPageRequest *request)

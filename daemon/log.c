@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,4 +75,10 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
     line[n++] = '\n';
     ssize_t ignored = write(out, line, n); /* a full log disk must not stop the registry */
     (void)ignored;
+}
+
+_Noreturn void log_die(const char *why)
+{
+    log_error("qipand", "cannot go on: %s", why);
+    _exit(EXIT_FAILURE);
 }

@@ -20,4 +20,7 @@ __attribute__((format(printf, 3, 4))) void log_line(enum log_level level, const 
 #define log_warn(subject, ...)  log_line(LOG_WARN, subject, __VA_ARGS__)
 #define log_error(subject, ...) log_line(LOG_ERROR, subject, __VA_ARGS__)
 
+/* Where the daemon can't go on: one line, then it ends with 1. Connections break, what was asked is asked again by request id. */
+_Noreturn void log_die(const char *why);
+
 #endif

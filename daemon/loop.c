@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop.h"
+#include "log.h"
 
 #include <stdlib.h>
 
@@ -47,7 +48,7 @@ static void run_touched(uv_prepare_t *handle)
 void loop_init(struct loop *loop)
 {
     if (uv_loop_init(&loop->uv) != 0)
-        abort();
+        log_die("out of memory");
     TAILQ_INIT(&loop->touched);
     TAILQ_INIT(&loop->later);
     buf_init(&loop->scratch, SCRATCH_LIMIT);
