@@ -26,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -258,12 +259,26 @@ static int failed(void)
     return -1;
 }
 
+/* Errors that such a file can have. Pipes and event descriptors are libuv's own, to itself. */
+static bool can_fail(int fd)
+{
+    struct stat st;
+
+    if (!armed || fstat(fd, &st) != 0)
+        return false;
+    if (fault == ENOSPC || fault == EIO)
+        return S_ISREG(st.st_mode) || fd <= STDERR_FILENO;
+    if (fault == EPIPE || fault == ECONNRESET)
+        return S_ISSOCK(st.st_mode) || fd <= STDERR_FILENO;
+    return S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode) || fd <= STDERR_FILENO;
+}
+
 ssize_t read(int fd, void *to, size_t n)
 {
     static ssize_t (*real)(int, void *, size_t);
 
     real = real ? real : REAL(read);
-    if (!due("read"))
+    if (!can_fail(fd) || !due("read"))
         return real(fd, to, n);
     return fault ? failed() : real(fd, to, n ? 1 : 0);
 }
@@ -273,7 +288,7 @@ ssize_t write(int fd, const void *from, size_t n)
     static ssize_t (*real)(int, const void *, size_t);
 
     real = real ? real : REAL(write);
-    if (fd == say || !due("write"))
+    if (fd == say || !can_fail(fd) || !due("write"))
         return real(fd, from, n);
     return fault ? failed() : real(fd, from, n ? 1 : 0);
 }
@@ -284,7 +299,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n)
     struct iovec one = parts[0];
 
     real = real ? real : REAL(writev);
-    if (!due("write"))
+    if (!can_fail(fd) || !due("write"))
         return real(fd, parts, n);
     one.iov_len = one.iov_len ? 1 : 0;
     return fault ? failed() : real(fd, &one, 1);
@@ -296,7 +311,7 @@ ssize_t send(int fd, const void *from, size_t n, int flags)
     static ssize_t (*real)(int, const void *, size_t, int);
 
     real = real ? real : REAL(send);
-    if (!due("write"))
+    if (!can_fail(fd) || !due("write"))
         return real(fd, from, n, flags);
     return fault ? failed() : real(fd, from, n ? 1 : 0, flags);
 }
@@ -306,7 +321,7 @@ ssize_t recv(int fd, void *to, size_t n, int flags)
     static ssize_t (*real)(int, void *, size_t, int);
 
     real = real ? real : REAL(recv);
-    if (!due("read"))
+    if (!can_fail(fd) || !due("read"))
         return real(fd, to, n, flags);
     return fault ? failed() : real(fd, to, n ? 1 : 0, flags);
 }
