@@ -100,10 +100,8 @@ static void turn_audiences(struct hub *hub, const struct packed *by)
 void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revision *revision)
 {
     struct packed *p = packed_new(rows, revision);
-    if (!p) {
-        log_error("feed", "out of memory"); /* going on would break the promise of the feed */
-        log_die("out of memory");
-    }
+    if (!p)
+        log_die("out of memory"); /* going on would break the promise of the feed */
     while (hub->oldest <= hub->newest.rev &&
            (hub->ring_bytes + p->weight > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))
         forget_oldest(hub);

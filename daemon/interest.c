@@ -38,10 +38,8 @@ struct interests *interests_new(void)
 {
     struct interests *all = calloc(1, sizeof *all);
     if (!all || !(all->buckets = calloc(BUCKETS_FIRST, sizeof *all->buckets)) ||
-        !(all->shelves = calloc(BUCKETS_FIRST, sizeof *all->shelves))) {
-        interests_free(all);
-        return NULL;
-    }
+        !(all->shelves = calloc(BUCKETS_FIRST, sizeof *all->shelves)))
+        log_die("out of memory"); /* at start */
     all->n_buckets = all->n_shelves = BUCKETS_FIRST;
     TAILQ_INIT(&all->hit);
     STAILQ_INIT(&all->batches);
@@ -276,10 +274,8 @@ static void add_hit(struct interests *all, struct interest *i, struct hit hit)
     if (hits->n == hits->cap) {
         size_t cap = hits->cap ? hits->cap * 2 : 8;
         struct hit *v = realloc(hits->v, cap * sizeof *v);
-        if (!v) {
-            log_error("feed", "out of memory"); /* going on would break the promise of the feed */
-            log_die("out of memory");
-        }
+        if (!v)
+            log_die("out of memory"); /* going on would break the promise of the feed */
         hits->v = v;
         hits->cap = cap;
     }

@@ -192,10 +192,8 @@ struct pages *pages_new(struct loop *loop, struct deadlines *deadlines, struct j
                         void (*arrived)(void *owner), void *owner)
 {
     struct pages *pages = calloc(1, sizeof *pages);
-    if (!pages) {
+    if (!pages)
         log_die("out of memory"); /* at start */
-        return NULL;
-    }
     pages->loop = loop;
     pages->deadlines = deadlines;
     pages->journal = journal;
