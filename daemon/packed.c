@@ -176,7 +176,9 @@ void packed_turn(struct packed *p, const struct packed_event *by)
     for (size_t i = 0; i < p->n; i++) {
         struct packed_event *e = &p->events[i];
         const char *project = e->facts.after[VIEW_PROJECT];
-        if (e == by || !about || !project || strcmp(project, about) != 0)
+        if (e == by) /* what stands behind it in its revision knows better */
+            break;
+        if (!about || !project || strcmp(project, about) != 0)
             continue;
         e->now = audience_after(by->event);
         e->open = false;

@@ -71,7 +71,7 @@ void packed_drop(struct packed *p);
  * object at that revision and may now. False: he gets nothing. */
 bool packed_in_sight(const struct packed_event *e, const struct grants *grants, enum packed_form form,
                      enum packed_form *ret_form);
-/* The object that `by` is about has another audience from now on. */
+/* The object that `by` is about has another audience from now on: for all that p holds before it. */
 void packed_turn(struct packed *p, const struct packed_event *by);
 
 /* The event's bytes in that form; none when memory is out. */

@@ -122,9 +122,37 @@ static void hides_what_waits(void **state)
     free(p);
 }
 
+/* Hidden and shown again in one revision: the later change knows better than the earlier one. */
+static void later_changes_stand(void **state)
+{
+    Qipan__Event hides = QIPAN__EVENT__INIT, shows = QIPAN__EVENT__INIT;
+    struct packed *p = calloc(1, sizeof *p + 2 * sizeof p->events[0]);
+    struct grants reader;
+    enum packed_form form;
+    (void)state;
+    grants_parse("1", &reader);
+    put(OURS, &hides.n_audience, &hides.audience);
+    put(EVERYBODY, &hides.n_audience_old, &hides.audience_old);
+    put(EVERYBODY, &hides.n_audience_now, &hides.audience_now);
+    put(OURS, &shows.n_audience_old, &shows.audience_old);
+    p->n = 2;
+    p->events[0] = (struct packed_event){.event = &hides, .now = {everybody, 1}, .facts = {.existed = true}};
+    p->events[1] = (struct packed_event){.event = &shows, .facts = {.existed = true}};
+    for (int i = 0; i < 2; i++)
+        p->events[i].facts.after[VIEW_PROJECT] = "p1";
+    for (int i = 0; i < 2; i++)
+        packed_turn(p, &p->events[i]);
+    assert_true(packed_in_sight(&p->events[0], &reader, PACKED_UPDATE, &form));
+    assert_int_equal(form, PACKED_VANISH);
+    assert_true(packed_in_sight(&p->events[1], &reader, PACKED_UPDATE, &form));
+    assert_int_equal(form, PACKED_REVEAL);
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_case), cmocka_unit_test(lists_of_tokens),
-                                       cmocka_unit_test(hides_what_waits)};
+                                       cmocka_unit_test(hides_what_waits),
+                                       cmocka_unit_test(later_changes_stand)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
