@@ -406,3 +406,14 @@ def test_reads_of_secrets_have_their_row(county, peers):
     duban.do("project_list", limit=1)
     assert [row[:3] for row in rows()] == [["leader", "project_show", project.id], ["leader", "project_log", project.id],
                                            ["leader", "due_list", project.id], ["leader", "watch", ""]]
+
+
+def test_hidden_and_shown_in_one_breath(county, peers):
+    """Several changes of sight in one revision: whoever might see it before and may now has it at the end."""
+    owner, other = peers("chengguan"), peers("dongshan")
+    project = add(owner)
+    watch = other.watch(terms=terms(project))
+    county.psql(f"BEGIN; UPDATE registry.project SET restricted = true WHERE id = '{project.id}'; "
+                f"UPDATE registry.project SET restricted = NULL, summary = '又公开' WHERE id = '{project.id}'; COMMIT")
+    told = watch.until(lambda e: e.version == 3)
+    assert [(e.version, e.view) for e in told] == [(2, "leave"), (3, "enter")]
