@@ -77,7 +77,7 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
     (void)ignored;
 }
 
-_Noreturn void log_die(const char *why)
+void log_die(const char *why)
 {
     log_error("qipand", "cannot go on: %s", why);
     _exit(EXIT_FAILURE);

@@ -21,6 +21,6 @@ __attribute__((format(printf, 3, 4))) void log_line(enum log_level level, const 
 #define log_error(subject, ...) log_line(LOG_ERROR, subject, __VA_ARGS__)
 
 /* Where the daemon can't go on: one line, then it ends with 1. Connections break, what was asked is asked again by request id. */
-_Noreturn void log_die(const char *why);
+__attribute__((noreturn)) void log_die(const char *why);
 
 #endif
