@@ -246,6 +246,7 @@ static bool boot(struct server *server, char err[TLS_ERR_SIZE])
     server->look.fire = on_look;
     session_init(&server->sessions, &server->loop, &server->deadlines, &dispatch_handler);
     server->sessions.max = config->max_connections;
+    server->sessions.max_each = config->max_connections_each;
     server->sessions.max_hall = config->max_handshakes;
     server->sessions.max_hall_each = config->max_handshakes_each;
     server->sessions.ctx = auth_context(config, err);

@@ -12,6 +12,7 @@
 #define EXPEL_MS   1000    /* for the last bytes of whose certificate is no good any more */
 #define LOOK_MS    3600000 /* longest wait before an end date is looked at again: clocks are set */
 #define RETRY_MS   100     /* after memory was out */
+#define FULL_MS    5000    /* over which those come again whose account has no session left */
 #define FD_RESERVE 64      /* descriptors that no client gets: the registry's links and files need some */
 
 #define LOOK_AGAIN_MS 500 /* between questions about an account that the registry didn't answer */
@@ -285,8 +286,21 @@ void session_call_ends(struct session *s)
 
 /* ---- signing in */
 
+static int inside_of(const struct session_shared *shared, int32_t account)
+{
+    int n = 0;
+    for (const struct session *s = shared->first; s; s = s->next)
+        n += s->state >= SESSION_GREETING && s->principal.account == account;
+    return n;
+}
+
 static void let_in(struct session *s)
 {
+    if (inside_of(s->shared, s->principal.account) >= s->shared->max_each) {
+        log_info(s->conn->name, "not signed in: %s has as many sessions as it may", s->principal.name);
+        session_goodbye(s, "BUSY", NULL, FULL_MS);
+        return;
+    }
     s->state = SESSION_GREETING;
     s->shared->n_unknown--;
     size_t n = strlen(s->conn->name);
@@ -297,9 +311,11 @@ static void let_in(struct session *s)
 void session_open_doors(struct session_shared *shared)
 {
     shared->open = true;
-    for (struct session *s = shared->first; s; s = s->next)
+    for (struct session *s = shared->first, *next; s; s = next) {
+        next = s->next;
         if (s->known && s->state == SESSION_SIGNING_IN)
             let_in(s);
+    }
 }
 
 static bool ask_account(struct session *s, const char *peer,

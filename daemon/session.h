@@ -6,7 +6,8 @@
  * Not a byte of a peer is decoded before its account is known: the connection is paused until then.
  *
  * The hall holds those in handshake. When it is full, or one source's share of it, the one that has been silent for longest
- * goes; when nobody is silent there, arrivals wait in the listener's backlog until our own work gets on. */
+ * goes; when nobody is silent there, arrivals wait in the listener's backlog until our own work gets on. Who is in has left the
+ * hall; an account has so many sessions and no more, so that nobody takes all the room there is. */
 #ifndef QIPAN_SESSION_H
 #define QIPAN_SESSION_H
 
@@ -36,9 +37,10 @@ struct session_shared {
     SSL_CTX *ctx; /* of handshakes from now on; session_renew() changes it */
     const struct session_handler *handler;
     struct session *first;
-    TAILQ_HEAD(hall, session) hall;   /* longest silence first */
-    int n, n_unknown, n_hall;         /* sessions, those not signed in yet, those in handshake */
-    int max, max_hall, max_hall_each; /* settings: each = of one source */
+    TAILQ_HEAD(hall, session) hall; /* longest silence first */
+    int n, n_unknown, n_hall;       /* sessions, those not signed in yet, those in handshake */
+    int max, max_each;              /* settings: sessions, those of one account */
+    int max_hall, max_hall_each;    /* in handshake, those of one source */
     struct doorstep doorstep;
     uint64_t undue;                   /* bytes decoded of peers that were not known: none, ever */
     uv_stream_t *waiting[LISTEN_MAX]; /* listeners where somebody waits for room in the hall */

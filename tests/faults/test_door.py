@@ -126,11 +126,30 @@ def test_out_of_descriptors(new_county):
         late.close()
 
 
-def connect_member(county):
+def connect_member(county, context="dongshan"):
     try:
-        return county.peer("dongshan")
+        return county.peer(context)
     except (Gone, OSError):
         return None
+
+
+def test_one_account_takes_not_all_the_room(new_county):
+    """Somebody with a good certificate opens sessions without end: his account is full then, and the next one gets in."""
+    county = new_county("--bare")
+    county.kill(1, "TERM")
+    with (county.dir / "qipand-1.ini").open("a") as ini:
+        ini.write("max_connections = 40\nmax_connections_each = 10\n")
+    county.start(1)
+    greedy = [county.peer("chengguan") for _ in range(10)]
+    for _ in range(40):
+        with pytest.raises(Gone) as told:
+            county.peer("chengguan")
+        assert told.value.code == "BUSY"
+    assert county.peer("bureau").do("whoami").account == "bureau" and pings(greedy[0]) < SLOW
+    greedy.pop().close()
+    wait_for(lambda: connect_member(county, "chengguan"))
+    county.kill(1, "TERM")  # hands over what was counted
+    assert county.psql("SELECT actor, status FROM registry.audit WHERE op = 'doorstep' AND status = 'BUSY'") == [["chengguan", "BUSY"]]
 
 
 def cpu_ticks(pid):
