@@ -41,7 +41,7 @@ alive() { # PID FILE
 
 # Its memory goes first, and its command line with it; its sockets last.
 exiting() { # PID
-    [ -n "$1" ] && ! tr -d '\0' 2>/dev/null <"/proc/$1/cmdline" | grep -q . && grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"
+    [ -n "$1" ] && ! tr -d '\0' 2>/dev/null <"/proc/$1/cmdline" | grep -q . && grep -qs '^State:[[:space:]]*[^[:space:]ZX]' "/proc/$1/status"
 }
 
 wait_gone() { # SECONDS PID FILE

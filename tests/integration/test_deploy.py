@@ -276,6 +276,14 @@ def test_kill_and_start_keep_the_port(county):
         assert answers(first) and whoami(env, "bureau").returncode == 0
 
 
+def test_a_zombie_counts_as_gone():
+    """However long whoever is above it takes to notice."""
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    run("bash", "-c", f". {DEV}/lib.sh && wait_gone 1 {child.pid} true")
+    child.wait()
+
+
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_postgresql_goes_and_comes_back(county, way):
     env = env_of(county)
