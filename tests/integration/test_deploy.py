@@ -311,6 +311,27 @@ def test_up_refuses_a_folder_in_use(county, tmp_path):
     assert (tmp_path / "letter").read_text() == "mine"
 
 
+def test_a_county_like_another(tmp_path):
+    """What one does stays its own: entries and certificates alike. One that runs isn't copied."""
+    one, two, three = tmp_path / "one", tmp_path / "two", tmp_path / "three"
+    run(DEV / "up", one, "--bare", "--daemons", "0")
+    try:
+        assert "no county that is stopped" in run(DEV / "up", two, "--like", one, ok=False).stderr
+        run(DEV / "down", two)
+        run(DEV / "pg", one, "stop")
+        run(DEV / "up", two, "--like", one)
+        run(DEV / "up", three, "--like", one, "--standby", "async")
+        run("qipan", "project", "add", "name=x", "investor=x", env={**os.environ, **env_of(two)})
+        run(DEV / "revoke", two, "chengguan")
+        assert whoami(env_of(two), "chengguan").returncode == 4 and whoami(env_of(three), "chengguan").returncode == 0
+        counts = [run("psql", "-XAtc", "SELECT count(*) FROM registry.project", env=env_of(c)).stdout for c in (two, three)]
+        assert counts == ["1\n", "0\n"]
+        assert "revoked" not in run(CA, "list", one / "ca").stdout
+    finally:
+        for county in (one, two, three):
+            run(DEV / "down", county)
+
+
 def test_commands_need_a_county(tmp_path):
     for command in (["kill", tmp_path, 1], ["start", tmp_path, 1], ["pg", tmp_path, "stop"], ["clock", tmp_path, "0"]):
         done = run(DEV / command[0], *command[1:], ok=False)
