@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counties for the integration tests: `county` is shared by the whole session, `new_county` makes private ones for tests
 that kill, revoke or fill things up. QIPAN_BUILD names the folder with the programs, QIPAN_SEED repeats a run."""
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -27,6 +29,16 @@ SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSaniti
 
 def pytest_report_header():
     return f"programs {BUILD}, QIPAN_SEED={SEED}"
+
+
+@functools.cache
+def prepared(bare):
+    """A county that is stopped, made once: the others copy its registry and certificates, which cost most."""
+    one = County("--daemons", "0", *(["--bare"] if bare else []))
+    one._script("up", *one.flags, timeout=120)
+    one.pg("stop")
+    atexit.register(one.down)
+    return one.dir
 
 
 class Done(subprocess.CompletedProcess):
@@ -59,7 +71,8 @@ class County:
     # ---- life
 
     def up(self):
-        self._script("up", *self.flags, timeout=120)
+        flags = [flag for flag in self.flags if flag != "--bare"]
+        self._script("up", *flags, "--like", prepared("--bare" in self.flags), timeout=120)
         out = subprocess.run(["env", "-i", "PATH=/usr/bin:/bin", "bash", "-c", f". {self.dir}/env && env -0"],
                              capture_output=True, text=True, timeout=30, check=True).stdout
         self.env = dict(pair.split("=", 1) for pair in out.split("\0") if "=" in pair)
