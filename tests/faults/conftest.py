@@ -14,7 +14,7 @@ sys.path[:0] = [str(INTEGRATION), str(INTEGRATION.parent / "torture")]
 _spec = importlib.util.spec_from_file_location("counties", INTEGRATION / "conftest.py")
 sys.modules["counties"] = counties = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(counties)
-from counties import BUILD, SEED, SLOW, TOP, County, new_county, pytest_report_header, rng  # noqa: E402,F401
+from counties import BUILD, SEED, SLOW, TOP, County, new_county, pytest_sessionstart, rng  # noqa: E402,F401
 
 _said = []
 

@@ -22,13 +22,16 @@ from peer import Peer  # noqa: E402
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DEV = TOP / "deploy/dev"
 BUILD = pathlib.Path(os.environ.get("QIPAN_BUILD", TOP / "build"))
-SEED = int(os.environ.get("QIPAN_SEED", random.SystemRandom().randrange(1 << 32)))
+SEED = int(os.environ.setdefault("QIPAN_SEED", str(random.SystemRandom().randrange(1 << 32))))  # one for all workers
 SLOW = 3 if "san" in str(BUILD) else 1  # limits of time under the sanitisers
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 
-def pytest_report_header():
-    return f"programs {BUILD}, QIPAN_SEED={SEED}"
+def pytest_sessionstart(session):
+    """Said once, and with -q too: not by the workers of a run with -n."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        reporter.write_line(f"programs {BUILD}, QIPAN_SEED={SEED}")
 
 
 @functools.cache
@@ -199,18 +202,3 @@ def new_county():
 def rng(request):
     """Random numbers that QIPAN_SEED repeats."""
     return random.Random(f"{SEED} {request.node.nodeid}")
-
-
-@pytest.fixture(scope="session")
-def torture_run(tmp_path_factory):
-    """Ten seconds of torture, recorded: what the checker judges, and is judged by."""
-    import torture
-
-    one = County("--daemons", "3", "--bare")
-    torture.build_actor(one.build)
-    try:
-        run = torture.Torture(one.up(), seed=SEED % (1 << 31), seconds=10 * SLOW, folder=tmp_path_factory.mktemp("torture"))
-        run.go()
-    finally:
-        one.down()
-    return run

@@ -1,14 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checker judged: a real recorded run passes, and each way of spoiling it is noticed and named."""
+"""Ten seconds of everything at once (tests/torture/run does it for longer), and the checker judged by it: the recorded run passes,
+and each way of spoiling it is noticed and named."""
 import copy
 import pickle
 
 import checker
 import pytest
+import torture
 from checker import SUMMARY, Run
-
+from conftest import SEED, SLOW, County
 
 ENOUGH = ("s0", "s1", "s2", "s3", "s4", "s5", "s7", "s9", "p0", "p1", "p2")  # one of each sort; all would take longer, no more
+
+
+@pytest.fixture(scope="module")
+def torture_run(tmp_path_factory):
+    one = County("--daemons", "3", "--bare")
+    torture.build_actor(one.build)
+    try:
+        run = torture.Torture(one.up(), seed=SEED % (1 << 31), seconds=10 * SLOW, folder=tmp_path_factory.mktemp("torture"))
+        run.go()
+    finally:
+        one.down()
+    return run
+
+
+def test_nothing_lost_twice_or_out_of_order(torture_run):
+    verdict = checker.check(torture_run.folder, checker.enough(torture_run.seconds))
+    print(verdict.report())
+    assert verdict.good, f"torture --seed {torture_run.seed}\n{verdict.report()}"
+
+
+def test_the_naive_reader_loses(torture_run):
+    """Beside all that it must lose something."""
+    counts = checker.check(torture_run.folder).counts
+    assert counts["naive missed"] > 0, f"of {counts['naive due']} revisions none was missed by the naive reader: too little went on"
 
 
 @pytest.fixture(scope="module")

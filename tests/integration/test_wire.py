@@ -91,9 +91,11 @@ def talk_plainly(address, data, patience=7):
         return got
 
 
-@pytest.mark.parametrize("data", [b"hello\r\n", b"GET / HTTP/1.1\r\nHost: qipan\r\n\r\n", HELLO, os.urandom(2000),
-                                  b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 600,
-                                  b"\x16\x03\x01\xff\xff"])
+PLAIN = {"a word": b"hello\r\n", "HTTP": b"GET / HTTP/1.1\r\nHost: qipan\r\n\r\n", "a frame": HELLO, "noise": os.urandom(2000),
+         "an empty ClientHello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 600, "too long a record": b"\x16\x03\x01\xff\xff"}
+
+
+@pytest.mark.parametrize("data", PLAIN.values(), ids=PLAIN)
 def test_plaintext_is_closed(county, bystander, data):
     assert len(talk_plainly(county.addresses[0], data)) < 64  # at most an alert
 
