@@ -192,8 +192,19 @@ FROM row r WHERE r.detail ? 'entry' AND NOT EXISTS (SELECT FROM registry.entry e
 
 -- ---------------------------------------------------------------- powers
 
--- Accounts are as their last change in the journal left them, and what they may follows from what they hold. Roles for a time
--- or in place of somebody work by a change when their day comes.
+-- Accounts are as their last change in the journal left them, and what they may follows from what they hold; roles given are as
+-- the last entry about them says. Roles for a time or in place of somebody work by a change when their day comes.
+CREATE TEMP TABLE term AS
+SELECT DISTINCT ON (e.reply ->> 'id') e.reply ->> 'id' AS id, e.reply ->> 'terms' AS said
+FROM registry.entry e WHERE e.reply ? 'terms' ORDER BY e.reply ->> 'id', e.op = 'role_end' DESC, e.grp DESC NULLS LAST, e.at DESC;
+CREATE TEMP TABLE given AS
+SELECT coalesce(m.id, t.id) AS id, m.account, CASE WHEN m.id IS NULL THEN 'deleted' WHEN t.id IS NULL THEN 'inserted' ELSE 'changed' END AS done
+FROM registry.membership m FULL JOIN term t ON t.id = m.id
+WHERE ROW(m.id, m.account, m.role, m.office, m.from_on, m.until_on, m.deputy_of, m.granted_by, pg_temp.us(m.granted_at), pg_temp.us(m.ended_at))::text
+    IS DISTINCT FROM t.said
+    -- of before there were terms: those of migrations, and those with an officer's entry
+    AND NOT (t.id IS NULL AND (m.granted_by = 'db:migration' AND num_nulls(m.from_on, m.until_on, m.deputy_of) = 3
+        OR EXISTS (SELECT FROM registry.entry e WHERE e.op = 'role_grant' AND e.reply ->> 'id' = m.id)));
 CREATE TEMP TABLE power AS
 SELECT coalesce(a.id, 0) AS id, coalesce(a.code, i.image ->> '1') AS code, a.id IS NULL AS lost, i.object IS NULL AS unknown, concat_ws(', ',
     CASE WHEN (i.version, i.image ->> '1', i.image ->> '3', i.image ->> '4', i.image ->> '5', i.image ->> '6') IS DISTINCT FROM
@@ -208,7 +219,7 @@ SELECT coalesce(a.id, 0) AS id, coalesce(a.code, i.image ->> '1') AS code, a.id 
         SELECT FROM registry.membership m WHERE m.account = a.id AND m.ended_at IS NULL AND concat_ws('@', m.role, m.office) = x)),
     (SELECT 'membership ' || min(m.id) FROM registry.membership m WHERE m.account = a.id AND (
         a.enabled AND num_nulls(m.ended_at, m.from_on, m.until_on, m.deputy_of) = 4 AND concat_ws('@', m.role, m.office) <> ALL (a.roles)
-        OR m.granted_by !~ '^db:' AND NOT EXISTS (SELECT FROM registry.entry e WHERE e.op = 'role_grant' AND e.reply ->> 'id' = m.id))),
+        OR m.id IN (SELECT g.id FROM given g))),
     CASE WHEN NOT (a.rights @> h.rights AND a.rights <@ h.rights) THEN 'rights' END,
     CASE WHEN NOT (a.grants @> g.grants AND a.grants <@ g.grants) THEN 'grants' END) AS unfounded
 FROM registry.account a
@@ -230,6 +241,55 @@ INSERT INTO finding SELECT 3, id, 'account ' || code, CASE WHEN lost THEN 'delet
     CASE WHEN lost THEN 'the journal speaks of it' WHEN unknown THEN 'the journal knows nothing of it'
         WHEN unlike <> '' THEN 'not as the journal left it: ' || unlike ELSE 'does not follow from what it holds: ' || unfounded END
 FROM power WHERE lost OR unknown OR unlike <> '' OR unfounded <> '';
+INSERT INTO finding SELECT 3, 1e15, 'role ' || g.id, 'deleted', 'an entry speaks of it' FROM given g WHERE g.done = 'deleted';
+
+-- ---------------------------------------------------------------- objects
+
+-- Tables, and nothing that stands in for one.
+INSERT INTO finding SELECT 0, 0, 'table ' || t, 'changed', 'it is no plain table, or has rules'
+FROM unnest('{txn,entry,change,chain,epoch,audit,audit_closing,anchor,account,membership,certificate,role_right,office,setting,field,project,enterprise,receipt,due}'::text[]) t
+LEFT JOIN pg_class c ON c.relnamespace = 'registry'::regnamespace AND c.relname = t WHERE c.relkind IS DISTINCT FROM 'r' OR c.relhasrules;
+
+-- What the journal left of each object, field by field, and what its row holds. What a contact is the journal doesn't know,
+-- only how often it changed; keys of searches are not looked at.
+CREATE TEMP TABLE journalled AS
+SELECT DISTINCT ON (c.object, w.key) c.kind, c.object, w.key::int AS number, w.value ->> 1 AS value, w.value = 'true' AS masked
+FROM registry.change c CROSS JOIN LATERAL jsonb_each(c.fields) w WHERE c.kind <> 'account' ORDER BY c.object, w.key, c.version DESC;
+CREATE TEMP TABLE last AS
+SELECT DISTINCT ON (c.object) c.object, c.version, c.kind, c.audience, count(*) FILTER (WHERE c.fields ? '44') OVER w AS names,
+    count(*) FILTER (WHERE c.fields ? '45') OVER w AS phones
+FROM registry.change c WHERE c.kind <> 'account' WINDOW w AS (PARTITION BY c.object) ORDER BY c.object, c.version DESC;
+CREATE TEMP TABLE object AS
+SELECT 'project' AS kind, id, version, no, to_jsonb(p) AS row, audience, contact_name_mark AS names, contact_phone_mark AS phones FROM registry.project p
+UNION ALL SELECT 'enterprise', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.enterprise p
+UNION ALL SELECT 'receipt', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.receipt p
+UNION ALL SELECT 'due', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.due p;
+CREATE TEMP TABLE cell AS
+SELECT o.kind, o.id, k.key AS name, f.number, CASE
+    WHEN f.type = 'money' THEN ((k.value #>> '{}')::bigint / 100) || '.' || lpad(((k.value #>> '{}')::bigint % 100)::text, 2, '0')
+    WHEN f.type = 'mu' THEN trim_scale((k.value #>> '{}')::numeric)::text
+    WHEN f.type = 'instant' THEN rtrim(rtrim(to_char((k.value #>> '{}')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z'
+    WHEN jsonb_typeof(k.value) = 'array' THEN (SELECT string_agg(t, ',' ORDER BY n) FROM jsonb_array_elements_text(k.value) WITH ORDINALITY x(t, n))
+    ELSE k.value #>> '{}' END AS value
+FROM object o CROSS JOIN LATERAL jsonb_each(o.row) k LEFT JOIN registry.field f ON f.kind = o.kind AND f.name = k.key
+WHERE k.value <> 'null' AND k.key NOT IN ('id', 'version', 'name_key', 'investor_key', 'find_key', 'audience', 'contact_name_mark', 'contact_phone_mark',
+    'registered_at', 'changed_at') AND (o.kind, k.key) <> ('enterprise', 'office');
+ANALYZE journalled, last, object, cell;
+CREATE TEMP TABLE unlike AS
+SELECT x.id, string_agg(x.name, ' ' ORDER BY x.name) AS names FROM (
+    SELECT coalesce(c.id, j.object) AS id, coalesce(c.name, f.name, 'field ' || j.number) AS name
+    FROM (SELECT * FROM journalled WHERE NOT masked) j FULL JOIN cell c ON c.id = j.object AND c.number = j.number
+    LEFT JOIN registry.field f ON f.kind = j.kind AND f.number = j.number
+    WHERE coalesce(c.value, '') <> coalesce(j.value, '')
+    UNION ALL SELECT o.id, w.name FROM object o JOIN last l ON l.object = o.id CROSS JOIN LATERAL (VALUES ('version', o.version <> l.version),
+        ('audience', o.audience <> l.audience), ('contact_name', o.names <> l.names), ('contact_phone', o.phones <> l.phones)) w(name, differs)
+    WHERE w.differs) x GROUP BY x.id;
+INSERT INTO finding SELECT 5, row_number() OVER (ORDER BY o.kind, coalesce(o.no, o.id, l.object)),
+    CASE coalesce(o.kind, l.kind) WHEN 'receipt' THEN 'signature' WHEN 'due' THEN 'deadline' ELSE coalesce(o.kind, l.kind) END || ' ' || coalesce(o.no, o.id, l.object),
+    CASE WHEN o.id IS NULL THEN 'deleted' WHEN l.object IS NULL THEN 'inserted' ELSE 'changed' END,
+    CASE WHEN o.id IS NULL THEN 'the journal speaks of it' WHEN l.object IS NULL THEN 'the journal knows nothing of it' ELSE 'not as the journal left it: ' || u.names END
+FROM object o FULL JOIN last l ON l.object = o.id AND l.kind = o.kind LEFT JOIN unlike u ON u.id = o.id
+WHERE o.id IS NULL OR l.object IS NULL OR u.id IS NOT NULL;
 
 -- ---------------------------------------------------------------- anchors
 

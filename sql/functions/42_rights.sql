@@ -206,9 +206,29 @@ END $$;
 CREATE TRIGGER membership_checked BEFORE INSERT OR UPDATE ON registry.membership
     FOR EACH ROW EXECUTE FUNCTION registry.membership_checked();
 
+-- All of a role that was given, for the entry that vouches for it.
+CREATE FUNCTION registry.membership_text(m registry.membership) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT ROW(m.id, m.account, m.role, m.office, m.from_on, m.until_on, m.deputy_of, m.granted_by, registry.micros(m.granted_at),
+               registry.micros(m.ended_at))::text
+$$;
+
+-- Past the api a role has an entry of its own, whether it works today or another day.
 CREATE FUNCTION registry.membership_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
+DECLARE
+    actor CONSTANT text := registry.writer();
+    g bigint;
+    n int;
 BEGIN
+    IF actor LIKE 'db:%' THEN
+        g := registry.grp();
+        n := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
+        PERFORM set_config('qipan.ord', n::text, true);
+        INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, object, at, reply)
+        SELECT 0, 'db-' || g || '-' || n, g, n, actor, 'db', 'OK', a.object, registry.now(),
+            jsonb_build_object('id', NEW.id, 'terms', registry.membership_text(NEW))
+        FROM registry.account a WHERE a.id = NEW.account;
+    END IF;
     PERFORM registry.account_refresh(NEW.account);
     PERFORM registry.account_refresh(m.account) FROM registry.membership m WHERE m.deputy_of = NEW.account AND m.ended_at IS NULL;
     RETURN NULL;

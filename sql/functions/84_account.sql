@@ -294,7 +294,7 @@ BEGIN
         PERFORM registry.audit_put(p_account, p_op, 'OK', a.object, a.office, jsonb_build_object('role', m.id));
     END IF;
     PERFORM registry.keep(p_account, p_request, p_digest, p_op, CASE WHEN wrote THEN p_place END, 'OK', a.object, a.version,
-                          p_reason, NULL, jsonb_build_object('id', m.id));
+                          p_reason, NULL, jsonb_build_object('id', m.id, 'terms', registry.membership_text(m)));
     r.role := registry.role_row(m);
     r.rev := CASE WHEN wrote THEN 0 END;
     RETURN r;
