@@ -220,6 +220,8 @@ DECLARE
     g bigint;
     n int;
 BEGIN
+    PERFORM registry.account_refresh(NEW.account);
+    PERFORM registry.account_refresh(m.account) FROM registry.membership m WHERE m.deputy_of = NEW.account AND m.ended_at IS NULL;
     IF actor LIKE 'db:%' THEN
         g := registry.grp();
         n := coalesce(nullif(current_setting('qipan.ord', true), '')::int + 1, 0);
@@ -229,8 +231,6 @@ BEGIN
             jsonb_build_object('id', NEW.id, 'terms', registry.membership_text(NEW))
         FROM registry.account a WHERE a.id = NEW.account;
     END IF;
-    PERFORM registry.account_refresh(NEW.account);
-    PERFORM registry.account_refresh(m.account) FROM registry.membership m WHERE m.deputy_of = NEW.account AND m.ended_at IS NULL;
     RETURN NULL;
 END $$;
 CREATE TRIGGER membership_turned AFTER INSERT OR UPDATE ON registry.membership
