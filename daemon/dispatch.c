@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 6 /* of the registry this daemon was written for */
+#define SCHEMA_VERSION 7 /* of the registry this daemon was written for */
 #define OPS_MAX        40
 #define ALARM_MS       10000 /* between lines about one thing that lasts */
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Fields of messages Project, Enterprise, Receipt, Due and Account in proto/qipan.proto (sql/test/t/01_lint.sql compares them).
+INSERT INTO registry.kind VALUES ('project', 'p', false), ('enterprise', 'e', false), ('receipt', 'r', false), ('due', 'd', false), ('account', 'a', false);
 INSERT INTO registry.field
     (kind, number, name, type, code_kind, max, editable, required, masked, watched, zh, en) VALUES
     ('project',  1, 'id',                  'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
@@ -78,8 +79,4 @@ INSERT INTO registry.field
     ('account', 6, 'enabled',           'bool',         NULL,       NULL, true,  true,  false, true,  '启用', 'enabled'),
     ('account', 7, 'roles',             'list',         NULL,       NULL, false, false, false, true,  '角色', 'roles'),
     ('account', 8, 'rights',            'list',         NULL,       NULL, false, false, false, true,  '权限', 'rights'),
-    ('account', 9, 'identities',        'list',         NULL,       NULL, false, false, false, true,  '证书', 'certificates')
-ON CONFLICT (kind, name) DO UPDATE SET
-    number = excluded.number, type = excluded.type, code_kind = excluded.code_kind, max = excluded.max,
-    editable = excluded.editable, required = excluded.required, masked = excluded.masked,
-    watched = excluded.watched, zh = excluded.zh, en = excluded.en;
+    ('account', 9, 'identities',        'list',         NULL,       NULL, false, false, false, true,  '证书', 'certificates');

@@ -49,8 +49,11 @@ DECLARE
     born_masked text := '';
     pairs text := '';
     secrets text := '';
+    record CONSTANT boolean := (SELECT k.record FROM registry.kind k WHERE k.code = p_kind);
+    told boolean; -- by the journal
 BEGIN
     FOR f IN SELECT * FROM registry.field WHERE kind = p_kind ORDER BY number LOOP
+        told := f.editable OR record AND f.name NOT IN ('id', 'version', 'changed_at');
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
         outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;
@@ -61,10 +64,10 @@ BEGIN
                 f.name || '_mark', f.number);
             born_masked := born_masked || format(E'    IF n.%1$s > 0 THEN\n        r := r || ''{"%2$s": true}'';\n    END IF;\n',
                 f.name || '_mark', f.number);
-        ELSIF f.editable OR f.watched THEN
+        ELSIF told OR f.watched THEN
             born := born || format(E',\n        ''%s'', CASE WHEN n.%I %s THEN jsonb_build_array(NULL, %s) END',
                 f.number, f.name, CASE f.type WHEN 'list' THEN '<> ''{}''' ELSE 'IS NOT NULL' END, registry.canon(f, 'n'));
-            IF f.editable THEN
+            IF told THEN
                 diff := diff || format(E'    IF o.%1$I IS DISTINCT FROM n.%1$I THEN\n        r := r || jsonb_build_object(''%2$s'', jsonb_build_array(%3$s, %4$s));\n    END IF;\n',
                     f.name, f.number, registry.canon(f, 'o'), registry.canon(f, 'n'));
             END IF;
@@ -211,8 +214,7 @@ BEGIN
 END $f$', p_kind, sets, params, args, names, contacts);
 END $$;
 
-SELECT registry.generate('project'), registry.generate('enterprise'), registry.generate('receipt'), registry.generate('due'),
-    registry.generate('account');
+SELECT registry.generate(k.code) FROM registry.kind k;
 SELECT registry.generate_edit('project');
 
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
@@ -220,13 +222,32 @@ CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[]
 CREATE TYPE api.due_list_reply AS (error api.error, rows api.due[], next text);
 
 -- Kinds of objects: each has a table, a message and lines in registry.field. Of accounts there are changes only, no snapshot.
-CREATE FUNCTION registry.kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{project,enterprise,receipt,due}'::text[] $$;
-CREATE FUNCTION registry.watched_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT registry.kinds() || '{account}' $$;
+DO $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION registry.watched_kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $f$ SELECT %L::text[] $f$',
+        (SELECT array_agg(k.code ORDER BY k.record, k.code) FROM registry.kind k));
+END $$;
+CREATE FUNCTION registry.kinds() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT array_remove(registry.watched_kinds(), 'account') $$;
 
 -- What an id is of, if the object itself can't be asked.
-CREATE FUNCTION registry.kind_of(p_id text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT k FROM unnest(registry.watched_kinds()) k WHERE left(k, 1) = left(p_id, 1)
+CREATE FUNCTION registry.kind_of(p_id text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT k.code FROM registry.kind k WHERE k.prefix IN (left(p_id, 1), left(p_id, 2)) ORDER BY length(k.prefix) DESC LIMIT 1
 $$;
+
+-- Does a kind's objects' table have the field?
+CREATE FUNCTION registry.has_field(p_kind text, p_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = p_name)
+$$;
+
+-- What an object belongs to; null = nothing. Made of all kinds with a field `project`.
+DO $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION registry.parent_of(p_kind text, p_id text) RETURNS text LANGUAGE plpgsql STABLE AS $f$
+BEGIN
+    RETURN CASE p_kind%s END;
+END $f$', (SELECT string_agg(format(E'\n        WHEN %1$L THEN (SELECT x.project FROM registry.%1$I x WHERE x.id = p_id)', f.kind), '' ORDER BY f.kind)
+           FROM registry.field f WHERE f.name = 'project'));
+END $$;
 
 -- ---------------------------------------------------------------- row triggers
 

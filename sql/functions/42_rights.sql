@@ -14,18 +14,18 @@ BEGIN
     RETURN CASE WHEN p_restricted THEN ARRAY[2, registry.own_token('restricted', p_office)] ELSE '{1}' END;
 END $$;
 
--- The audience of an object by its id: deadlines and receipts have that of what they are about, accounts that of officers' records.
+-- The audience of an object by its id: records and receipts have that of what they are about, accounts that of officers' records.
 CREATE FUNCTION registry.audience_of(p_object text) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
     about text := p_object;
+    k text;
 BEGIN
     FOR hop IN 1 .. 8 LOOP -- a receipt of a receipt of a deadline: nobody goes further
-        about := CASE left(about, 1) WHEN 'd' THEN (SELECT d.project FROM registry.due d WHERE d.id = about)
-            WHEN 'r' THEN (SELECT x.project FROM registry.receipt x WHERE x.id = about) ELSE about END;
-        IF about IS NULL OR left(about, 1) NOT IN ('d', 'r') THEN
-            RETURN CASE WHEN left(about, 1) = 'a' THEN '{4}'
-                ELSE coalesce((SELECT p.audience FROM registry.project p WHERE p.id = about), '{1}') END;
+        k := registry.kind_of(about);
+        IF k IS NULL OR k IN ('project', 'enterprise', 'account') THEN
+            RETURN CASE k WHEN 'account' THEN '{4}' ELSE coalesce((SELECT p.audience FROM registry.project p WHERE p.id = about), '{1}') END;
         END IF;
+        about := registry.parent_of(k, about);
     END LOOP;
     RETURN '{}';
 END $$;

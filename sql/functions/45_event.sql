@@ -19,12 +19,15 @@ CREATE FUNCTION registry.event_type(p_kind text, p_version bigint, p_fields json
     SELECT CASE p_kind WHEN 'receipt' THEN 'receipt.signed'
         WHEN 'due' THEN 'deadline.' || CASE WHEN p_version = 1 THEN 'set'
             WHEN p_fields #>> '{7,1}' IN ('fired', 'cleared') THEN p_fields #>> '{7,1}' ELSE 'changed' END
-        ELSE p_kind || '.changed' END
+        WHEN 'project' THEN 'project.changed' WHEN 'enterprise' THEN 'enterprise.changed' WHEN 'account' THEN 'account.changed'
+        -- records: field 7 is the state
+        ELSE p_kind || '.' || CASE WHEN p_version = 1 THEN 'added' ELSE coalesce(p_fields #>> '{7,1}', 'changed') END END
 $$;
 
 -- The project whose audience a change's object has now.
 CREATE FUNCTION registry.project_of(p_kind text, p_object text, p_image jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE p_kind WHEN 'project' THEN p_object WHEN 'receipt' THEN p_image ->> '4' WHEN 'due' THEN p_image ->> '3' END
+    SELECT CASE p_kind WHEN 'project' THEN p_object WHEN 'receipt' THEN p_image ->> '4'
+        WHEN 'enterprise' THEN NULL WHEN 'account' THEN NULL ELSE p_image ->> '3' END
 $$;
 
 -- The events of a group after an idx, at most 300 000 bytes but always one; view is left to whoever knows the reader. Of the

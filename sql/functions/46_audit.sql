@@ -95,6 +95,17 @@ BEGIN
     END IF;
 END $$;
 
+-- Somebody was shown a page of what belongs to these projects: a row if some are restricted.
+CREATE FUNCTION registry.audit_listed(p_account int, p_op text, p_projects text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    hidden CONSTANT int := (SELECT count(*) FROM unnest(p_projects) u(id) JOIN registry.project p ON p.id = u.id AND p.restricted);
+BEGIN
+    IF hidden > 0 THEN
+        PERFORM registry.audit_put(p_account, p_op, 'OK', NULL, NULL,
+            jsonb_build_object('rows', cardinality(p_projects), 'restricted', hidden));
+    END IF;
+END $$;
+
 -- The daemon's statement for every operation calls this for an answer that is a refusal, in the operation's transaction.
 -- A refusal that this transaction kept has its row already (registry.keep); one that is told again gets another. Always true.
 CREATE FUNCTION api.audit_refused(p_account int, p_op text, p_request text, p_object text, p_error api.error) RETURNS boolean

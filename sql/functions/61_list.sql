@@ -59,14 +59,14 @@ BEGIN
             RETURN;
         END IF;
         one := CASE
-            WHEN op = '~' AND f.name IN ('name', 'investor') THEN
+            WHEN op = '~' AND p_kind = 'project' AND f.name IN ('name', 'investor') THEN
                 format('registry.grams(p.find_key) @> %L AND p.%I LIKE %L', registry.gram_query(registry.norm(v)),
                        f.name || '_key', registry.like_any(registry.norm(v)))
-            WHEN op = '~' AND f.type = 'tags' THEN
-                format('EXISTS (SELECT FROM unnest(p.tags) t WHERE lower(t) LIKE %L)', registry.like_any(lower(v)))
+            WHEN op = '~' AND f.type IN ('tags', 'list') THEN
+                format('EXISTS (SELECT FROM unnest(p.%I) t WHERE lower(t) LIKE %L)', f.name, registry.like_any(lower(v)))
             WHEN op = '~' THEN format('lower(p.%I) LIKE %L', f.name, registry.like_any(lower(v)))
             WHEN f.type = 'bool' THEN format('coalesce(p.%I, false) = %L', f.name, v)
-            WHEN f.type = 'tags' THEN format('p.tags @> ARRAY[%L]', v)
+            WHEN f.type IN ('tags', 'list') THEN format('p.%I @> ARRAY[%L]', f.name, v)
             WHEN f.type = 'money' THEN format('p.%I %s %L::bigint', f.name, op, (v::numeric * 100)::bigint)
             WHEN f.type = 'mu' THEN format('p.%I %s %L::numeric', f.name, op, v)
             WHEN f.type = 'int' OR f.name = 'version' THEN format('p.%I %s %L::int', f.name, op, v)
@@ -77,7 +77,8 @@ BEGIN
             WHEN f.code_kind IN ('industry', 'region') THEN
                 format('p.%I LIKE %L', f.name, registry.resolve(f.code_kind, v) || '%')
             WHEN f.type = 'code' THEN format('p.%I = %L', f.name, registry.resolve(f.code_kind, v))
-            WHEN f.name = 'id' THEN format('(p.id = %1$L OR p.no = %1$L)', v)
+            WHEN f.name = 'id' THEN format(CASE WHEN registry.has_field(p_kind, 'no') THEN '(p.id = %1$L OR p.no = %1$L)' ELSE 'p.id = %1$L' END, v)
+            WHEN f.name = 'project' THEN format('p.project = %L', coalesce((registry.project_find(v)).id, v))
             ELSE format('p.%I = %L', f.name, v) END;
         IF op = '!=' AND one LIKE '% != %' THEN
             one := replace(one, ' != ', ' = ');

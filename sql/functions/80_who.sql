@@ -39,6 +39,16 @@ BEGIN
     RETURN r;
 END $$;
 
+-- What people call the fields of a kind, and the codes of those that are coded; the county's long lists are asked for by themselves.
+CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind <> 'field', x.kind, x.rank, x.code)
+    FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
+          FROM registry.field f WHERE f.kind = p_kind
+          UNION ALL SELECT f.name, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
+          FROM registry.field f JOIN registry.code c ON c.kind = f.code_kind
+          WHERE f.kind = p_kind AND f.code_kind NOT IN ('industry', 'region')) x
+$$;
+
 -- Labels; industry only when asked for: sections and divisions, or all below a prefix.
 CREATE FUNCTION api.glossary(p_account int, p_lang text, kind text, prefix text) RETURNS api.glossary_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
@@ -48,6 +58,9 @@ DECLARE
 BEGIN
     IF registry.grants(p_account) = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    ELSIF glossary.kind LIKE '%.' AND left(glossary.kind, -1) = ANY (registry.watched_kinds()) THEN
+        r.rows := registry.record_labels(p_lang, left(glossary.kind, -1));
         RETURN r;
     ELSIF glossary.kind <> ALL (kinds) THEN
         r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'kind', glossary.kind, 'kind.unknown', NULL,
@@ -63,7 +76,7 @@ BEGIN
           FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force()
           UNION ALL SELECT 'office', o.code, o.name, o.rank, NULL FROM registry.office o
           UNION ALL SELECT c.kind, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank, NULL
-          FROM registry.code c WHERE c.active
+          FROM registry.code c WHERE c.active AND c.kind = ANY (kinds)
             AND (c.kind <> 'industry' OR (glossary.kind = 'industry'
                  AND (length(c.code) <= 3 OR nullif(prefix, '') IS NOT NULL)))) x
     WHERE (glossary.kind IS NULL OR x.kind = glossary.kind)

@@ -426,8 +426,9 @@ BEGIN
                 WHEN named = 'kind' THEN (p_kind = ANY (vals))::text
                 WHEN named <> 'project' THEN ('' = ANY (vals))::text
                 WHEN p_kind = 'project' THEN format('p.id = ANY (%1$L) OR p.no = ANY (%1$L)', vals)
-                WHEN p_kind = 'enterprise' THEN format('p.id = ANY (%L)', vals)
-                ELSE format('coalesce(p.project, p.id) = ANY (%1$L) OR p.no = ANY (%1$L)', vals) END;
+                WHEN NOT registry.has_field(p_kind, 'project') THEN format('p.id = ANY (%L)', vals)
+                ELSE format('coalesce(p.project, p.id) = ANY (%1$L)', vals)
+                     || CASE WHEN registry.has_field(p_kind, 'no') THEN format(' OR p.no = ANY (%1$L)', vals) ELSE '' END END;
             IF term ->> 'op' = '!=' THEN
                 one := format('(%s) IS NOT TRUE', one);
             END IF;
@@ -438,9 +439,9 @@ BEGIN
 END $$;
 
 -- Whether a reader with the tokens $7 may see p, a row of that kind.
-CREATE FUNCTION registry.seen_sql(p_kind text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION registry.seen_sql(p_kind text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN CASE p_kind WHEN 'project' THEN 'p.audience && $7' WHEN 'enterprise' THEN '1 = ANY ($7)'
+    RETURN CASE WHEN p_kind = 'project' THEN 'p.audience && $7' WHEN NOT registry.has_field(p_kind, 'project') THEN '1 = ANY ($7)'
         ELSE 'registry.audience_of(p.project) && $7' END;
 END $$;
 
