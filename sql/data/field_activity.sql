@@ -16,5 +16,5 @@ INSERT INTO registry.field
     ('activity', 13, 'result',      'note',    NULL,             2000, true,  false, false, false, '结果', 'result'),
     ('activity', 14, 'next_step',   'text',    NULL,              300, true,  false, false, true,  '下一步', 'next step'),
     ('activity', 15, 'next_on',     'ymd',     NULL,             NULL, true,  false, false, true,  '下一步时限', 'next step due'),
-    ('activity', 16, 'by',          'text',    NULL,             NULL, false, false, false, false, '填报人', 'written by'),
+    ('activity', 16, 'actor',       'text',    NULL,             NULL, false, false, false, false, '填报人', 'written by'),
     ('activity', 17, 'changed_at',  'instant', NULL,             NULL, false, false, false, false, '更新时间', 'changed at');

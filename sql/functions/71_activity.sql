@@ -12,7 +12,7 @@ CREATE FUNCTION registry.activity_rules(p_account int, p_op text, b registry.act
 DECLARE
     today CONSTANT text := registry.today()::text;
 BEGIN
-    n."by" := coalesce(b."by", registry.account_code(p_account));
+    n.actor := coalesce(b.actor, registry.account_code(p_account));
     IF n.held_on > left(today, length(n.held_on)) THEN
         fault := registry.bad('held_on', n.held_on, 'activity.future');
     ELSIF (n.next_step IS NULL) <> (n.next_on IS NULL) THEN

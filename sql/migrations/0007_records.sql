@@ -39,7 +39,7 @@ CREATE TABLE registry.activity (
     result text,
     next_step text,
     next_on registry.ymd,
-    "by" text NOT NULL,
+    actor text NOT NULL,
     changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX activity_project ON registry.activity (project);
