@@ -191,7 +191,7 @@ BEGIN
             SELECT * INTO b FROM registry.@k x WHERE x.id = e.object;
             b := jsonb_populate_record(b, registry.record_olds('@k', e.object, e.version));
             b.version := e.version;
-            r.@k := registry.@k_row(b);
+            r."@k" := registry.@k_row(b);
             @told_project
         END IF;
     END IF;
@@ -255,7 +255,7 @@ BEGIN
         d := CASE WHEN p_id IS NULL THEN registry.@k_born(n) ELSE registry.@k_diff(b, n) END;
         IF p_id IS NOT NULL AND d = '{}' THEN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
-            r.@k := registry.@k_row(b);
+            r."@k" := registry.@k_row(b);
             RETURN r;
         ELSIF p_id IS NOT NULL AND p_base < b.version AND p_force IS NOT TRUE THEN
             c := registry.clashes(p_account, b.id, '@k', p_base, b.version, d);
@@ -274,7 +274,7 @@ BEGIN
             @effects
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, place, 'OK', n.id, n.version, p_reason, NULL, NULL);
             r.rev := 0;
-            r.@k := registry.@k_row(n);
+            r."@k" := registry.@k_row(n);
             RETURN r;
         END IF;
     END LOOP;
@@ -306,7 +306,7 @@ BEGIN
     ELSIF b.id IS NULL THEN
         r.error := registry.record_error(p_lang, '@k', registry.fault('NOT_FOUND', 'id', 'record.none', id));
     ELSE
-        r.@k := registry.@k_row(b);
+        r."@k" := registry.@k_row(b);
         PERFORM registry.commit_here();
         @shown_project
     END IF;
