@@ -21,9 +21,9 @@ RIGHTS = {
     "clerk": {"read": ALL, "restricted": OWN, "write": OWN, "import": OWN, "contact": OWN},
     "approver": {"read": ALL, "restricted": OWN, "contact": OWN, "approve": OWN},
     "importer": {"read": ALL, "restricted": OWN, "write": OWN, "import": OWN, "contact": OWN},
-    "bureau": dict.fromkeys(("read", "restricted", "write", "import", "contact", "approve"), ALL),
-    "leader": {"read": ALL, "restricted": ALL},
-    "supervisor": {"read": ALL},
+    "bureau": dict.fromkeys(("read", "restricted", "write", "import", "contact", "approve", "assign", "decide", "county"), ALL),
+    "leader": {"read": ALL, "restricted": ALL, "assign": ALL, "decide": ALL},
+    "supervisor": {"read": ALL, "assign": ALL},
     "sysadmin": {"accounts": ALL}, "secadmin": {"grants": ALL}, "auditor": {"audit": ALL},
 }
 BUREAU = "bureau"  # the office whose roles reach everywhere
@@ -65,7 +65,7 @@ SUBJECTS = [
     Subject("t.late", "fagai", given=[("clerk", "chengguan", -3, -1, "chengguan")]),
     Subject("t.two", "dongshan", ("viewer", "chengguan"), ("clerk", "dongshan")),
 ]
-Row = collections.namedtuple("Row", "name office restricted id no rev due contact secret")
+Row = collections.namedtuple("Row", "name office restricted id no rev due contact secret records")
 DENIED, MISSING, DONE = "PERMISSION_DENIED", "NOT_FOUND", "OK"
 
 
@@ -103,6 +103,18 @@ def officers(word, absent=False, me=False):
     return lambda s, *_: DENIED if not s.may(word) or me else MISSING if absent else DONE
 
 
+# Kinds of records that an office's clerk writes about any project he sees, as his own office's:
+# kind: (message of a new one about a project with this text, message of a change of it)
+RECORDS = {
+    "activity": (lambda project, text: pb.Activity(project=project, held_on="2026-01-05", result=text, **{"class": "talk"}),
+                 lambda text: pb.Activity(place=text)),
+}
+
+
+def recording(s, row):
+    return DENIED if not s.may("write", s.office) else DONE if s.sees(row) else MISSING
+
+
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -122,6 +134,12 @@ def cells(at):
         yield "due_set", name, lambda due=due: {"id": due, "set": pb.Due(text=f"表{next(seq)}")}, writing, row
         yield "due_clear", name, lambda due=due: {"id": due}, writing, row
         yield "due_list", name, lambda pid=pid: {"object": pid}, reading, row
+        for kind, (new, change) in RECORDS.items():
+            record = row.records[kind] if row else ABSENT["p"]
+            yield f"{kind}_show", name, lambda record=record: {"id": record}, reading, row
+            yield f"{kind}_set", f"{name}, new", lambda pid=pid, new=new: {"set": new(pid, "表")}, recording, row
+            yield f"{kind}_set", name, lambda record=record, change=change: {"id": record, "set": change(f"表{next(seq)}")}, writing, row
+            yield f"{kind}_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
         yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
@@ -185,7 +203,8 @@ class At:
                 made = peer.do("project_add", set=pb.Project(name=f"表中{name}", investor="表中公司", stage="lead", restricted=restricted,
                                                              contact_phone=contact, summary=secret))
                 due = peer.do("due_set", set=pb.Due(project=made.project.id, text=secret, due_at=4 * 10 ** 15)).due
-                self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret))
+                records = {kind: getattr(peer.do(f"{kind}_set", set=new(made.project.id, secret)), kind).id for kind, (new, _) in RECORDS.items()}
+                self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])
             self.imports[office] = batch
@@ -307,7 +326,7 @@ def test_the_table(at, capsys):
                     wrong.append(f"{way}: {op}, {state}, {s.code}: {code}, expected {how.expected(s, want)}: {words}")
                 if found := leaks(at, s, said):
                     wrong.append(f"{way}: {op}, {state}, {s.code} was told of {found}")
-                for id in (row.id, row.due) if row else ABSENT.values():
+                for id in (row.id, row.due, *row.records.values()) if row else ABSENT.values():
                     words = words.replace(id, "?")
                 kind = way, op, state.partition(",")[2], s.code
                 answer = code, re.sub(r"\d+", "#", words)
