@@ -137,7 +137,7 @@ install: all ## DESTDIR= PREFIX=
 	install -m 644 $(B)/lib/libqipan.a $(D)/lib
 	install -m 755 $(B)/lib/libqipan.so $(D)/lib/libqipan.so.0
 	ln -sf libqipan.so.0 $(D)/lib/libqipan.so
-	install -m 644 client/qipan.h proto/ops.def $(B)/gen/qipan.pb-c.h $(D)/include/qipan
+	install -m 644 client/qipan.h proto/ops.def proto/kinds.def $(B)/gen/qipan.pb-c.h $(D)/include/qipan
 	install -m 644 $(B)/locale/zh_CN/LC_MESSAGES/qipan.mo $(D)/share/locale/zh_CN/LC_MESSAGES
 	install -d $(D)/share/qipan/maps $(D)/lib/systemd/system
 	install -m 644 deploy/examples/*.map $(D)/share/qipan/maps

@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include "arena.h"
+#include "msg.h"
 #include "utf8.h"
 #include "value.h"
 
@@ -245,17 +246,11 @@ static void put_text(json_t **o, const char *key, const char *text)
 
 static const ProtobufCMessageDescriptor *kind_descriptor(const char *kind)
 {
-    if (kind && strcmp(kind, "project") == 0)
-        return &qipan__project__descriptor;
-    if (kind && strcmp(kind, "enterprise") == 0)
-        return &qipan__enterprise__descriptor;
-    if (kind && strcmp(kind, "import") == 0)
+    const struct kind_info *known = kind_by_name(kind);
+
+    if (kind && strcmp(kind, "import") == 0) /* of its summary, which a daemon makes */
         return &qipan__import_reply__descriptor;
-    if (kind && strcmp(kind, "receipt") == 0)
-        return &qipan__receipt__descriptor;
-    if (kind && strcmp(kind, "due") == 0)
-        return &qipan__due__descriptor;
-    return NULL;
+    return known ? known->message : NULL;
 }
 
 const ProtobufCFieldDescriptor *json_event_field(const Qipan__Event *e, uint32_t number)
@@ -332,7 +327,7 @@ static json_t *number_or_null(bool has, int64_t n)
     return has ? number_text(n) : json_null();
 }
 
-/* The project a receipt or deadline belongs to, as far as the event says. */
+/* The project a record belongs to, as far as the event says. */
 static const char *project_of(const Qipan__Event *e)
 {
     for (size_t i = 0; i < e->n_row; i++) {
@@ -344,13 +339,12 @@ static const char *project_of(const Qipan__Event *e)
     return NULL;
 }
 
-/* Receipts and deadlines bring it with every change of theirs. */
 static bool brings_row(const Qipan__Event *e)
 {
     bool enter = e->view && strcmp(e->view, "enter") == 0;
-    bool small = e->kind && (strcmp(e->kind, "due") == 0 || strcmp(e->kind, "receipt") == 0);
+    const struct kind_info *kind = kind_by_name(e->kind);
 
-    return enter || (small && e->n_row);
+    return enter || (kind && kind->whole && e->n_row);
 }
 
 json_t *json_of_event(const Qipan__Event *e, const char *cursor)

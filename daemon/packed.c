@@ -2,6 +2,7 @@
 #include "packed.h"
 
 #include "failpoint.h"
+#include "msg.h"
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,10 +84,10 @@ static uint8_t *put_cursor(uint8_t *p, uint8_t tag, const struct place *at, cons
 
 /* ---- events */
 
-/* Without what it is about and whose it is, "fired" or "cleared" says nothing; and it is short. */
 static bool always_whole(const Qipan__Event *e)
 {
-    return strcmp(e->kind, "due") == 0 || strcmp(e->kind, "receipt") == 0;
+    const struct kind_info *kind = kind_by_name(e->kind);
+    return kind && kind->whole;
 }
 
 static void shape(Qipan__Event *e, enum packed_form form)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view.h"
 
+#include "msg.h"
+
 #include <string.h>
 
 const char *const view_fields[] = {"project",  "office", "stage", "tags",         "kind",
@@ -10,16 +12,6 @@ static const char *const operators[] = {"=", "!=", ">=", "<=", ">", "<"};
 
 const char *const view_words[] = {"enter", "update", "leave", NULL};
 
-static const struct kind {
-    const char *name;
-    const ProtobufCMessageDescriptor *message;
-} kinds[] = {{"project", &qipan__project__descriptor},
-             {"enterprise", &qipan__enterprise__descriptor},
-             {"receipt", &qipan__receipt__descriptor},
-             {"due", &qipan__due__descriptor},
-             {"account", &qipan__account__descriptor}};
-
-#define KINDS   (sizeof kinds / sizeof kinds[0])
 #define NUMBERS 64 /* of a message's fields */
 
 /* What a field number of a kind's message is to us: 1 + view_field, FACT_NO, or 0. */
@@ -37,10 +29,10 @@ static int field_named(const char *name)
 static void learn_kinds(void)
 {
     for (size_t k = 0; k < KINDS; k++) {
-        for (unsigned i = 0; i < kinds[k].message->n_fields; i++) {
-            const ProtobufCFieldDescriptor *f = &kinds[k].message->fields[i];
+        for (unsigned i = 0; i < kind_table[k].message->n_fields; i++) {
+            const ProtobufCFieldDescriptor *f = &kind_table[k].message->fields[i];
             int field = strcmp(f->name, "no") == 0 ? FACT_NO - 1 : field_named(f->name);
-            if (field >= 0 && f->id < NUMBERS)
+            if (field >= 0 && field != VIEW_KIND && f->id < NUMBERS)
                 facts_of[k][f->id] = (uint8_t)(field + 1);
         }
     }
@@ -131,16 +123,14 @@ static uint32_t fact(size_t kind, uint32_t number)
 void view_learn(const Qipan__Event *e, struct view_facts *ret_facts)
 {
     static bool learnt;
-    size_t kind = 0;
+    const struct kind_info *known = kind_by_name(e->kind);
+    size_t kind = known ? (size_t)(known - kind_table) : KINDS;
     if (!learnt)
         learn_kinds();
     learnt = true;
-    while (kind < KINDS && strcmp(kinds[kind].name, e->kind ? e->kind : "") != 0)
-        kind++;
     *ret_facts = (struct view_facts){.existed = e->version > 1};
     const char **after = ret_facts->after, **before = ret_facts->before;
-    after[VIEW_PROJECT] = before[VIEW_PROJECT] =
-        e->object; /* receipts and deadlines name theirs in a field */
+    after[VIEW_PROJECT] = before[VIEW_PROJECT] = e->object; /* what belongs to one names it in a field */
     after[VIEW_KIND] = before[VIEW_KIND] = e->kind;
     for (size_t i = 0; i < e->n_row; i++) {
         uint32_t f = fact(kind, e->row[i]->number);

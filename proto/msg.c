@@ -307,3 +307,21 @@ const struct op_info *op_by_name(const char *name)
             return op;
     return NULL;
 }
+
+const struct kind_info kind_table[] = {
+/* Projects, firms and accounts are large, and known to whoever watches them. */
+#define KIND(name, message)                                                                                  \
+    {#name, &DESCRIPTOR_##message,                                                                           \
+     KIND_##name != KIND_project && KIND_##name != KIND_enterprise && KIND_##name != KIND_account},
+#include "kinds.def"
+#undef KIND
+    {0},
+};
+
+const struct kind_info *kind_by_name(const char *name)
+{
+    for (const struct kind_info *k = kind_table; k->name; k++)
+        if (name && strcmp(k->name, name) == 0)
+            return k;
+    return NULL;
+}

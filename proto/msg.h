@@ -65,6 +65,22 @@ const struct op_info *op_by_number(unsigned number);
 const struct op_info *op_by_name(const char *name);
 extern const struct op_info op_table[]; /* ends with name NULL */
 
+/* Kinds of objects that have events, of kinds.def. */
+struct kind_info {
+    const char *name;
+    const ProtobufCMessageDescriptor *message;
+    bool whole; /* every change brings the row: it is short, and says little without what it is about */
+};
+extern const struct kind_info kind_table[];             /* ends with name NULL */
+const struct kind_info *kind_by_name(const char *name); /* NULL if there is none */
+
+enum {
+#define KIND(name, message) KIND_##name,
+#include "kinds.def"
+#undef KIND
+    KINDS
+};
+
 /* OP_whoami = 1, … */
 enum op_number {
 #define OP(number, name, request, reply, lane, right, cli) OP_##name = number,

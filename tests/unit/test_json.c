@@ -138,6 +138,30 @@ static void test_row_on_enter_only(void **state)
     free(line);
 }
 
+/* What is short brings it with every change, and its own fields have their names. */
+static void test_row_of_a_record(void **state)
+{
+    Qipan__Event e = event();
+    Qipan__FieldValue project = QIPAN__FIELD_VALUE__INIT, result = QIPAN__FIELD_VALUE__INIT,
+                      *row[] = {&project, &result};
+    char *line;
+
+    (void)state;
+    project.has_number = result.has_number = true;
+    project.number = 3;
+    project.value = (char *)"p1";
+    result.number = 13;
+    result.value = (char *)"有意向";
+    e.kind = (char *)"activity";
+    e.object = (char *)"av1";
+    e.row = row;
+    e.n_row = 2;
+    line = qipan_json_event(&e, "c");
+    assert_non_null(strstr(line, "\"activity\":\"av1\",\"project\":\"p1\""));
+    assert_non_null(strstr(line, "\"row\":{\"project\":\"p1\",\"result\":\"有意向\"}"));
+    free(line);
+}
+
 static void test_a_conflict(void **state)
 {
     Qipan__Error e = QIPAN__ERROR__INIT;
@@ -193,13 +217,10 @@ static void test_cursors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_project),
-        cmocka_unit_test(test_messages_inside),
-        cmocka_unit_test(test_every_key_is_there),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_row_on_enter_only),
-        cmocka_unit_test(test_a_conflict),
-        cmocka_unit_test(test_cursors),
+        cmocka_unit_test(test_a_project),          cmocka_unit_test(test_messages_inside),
+        cmocka_unit_test(test_every_key_is_there), cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_row_on_enter_only),  cmocka_unit_test(test_row_of_a_record),
+        cmocka_unit_test(test_a_conflict),         cmocka_unit_test(test_cursors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

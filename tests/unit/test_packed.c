@@ -167,6 +167,36 @@ static void frames(void **state)
     packed_drop(p);
 }
 
+/* What is short comes whole with every change; what is large, and what only a daemon makes, doesn't. */
+static void whole(void **state)
+{
+    static const struct {
+        const char *kind;
+        bool whole;
+    } kinds[EVENTS] = {
+        {"project", false}, {"enterprise", false}, {"account", false}, {"due", true}, {"activity", true}};
+    Qipan__Event events[EVENTS];
+    Qipan__Revision *revision;
+    (void)state;
+    make_events(events);
+    for (int i = 0; i < EVENTS; i++)
+        events[i].kind = (char *)kinds[i].kind;
+    struct journal_rows *rows = rows_of(events, EVENTS, &revision);
+    struct packed *p = packed_new(rows, revision);
+    journal_drop(rows);
+    for (int i = 0; i < EVENTS; i++) {
+        struct piece piece = packed_piece(&p->events[i], PACKED_UPDATE);
+        events[i].view = (char *)"update";
+        events[i].n_row = kinds[i].whole;
+        size_t n = qipan__event__get_packed_size(&events[i]);
+        uint8_t wanted[1024];
+        assert_true(n < sizeof wanted && n < piece.n);
+        qipan__event__pack(&events[i], wanted);
+        assert_memory_equal(piece.bytes + piece.n - n, wanted, n);
+    }
+    packed_drop(p);
+}
+
 /* Other pieces of the same number are another frame, though the head is the same. */
 static void not_mistaken(void **state)
 {
@@ -207,6 +237,6 @@ static void longest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(frames), cmocka_unit_test(not_mistaken),
-                                       cmocka_unit_test(longest)};
+                                       cmocka_unit_test(longest), cmocka_unit_test(whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

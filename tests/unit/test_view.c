@@ -109,6 +109,39 @@ static void fields_of_another_kind(void **state)
     arena_free(&arena);
 }
 
+/* A record names its project, with the number, and its office. */
+static void of_a_record(void **state)
+{
+    (void)state;
+    const char *code;
+    Qipan__FieldValue values[3], *row[3];
+    static const struct {
+        uint32_t number;
+        const char *value;
+    } wanted[] = {{3, "p1"}, {4, "chengguan"}, {8, "2026-0042"}};
+    for (int i = 0; i < 3; i++) {
+        qipan__field_value__init(row[i] = &values[i]);
+        values[i].number = wanted[i].number;
+        values[i].value = (char *)wanted[i].value;
+    }
+    Qipan__Event event = QIPAN__EVENT__INIT;
+    event.object = (char *)"av1";
+    event.kind = (char *)"activity";
+    event.version = 2;
+    event.n_row = 3;
+    event.row = row;
+    arena_init(&arena, 64 * 1024);
+    struct view id = compile("project", "=", "p1", &code), no = compile("project", "=", "2026-0042", &code);
+    struct view kind = compile("kind", "=", "activity", &code), own = compile("project", "=", "av1", &code);
+    struct view office = compile("office", "=", "chengguan", &code);
+    assert_string_equal(view_judge(&id, &event), "update");
+    assert_string_equal(view_judge(&no, &event), "update");
+    assert_string_equal(view_judge(&kind, &event), "update");
+    assert_string_equal(view_judge(&office, &event), "update");
+    assert_null(view_judge(&own, &event));
+    arena_free(&arena);
+}
+
 static void bad_terms(void **state)
 {
     (void)state;
@@ -128,6 +161,7 @@ static void bad_terms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms),
-                                       cmocka_unit_test(fields_of_another_kind)};
+                                       cmocka_unit_test(fields_of_another_kind),
+                                       cmocka_unit_test(of_a_record)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
