@@ -41,7 +41,7 @@ static const ProtobufCFieldDescriptor watch_fields[] = {
 
 struct parser {
     const char *p;
-    enum filter_use use;
+    const ProtobufCMessageDescriptor *desc; /* whose fields; NULL: what a watch knows */
     struct arena *arena;
     struct value_error *e;
 };
@@ -105,8 +105,9 @@ static const ProtobufCFieldDescriptor *watch_field(struct parser *x, const char 
 
 static const ProtobufCFieldDescriptor *list_field(struct parser *x, const char *word)
 {
-    const ProtobufCMessageDescriptor *d = &qipan__project__descriptor;
-    const ProtobufCFieldDescriptor *f = value_field(d, !strcmp(word, "project") ? "id" : word);
+    const ProtobufCMessageDescriptor *d = x->desc;
+    bool itself = d == &qipan__project__descriptor && !strcmp(word, "project");
+    const ProtobufCFieldDescriptor *f = value_field(d, itself ? "id" : word);
 
     if (!f)
         unknown_field(x, word, value_nearest_field(d, word, false));
@@ -131,7 +132,7 @@ static const ProtobufCFieldDescriptor *take_field(struct parser *x)
              _("a field's name is missing before \"%.30s\""), x->p);
         return NULL;
     }
-    return x->use == FILTER_WATCH ? watch_field(x, word) : list_field(x, word);
+    return x->desc ? list_field(x, word) : watch_field(x, word);
 }
 
 static bool op_fits(struct parser *x, const ProtobufCFieldDescriptor *f, const char *op)
@@ -278,10 +279,10 @@ static Qipan__Term *take_term(struct parser *x)
     return take_values(x, f, term) ? term : NULL;
 }
 
-bool filter_parse(const char *text, enum filter_use use, struct arena *arena, struct filter *ret,
-                  struct value_error *e)
+bool filter_parse_of(const char *text, const ProtobufCMessageDescriptor *desc, struct arena *arena,
+                     struct filter *ret, struct value_error *e)
 {
-    struct parser x = {.use = use, .arena = arena, .e = e};
+    struct parser x = {.desc = desc, .arena = arena, .e = e};
 
     *ret = (struct filter){0};
     if (!text)
@@ -299,4 +300,10 @@ bool filter_parse(const char *text, enum filter_use use, struct arena *arena, st
         ret->terms[ret->n_terms++] = term;
     }
     return true;
+}
+
+bool filter_parse(const char *text, enum filter_use use, struct arena *arena, struct filter *ret,
+                  struct value_error *e)
+{
+    return filter_parse_of(text, use == FILTER_WATCH ? NULL : &qipan__project__descriptor, arena, ret, e);
 }

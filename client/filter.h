@@ -27,6 +27,10 @@ struct filter {
 bool filter_parse(const char *text, enum filter_use use, struct arena *arena, struct filter *ret_filter,
                   struct value_error *ret_error);
 
+/* The same for every field of this message; NULL = what is watchable. */
+bool filter_parse_of(const char *text, const ProtobufCMessageDescriptor *desc, struct arena *arena,
+                     struct filter *ret_filter, struct value_error *ret_error);
+
 /* One line of help per operator; ends with op NULL. `meaning` is a msgid. */
 struct filter_help {
     const char *op, *meaning, *example, *watch; /* watch: an example for a watch, NULL where it takes none */

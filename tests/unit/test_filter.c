@@ -45,6 +45,28 @@ static void refused(const char *text, enum filter_use use, const char *part)
         fail_msg("\"%s\": \"%s\" does not say \"%s\"", text, s, part);
 }
 
+/* Every field of another message, with the values in their canonical form. */
+static void of_a_record(void **state)
+{
+    struct arena arena;
+    struct filter f;
+    struct value_error e = {0};
+
+    (void)state;
+    arena_init(&arena, 1024 * 1024);
+    assert_true(filter_parse_of("project=2026-0042 class=talk,拜访 held_on>=2026年5月 counterpart~公司",
+                                &qipan__activity__descriptor, &arena, &f, &e));
+    assert_int_equal(f.n_terms, 4);
+    assert_string_equal(f.terms[0]->field, "project");
+    assert_string_equal(f.terms[0]->values[0], "2026-0042");
+    assert_string_equal(f.terms[1]->values[1], "拜访"); /* the registry knows the codes */
+    assert_string_equal(f.terms[2]->values[0], "2026-05");
+    assert_false(filter_parse_of("reslt~x", &qipan__activity__descriptor, &arena, &f, &e));
+    assert_non_null(strstr(e.hint, "result"));
+    assert_false(filter_parse_of("stage=talks", &qipan__activity__descriptor, &arena, &f, &e));
+    arena_free(&arena);
+}
+
 static void understood(void **state)
 {
     (void)state;
@@ -125,8 +147,8 @@ static void help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(understood), cmocka_unit_test(refusals), cmocka_unit_test(watchable),
-        cmocka_unit_test(bounds),     cmocka_unit_test(help),
+        cmocka_unit_test(understood),  cmocka_unit_test(refusals), cmocka_unit_test(watchable),
+        cmocka_unit_test(of_a_record), cmocka_unit_test(bounds),   cmocka_unit_test(help),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
