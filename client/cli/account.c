@@ -80,11 +80,11 @@ static int send_role(struct cli *cli, unsigned op, const ProtobufCMessage *reque
 /* The words behind the account's code, FIELD=VALUE, into a request that has fields of these names. */
 static int take_words(struct cli *cli, ProtobufCMessage *request, char **argv, int n)
 {
-    bool *seen = arena_zalloc(&cli->arena, request->descriptor->n_fields * sizeof *seen);
+    struct cli_values values = {.set = request};
     int code = 0;
 
     for (int i = 2; i <= n && !code; i++)
-        code = cli_take_value(cli, request, seen, argv[i]);
+        code = cli_take_value(cli, &values, argv[i]);
     return code;
 }
 

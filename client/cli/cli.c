@@ -82,7 +82,8 @@ static void print_json_error(json_t *error, const char *request)
 
 static const char *shown_value(struct cli *cli, const char *field, const char *canonical)
 {
-    const ProtobufCFieldDescriptor *f = field ? value_field(&qipan__project__descriptor, field) : NULL;
+    const ProtobufCMessageDescriptor *desc = cli->record ? cli->record : &qipan__project__descriptor;
+    const ProtobufCFieldDescriptor *f = field ? value_field(desc, field) : NULL;
     const char *label = canonical && f && cli->label ? cli->label(cli, f->name, canonical) : NULL;
     const char *text = label            ? label
                        : canonical && f ? value_people_text(f, canonical, NULL, cli->lang, &cli->arena)
@@ -102,13 +103,19 @@ static const char *local_time(struct cli *cli, int64_t at)
     return arena_strdup(&cli->arena, text);
 }
 
+static const char *field_label(struct cli *cli, const char *field)
+{
+    const char *label = cli->record && cli->label ? cli->label(cli, "field", field) : NULL;
+
+    return cli_safe(&cli->arena, label ? label : value_label(field, cli->lang));
+}
+
 static void print_clash(struct cli *cli, const Qipan__Clash *c)
 {
     fprintf(stderr, _("  %s: it was %s; %s set it to %s on %s; yours: %s\n"),
-            c->field ? cli_safe(&cli->arena, value_label(c->field, cli->lang)) : "?",
-            shown_value(cli, c->field, c->base_value), c->by ? cli_safe(&cli->arena, c->by) : "?",
-            shown_value(cli, c->field, c->theirs), c->has_at ? local_time(cli, c->at) : "?",
-            shown_value(cli, c->field, c->yours));
+            c->field ? field_label(cli, c->field) : "?", shown_value(cli, c->field, c->base_value),
+            c->by ? cli_safe(&cli->arena, c->by) : "?", shown_value(cli, c->field, c->theirs),
+            c->has_at ? local_time(cli, c->at) : "?", shown_value(cli, c->field, c->yours));
 }
 
 static void print_allowed(struct cli *cli, const Qipan__Error *e)
@@ -166,7 +173,7 @@ static char *default_hint(const char *code)
         {"UNAUTHENTICATED", N_("check certificate and key of this context, or ask the system administrator")},
         {"CERT_REVOKED", N_("ask the system administrator for a new certificate")},
         {"CONFLICT",
-         N_("look at the present values (project show), then edit again, or insist with --force --reason")},
+         N_("look at the present values (show), then edit again, or insist with --force --reason")},
         {"KEY_REUSED", N_("leave --request out, or use a new one")},
         {"DEADLINE_EXCEEDED", N_("try again in a moment")},
     };
@@ -242,6 +249,11 @@ static int usage_error(struct cli *cli, const char *text, const char *hint)
     return EXIT_USAGE;
 }
 
+static const char *form(const struct cli *cli)
+{
+    return cli->form ? cli->form : _("see: qipan help");
+}
+
 int cli_usage(struct cli *cli, const char *format, ...)
 {
     char text[1024];
@@ -250,19 +262,19 @@ int cli_usage(struct cli *cli, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return usage_error(cli, text, _("see: qipan help"));
+    return usage_error(cli, text, form(cli));
 }
 
 int cli_unknown(struct cli *cli, const char *what, const char *word, const char *const *words)
 {
     const char *near = value_nearest(word, words);
-    char text[512], hint[256];
+    char text[512], hint[1000];
 
     snprintf(text, sizeof text, _("unknown %s \"%.100s\""), gettext(what), word);
     if (near)
         snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
     else
-        snprintf(hint, sizeof hint, "%s", _("see: qipan help"));
+        snprintf(hint, sizeof hint, "%s", form(cli));
     return usage_error(cli, text, hint);
 }
 
@@ -333,22 +345,23 @@ static size_t matches(const char *word, const char *name)
     return word[n] == '\0' || (word[n] == '=' && name[1] == '-') ? n : 0;
 }
 
-/* Several conditions must all hold; any other option stands once. */
+/* Several conditions must all hold; most other options stand once. */
 static int take_text(struct cli *cli, const struct cli_option *o, const char *text)
 {
     const char *before = *o->value;
     size_t n = before ? strlen(before) + strlen(text) + 2 : 0;
+    bool filter = strcmp(o->name, "--filter") == 0;
     char *both;
 
     *o->value = text;
     if (!before)
         return 0;
-    if (strcmp(o->name, "--filter") != 0)
+    if (!filter && !o->set)
         return cli_usage(cli, _("%s is given twice"), o->name);
     both = arena_alloc(&cli->arena, n);
     if (!both)
         return cli_no_memory(cli);
-    snprintf(both, n, "%s %s", before, text);
+    snprintf(both, n, "%s%c%s", before, filter ? ' ' : '\n', text);
     *o->value = both;
     return 0;
 }
@@ -402,7 +415,7 @@ int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option 
 
 /* ---------------------------------------------------------------- connection */
 
-struct qipan *cli_open(struct cli *cli, char why[QIPAN_WHY_SIZE])
+static struct qipan *open_link(struct cli *cli, char why[QIPAN_WHY_SIZE])
 {
     const struct settings_context *c = cli->context;
     struct qipan_settings s = {.addresses = c->address,
@@ -460,11 +473,22 @@ int cli_connect(struct cli *cli)
         return 0;
     if ((code = cli_choose(cli)))
         return code;
-    cli->q = cli_open(cli, why);
+    cli->q = open_link(cli, why);
     if (!cli->q)
         return cli_fail(cli, "UNAUTHENTICATED", NULL, NULL, "%s", why);
     warn_of_expiry(cli);
     return 0;
+}
+
+struct qipan *cli_lookup(struct cli *cli)
+{
+    char why[QIPAN_WHY_SIZE];
+
+    if (!cli->q || !qipan_inside(cli->q))
+        return cli->q;
+    if (!cli->lookup)
+        cli->lookup = open_link(cli, why);
+    return cli->lookup;
 }
 
 static int interrupted(struct cli *cli, const char *request)
@@ -508,30 +532,52 @@ int cli_run(struct cli *cli, const bool *done)
 
 /* ---------------------------------------------------------------- values */
 
-int cli_take_value(struct cli *cli, ProtobufCMessage *set, bool *seen, const char *word)
+static int unknown_field(struct cli *cli, const ProtobufCMessageDescriptor *desc, const char *name)
 {
-    const char *equal = strchr(word, '='), *near;
-    char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
-    const ProtobufCFieldDescriptor *f;
-    struct value_error error;
+    const char *near = value_nearest_field(desc, name, true);
     char hint[200] = "";
 
-    if (!seen || (equal && !name))
+    if (near)
+        snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
+    return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
+}
+
+static int set_value(struct cli *cli, struct cli_values *v, const ProtobufCFieldDescriptor *f,
+                     const char *text)
+{
+    struct value_error error;
+    int code = 0;
+
+    if (!*text && v->clear) {
+        v->clear[v->n_clear++] = (char *)f->name;
+        return 0;
+    }
+    if (v->resolve && (code = v->resolve(cli, f->name, text, &text)))
+        return code;
+    return value_set(v->set, f, text, NULL, &cli->arena, &error) ? 0 : cli_invalid(cli, f->name, &error);
+}
+
+int cli_take_value(struct cli *cli, struct cli_values *v, const char *word)
+{
+    const ProtobufCMessageDescriptor *desc = v->set->descriptor;
+    const char *equal = strchr(word, '=');
+    char *name = equal ? arena_strndup(&cli->arena, word, (size_t)(equal - word)) : NULL;
+    const ProtobufCFieldDescriptor *f;
+
+    if (!v->seen)
+        v->seen = arena_zalloc(&cli->arena, desc->n_fields * sizeof *v->seen);
+    if (!v->seen || (equal && !name))
         return cli_no_memory(cli);
     if (!name)
         return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), word);
-    f = protobuf_c_message_descriptor_get_field_by_name(set->descriptor, name);
-    if (!f) {
-        near = value_nearest_field(set->descriptor, name, true);
-        if (near)
-            snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
-        return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
-    }
+    f = value_field(desc, name);
+    if (!f)
+        return unknown_field(cli, desc, name);
     if (!value_writable(f))
         return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
                         f->name);
-    if (seen[f - set->descriptor->fields])
+    if (v->seen[f - desc->fields])
         return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
-    seen[f - set->descriptor->fields] = true;
-    return value_set(set, f, equal + 1, NULL, &cli->arena, &error) ? 0 : cli_invalid(cli, f->name, &error);
+    v->seen[f - desc->fields] = true;
+    return set_value(cli, v, f, equal + 1);
 }

@@ -50,6 +50,10 @@ struct cli {
     struct arena scratch;       /* texts of one row: emptied after each */
     struct qipan_result labels; /* the glossary, once asked for: see labels.h */
     bool labels_asked;
+    struct label_kind *kinds;                 /* the same of records, one for each kind asked for */
+    struct qipan *lookup;                     /* see cli_lookup() */
+    const char *form;                         /* of the command, for who got it wrong; NULL = none */
+    const ProtobufCMessageDescriptor *record; /* what the command is about, NULL = projects */
     /* Set by main: what people call a code of a field (labels.h is above this file). NULL = codes are shown. */
     const char *(*label)(struct cli *cli, const char *field, const char *code);
 };
@@ -65,8 +69,8 @@ int cli_choose(struct cli *cli);
 /* The same, and opens the connection (it is made by the first call). 0, or an exit code after a report on stderr. */
 int cli_connect(struct cli *cli);
 
-/* A second connection of the same settings, for look-ups while the first one is busy; NULL when it can't be. */
-struct qipan *cli_open(struct cli *cli, char why[QIPAN_WHY_SIZE]);
+/* The connection for a look-up: from inside a callback a second one of the same settings. NULL when there is none. */
+struct qipan *cli_lookup(struct cli *cli);
 
 /* One call. 0 with *ret_result to be freed, or an exit code after a report on stderr (nothing to free then).
  * `options` may be NULL; its `request` stays NULL for a new id, otherwise pass cli->request. */
@@ -109,15 +113,24 @@ int cli_flush(struct cli *cli);
 struct cli_option {
     const char *name;   /* "--base", "-n" */
     const char **value; /* where its value goes, or NULL: a switch */
-    bool *set;          /* switches: set true; may be NULL with a value */
+    bool *set;          /* switches: set true. With a value: it may stand several times, joined by newlines */
 };
 /* Goes through argv[1…], moves the positional words to the front (argv[1…*ret_n]) and fills in the options (table ends
  * with name NULL; "--name=value" and "--name value"; "--" ends options;
- * several --filter are joined, anything else given twice is refused). 0, or 2 after a report. */
+ * several --filter are joined, what isn't said to stand several times is refused then). 0, or 2 after a report. */
 int cli_options(struct cli *cli, int argc, char **argv, const struct cli_option *table, int *ret_n);
 
-/* A word FIELD=VALUE into a message; `seen` has a flag for each of its fields. 0, or an exit code after a report. */
-int cli_take_value(struct cli *cli, ProtobufCMessage *set, bool *seen, const char *word);
+/* Words FIELD=VALUE into a message. */
+struct cli_values {
+    ProtobufCMessage *set;
+    char *
+        *clear; /* takes the names of fields to empty (FIELD=), room for one a word; NULL = that is refused */
+    size_t n_clear;
+    int (*resolve)(struct cli *cli, const char *field, const char *word, const char **ret); /* or NULL */
+    bool *seen;                                                                             /* own */
+};
+/* 0, or an exit code after a report. */
+int cli_take_value(struct cli *cli, struct cli_values *values, const char *word);
 
 /* Splits a family's second word off: fills *ret_index with its place in `words` (ended by NULL). 0, or 2 after a report. */
 int cli_subcommand(struct cli *cli, int argc, char **argv, const char *const *words, int *ret_index);
@@ -135,6 +148,7 @@ int cmd_import(struct cli *cli, int argc, char **argv);
 int cmd_office(struct cli *cli, int argc, char **argv);
 int cmd_project(struct cli *cli, int argc, char **argv);
 int cmd_receipt(struct cli *cli, int argc, char **argv);
+int cmd_record(struct cli *cli, int argc, char **argv); /* the families of verbs.def */
 int cmd_rules(struct cli *cli, int argc, char **argv);
 int cmd_version(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);

@@ -82,7 +82,7 @@ static int from_now(struct cli *cli, const char *text, const char **ret)
 }
 
 /* FIELD=VALUE; "at" is short for due_at, offices may be called by their names. */
-static int take_word(struct cli *cli, Qipan__Due *set, bool *seen, const char *word)
+static int take_word(struct cli *cli, struct cli_values *values, const char *word)
 {
     const char *equal = strchr(word, '='), *value = equal ? equal + 1 : "";
     size_t n = equal ? (size_t)(equal - word) : 0;
@@ -96,12 +96,12 @@ static int take_word(struct cli *cli, Qipan__Due *set, bool *seen, const char *w
     else if (office)
         code = labels_resolve(cli, "office", value, &value);
     if (code || !(at || office))
-        return code ? code : cli_take_value(cli, &set->base, seen, word);
+        return code ? code : cli_take_value(cli, values, word);
     whole = arena_alloc(&cli->arena, strlen(value) + 8);
     if (!whole)
         return cli_no_memory(cli);
     sprintf(whole, "%s=%s", at ? "due_at" : "office", value);
-    return cli_take_value(cli, &set->base, seen, whole);
+    return cli_take_value(cli, values, whole);
 }
 
 /* A word that is a project means a new deadline of it, any other one is the deadline's own id. */
@@ -127,7 +127,8 @@ static int due_set(struct cli *cli, int argc, char **argv)
 {
     Qipan__DueSetRequest request = QIPAN__DUE_SET_REQUEST__INIT;
     Qipan__Due set = QIPAN__DUE__INIT;
-    bool *seen = arena_zalloc(&cli->arena, set.base.descriptor->n_fields * sizeof *seen), fresh = false;
+    struct cli_values values = {.set = &set.base};
+    bool fresh = false;
     struct change c = {0};
     int i, code = take_options(cli, argc, argv, &c);
     bool named = c.n > 0 && !strchr(argv[1], '=');
@@ -141,7 +142,7 @@ static int due_set(struct cli *cli, int argc, char **argv)
     if (c.force && !c.reason)
         return cli_usage(cli, _("--force needs --reason"));
     for (i = 1 + named; i <= c.n && !code; i++)
-        code = take_word(cli, &set, seen, argv[i]);
+        code = take_word(cli, &values, argv[i]);
     if (!code && named)
         code = take_object(cli, argv[1], &request, &fresh);
     if (!code && fresh && set.project)

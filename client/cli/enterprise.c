@@ -39,7 +39,7 @@ static int enterprise_add(struct cli *cli, int argc, char **argv)
     struct qipan_call_options call = {.request = cli->request};
     const Qipan__EnterpriseReply *reply;
     struct qipan_result r;
-    bool *seen = arena_zalloc(&cli->arena, set.base.descriptor->n_fields * sizeof *seen);
+    struct cli_values values = {.set = &set.base};
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code)
@@ -47,7 +47,7 @@ static int enterprise_add(struct cli *cli, int argc, char **argv)
     if (n < 1)
         return cli_usage(cli, "%s", _("enterprise add needs FIELD=VALUE words, at least name=…"));
     for (int i = 1; i <= n && !code; i++)
-        code = cli_take_value(cli, &set.base, seen, argv[i]);
+        code = cli_take_value(cli, &values, argv[i]);
     request.set = &set;
     request.reason = (char *)reason;
     if (code || (code = cli_call(cli, OP_enterprise_add, &request.base, &call, &r)))

@@ -8,7 +8,7 @@
 /* `title`: what people call the object, NULL = its id. To stdout, with newline. */
 void event_print(struct cli *cli, const Qipan__Event *event, const char *title);
 
-/* "no name" (of a deadline: "no text") out of the row of an event, NULL when it has none. In cli->scratch. */
+/* Its number and name (title, subject or text) out of the row of an event, NULL when it has neither. In cli->scratch. */
 const char *event_title(struct cli *cli, const Qipan__Event *event);
 
 #endif

@@ -2,6 +2,7 @@
 #include "help.h"
 
 #include "filter.h"
+#include "record.h"
 
 #include <string.h>
 
@@ -146,6 +147,9 @@ const struct command help_commands[] = {
         "time, oldest first. TIME is 2026-12-01 or '2026-12-01 09:30'. Reading the audit is audited too.\n"),
      "qipan audit list --person li.xiaomu --since 2026-12-01\nqipan audit list --project 2026-0042 -o "
      "jsonl\n"},
+#define FAMILY(name, summary, text, example) {#name, cmd_record, "", summary, text, example},
+#include "families.def"
+#undef FAMILY
     {"whoami", cmd_whoami, "qipan whoami\n", N_("your account, office and rights"), NULL, "qipan whoami\n"},
     {"version", cmd_version, "qipan version\n", N_("version of program and protocol"), NULL,
      "qipan version\n"},
@@ -164,9 +168,9 @@ const struct command *help_find(const char *name)
 
 int help_unknown(struct cli *cli, const char *word)
 {
-    const char *words[32] = {NULL};
+    const char *words[sizeof help_commands / sizeof *help_commands] = {NULL};
 
-    for (size_t i = 0; help_commands[i].name && i < 31; i++)
+    for (size_t i = 0; help_commands[i].name; i++)
         words[i] = help_commands[i].name;
     return cli_unknown(cli, N_("command"), word, words);
 }
@@ -233,12 +237,29 @@ static void print_mapping(void)
              "  [values FIELD]     CELL = VALUE, CELL = \"\", CELL = skip row, * = VALUE for all others\n"));
 }
 
+/* Forms out of verbs.def; true when one takes conditions. */
+static bool print_forms(struct cli *cli, const char *family)
+{
+    bool filter = false;
+
+    for (const struct verb *v = record_verbs; v->family; v++) {
+        const char *form = strcmp(v->family, family) == 0 ? record_form(&cli->scratch, v) : "";
+
+        printf("%s%s", form, *form ? "\n" : "");
+        filter |= strstr(form, "--filter") != NULL;
+    }
+    return filter;
+}
+
 int help_command(struct cli *cli, const struct command *c)
 {
+    bool filter;
+
     printf("%s: %s\n\n%s", c->name, gettext(c->summary), c->usage);
+    filter = print_forms(cli, c->name) || strstr(c->usage, "--filter");
     if (c->text)
         printf("\n%s", gettext(c->text));
-    if (strstr(c->usage, "--filter"))
+    if (filter)
         print_filter(c->run == cmd_watch || c->run == cmd_board);
     if (strstr(c->usage, "--map"))
         print_mapping();

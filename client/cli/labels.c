@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "labels.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static const Qipan__GlossaryReply *glossary(struct cli *cli)
@@ -31,13 +32,6 @@ const char *labels_kind(const char *field)
     return NULL;
 }
 
-const char *labels_of_field(struct cli *cli, const char *field, const char *code)
-{
-    const char *kind = labels_kind(field);
-
-    return kind ? labels_text(cli, kind, code) : NULL;
-}
-
 static bool is_kind(const Qipan__Label *l, const char *kind)
 {
     return l->kind && l->code && strcmp(l->kind, kind) == 0;
@@ -65,6 +59,113 @@ const char *labels_text(struct cli *cli, const char *kind, const char *code)
             return g->rows[i]->text ? g->rows[i]->text : code;
     return code;
 }
+
+/* ---------------------------------------------------------------- records */
+
+struct label_kind {
+    struct label_kind *next;
+    char *kind;
+    struct qipan_result result; /* empty when the call failed */
+};
+
+bool labels_is_record(const char *kind)
+{
+    const struct kind_info *k = kind_by_name(kind);
+
+    return k && k->whole && strcmp(kind, "due") != 0 && strcmp(kind, "receipt") != 0;
+}
+
+const char *labels_record_kind(struct cli *cli, const ProtobufCMessageDescriptor *desc)
+{
+    char *kind = arena_strdup(&cli->arena, desc->short_name);
+
+    for (char *p = kind; p && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return kind ? kind : "";
+}
+
+static struct label_kind *ask_kind(struct cli *cli, const char *kind)
+{
+    Qipan__GlossaryRequest request = QIPAN__GLOSSARY_REQUEST__INIT;
+    const struct qipan_call_options options = {.deadline_ms = 2000};
+    struct label_kind *k = arena_zalloc(&cli->arena, sizeof *k);
+    struct qipan *link = cli_lookup(cli);
+    char name[80];
+
+    if (!k || !link || !(k->kind = arena_strdup(&cli->arena, kind)))
+        return NULL;
+    snprintf(name, sizeof name, "%s.", kind);
+    request.kind = name;
+    if (qipan_call_wait(link, OP_glossary, &request.base, &options, &k->result) != QIPAN_DONE)
+        qipan_result_free(&k->result);
+    k->next = cli->kinds;
+    cli->kinds = k;
+    return k;
+}
+
+static const char *record_label(struct cli *cli, const char *kind, const char *group, const char *code)
+{
+    struct label_kind *k = cli->kinds;
+    const Qipan__GlossaryReply *g;
+
+    while (k && strcmp(k->kind, kind) != 0)
+        k = k->next;
+    if (!k)
+        k = ask_kind(cli, kind);
+    g = k ? (const Qipan__GlossaryReply *)k->result.message : NULL;
+    for (size_t i = 0; g && i < g->n_rows; i++)
+        if (is_kind(g->rows[i], group) && strcmp(g->rows[i]->code, code) == 0)
+            return g->rows[i]->text;
+    return NULL;
+}
+
+const char *labels_record_name(struct cli *cli, const char *kind)
+{
+    const char *label = record_label(cli, kind, "kind", kind);
+
+    return label ? label : kind;
+}
+
+const char *labels_record_field(struct cli *cli, const char *kind, const char *field)
+{
+    const char *label = record_label(cli, kind, "field", field);
+
+    return label ? label : value_label(field, cli->lang);
+}
+
+const char *labels_record_code(struct cli *cli, const char *kind, const char *field, const char *code)
+{
+    static const char *const county[] = {"office", "region", "stage"}; /* lead_office too */
+    const char *label = record_label(cli, kind, field, code);
+
+    for (size_t i = 0; !label && i < sizeof county / sizeof *county; i++) {
+        size_t n = strlen(field), m = strlen(county[i]);
+
+        if (n >= m && strcmp(field + n - m, county[i]) == 0)
+            label = labels_text(cli, county[i], code);
+    }
+    return label;
+}
+
+void labels_free(struct cli *cli)
+{
+    qipan_result_free(&cli->labels);
+    for (struct label_kind *k = cli->kinds; k; k = k->next)
+        qipan_result_free(&k->result);
+}
+
+const char *labels_of_field(struct cli *cli, const char *field, const char *code)
+{
+    const char *kind = labels_kind(field);
+
+    if (cli->record && strcmp(field, "field") == 0)
+        return labels_record_field(cli, labels_record_kind(cli, cli->record), code);
+    if (cli->record)
+        return labels_record_code(cli, labels_record_kind(cli, cli->record), field, code);
+    return kind ? labels_text(cli, kind, code) : NULL;
+}
+
+/* ---------------------------------------------------------------- words of people */
 
 const char *labels_code(struct cli *cli, const char *kind, const char *word)
 {

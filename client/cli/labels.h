@@ -12,8 +12,26 @@ const char *labels_kind(const char *field);
 /* For people; the code itself when there is no label (or no glossary). Never NULL. */
 const char *labels_text(struct cli *cli, const char *kind, const char *code);
 
-/* The same by field of Project; NULL for a field without codes. For cli->label. */
+/* The same by field of what the command is about (cli->record); NULL for a field without codes. Of a record, with "field":
+ * what people call this field. For cli->label. */
 const char *labels_of_field(struct cli *cli, const char *field, const char *code);
+
+/* Kinds whose labels the registry keeps, by one `glossary` call for each when first needed; otherwise they are here. */
+bool labels_is_record(const char *kind);
+
+/* Kind that the registry knows a record's message by: "activity". */
+const char *labels_record_kind(struct cli *cli, const ProtobufCMessageDescriptor *desc);
+
+/* What people call a kind of record; its code when there is no label. Never NULL. */
+const char *labels_record_name(struct cli *cli, const char *kind);
+
+/* What people call a field of a record; the field's own name when there is no label. Never NULL. */
+const char *labels_record_field(struct cli *cli, const char *kind, const char *field);
+
+/* A code in a field of a record; NULL when it is none. */
+const char *labels_record_code(struct cli *cli, const char *kind, const char *field, const char *code);
+
+void labels_free(struct cli *cli);
 
 /* The code for a word that is a code or a label; NULL when it is neither. */
 const char *labels_code(struct cli *cli, const char *kind, const char *word);

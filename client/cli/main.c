@@ -4,6 +4,7 @@
 
 #include "help.h"
 #include "labels.h"
+#include "record.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -70,15 +71,17 @@ static void set_lang(const char *lang)
 
 /* ---------------------------------------------------------------- options of all commands */
 
-/* Options of single commands that take a value: the word behind them is not looked at. */
+/* Options of single commands that take a value: the word behind them is not looked at. Those of verbs.def are known anyway. */
 static const char *const with_value[] = {
     "--base",  "--cursor-file", "--encoding",  "--evidence", "--exec",    "--filter", "--map",
     "--on",    "--prefix",      "--profile",   "--reason",   "--report",  "--search", "--sheet",
     "--since", "--sort",        "--timeout",   "-n",         "--office",  "--source", "--state",
     "--from",  "--until",       "--deputy-of", "--person",   "--project", "--wait",   NULL};
 
-static bool is_with_value(const char *word)
+static bool is_with_value(const struct verb *verb, const char *word)
 {
+    if (verb && record_takes_value(verb, word))
+        return true;
     for (size_t i = 0; with_value[i]; i++)
         if (strcmp(with_value[i], word) == 0)
             return true;
@@ -148,7 +151,7 @@ static const char *take_globals(int *argc, char **argv, struct global *g, const 
             continue;
         over = over || strcmp(argv[i], "--") == 0;
         argv[n++] = argv[i];
-        if (!over && is_with_value(argv[i]) && i + 1 < *argc)
+        if (!over && is_with_value(n > 3 ? record_verb(argv[1], argv[2]) : NULL, word) && i + 1 < *argc)
             argv[n++] = argv[++i];
     }
     argv[n] = NULL;
@@ -277,7 +280,9 @@ static int run(struct cli *cli, const struct global *g, int argc, char **argv)
     c = help_find(argv[1]);
     if (!c)
         return help_unknown(cli, argv[1]);
-    return g->help ? help_command(cli, c) : c->run(cli, argc - 1, argv + 1);
+    if (g->help)
+        return help_command(cli, c);
+    return (record_verb(argv[1], argv[2]) ? cmd_record : c->run)(cli, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -297,7 +302,8 @@ int main(int argc, char **argv)
     code = word ? cli_usage(&cli, gettext(wrong), word) : apply(&cli, &g);
     if (!code)
         code = run(&cli, &g, argc, argv);
-    qipan_result_free(&cli.labels);
+    labels_free(&cli);
+    qipan_free(cli.lookup);
     qipan_free(cli.q);
     settings_free(&cli.settings);
     arena_free(&cli.arena);

@@ -23,8 +23,10 @@ const struct out_style out_project = {
 
 /* ---------------------------------------------------------------- columns */
 
-static const char *label_of(const struct out_style *style, const struct cli *cli, const char *field)
+static const char *label_of(const struct out_style *style, struct cli *cli, const char *field)
 {
+    if (style->kind)
+        return labels_record_field(cli, style->kind, field);
     if (!style->labels)
         return value_label(field, cli->lang);
     for (const struct out_label *l = style->labels; l->field; l++)
@@ -50,9 +52,19 @@ static int unknown_field(struct cli *cli, const struct out_style *style, const c
     return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
 }
 
+static void add_all(struct out *o)
+{
+    for (unsigned i = 0; i < o->style->desc->n_fields && o->n_columns < OUT_MAX_COLUMNS; i++)
+        if (value_kind(&o->style->desc->fields[i]) != VALUE_OTHER)
+            o->columns[o->n_columns++] = &o->style->desc->fields[i];
+}
+
+/* Fields joined by commas; NULL = all. */
 static int add_columns(struct out *o, const char *names)
 {
-    while (*names) {
+    if (!names)
+        add_all(o);
+    while (names && *names) {
         size_t n = strcspn(names, ",");
         char *name = arena_strndup(&o->cli->arena, names, n);
         const ProtobufCFieldDescriptor *f = name ? field_of(o->style, name) : NULL;
@@ -64,13 +76,6 @@ static int add_columns(struct out *o, const char *names)
         names += n + (names[n] == ',');
     }
     return 0;
-}
-
-static void add_all(struct out *o)
-{
-    for (unsigned i = 0; i < o->style->desc->n_fields && o->n_columns < OUT_MAX_COLUMNS; i++)
-        if (value_kind(&o->style->desc->fields[i]) != VALUE_OTHER)
-            o->columns[o->n_columns++] = &o->style->desc->fields[i];
 }
 
 static int choose_columns(struct out *o)
@@ -85,8 +90,7 @@ static int choose_columns(struct out *o)
     case OUT_NAME:
         return add_columns(o, o->style->name);
     default:
-        add_all(o);
-        return 0;
+        return add_columns(o, NULL);
     }
 }
 
@@ -99,18 +103,52 @@ static bool is_coded(const ProtobufCMessageDescriptor *d)
            d == &qipan__signature__descriptor;
 }
 
-const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f)
+/* Codes of a list each by its label. */
+static const char *record_list(struct cli *cli, const char *kind, const ProtobufCMessage *row,
+                               const ProtobufCFieldDescriptor *f)
+{
+    size_t n = *(const size_t *)((const char *)row + f->quantifier_offset), size = 1;
+    char *const *items = *(char *const *const *)((const char *)row + f->offset), *text, *end;
+    const char **labels = arena_alloc(&cli->scratch, n * sizeof *labels);
+
+    for (size_t i = 0; labels && i < n; i++) {
+        labels[i] = labels_record_code(cli, kind, f->name, items[i]);
+        labels[i] = labels[i] ? labels[i] : items[i];
+        size += strlen(labels[i]) + strlen("、");
+    }
+    text = end = labels ? arena_alloc(&cli->scratch, size) : NULL;
+    for (size_t i = 0; text && i < n; i++)
+        end += sprintf(end, "%s%s", i ? "、" : "", labels[i]);
+    return text;
+}
+
+/* NULL: a field without codes. */
+static const char *record_text(struct cli *cli, const char *kind, const ProtobufCMessage *row,
+                               const ProtobufCFieldDescriptor *f)
+{
+    if (f->type != PROTOBUF_C_TYPE_STRING)
+        return NULL;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED)
+        return record_list(cli, kind, row, f);
+    return labels_record_code(cli, kind, f->name, *(char *const *)((const char *)row + f->offset));
+}
+
+/* For people: codes as labels. Safe for a terminal; in cli->scratch. */
+static const char *people(struct cli *cli, const struct out_style *style, const ProtobufCMessage *row,
+                          const ProtobufCFieldDescriptor *f)
 {
     const ProtobufCFieldDescriptor *currency =
         protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "currency");
     bool coded = is_coded(row->descriptor);
-    const char *kind = coded ? labels_kind(f->name) : NULL, *text;
+    const char *kind = coded ? labels_kind(f->name) : NULL, *text = NULL;
 
     if (!value_has(row, f))
         return "";
+    if (style->kind)
+        text = record_text(cli, style->kind, row, f);
     if (kind && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED)
         text = labels_text(cli, kind, *(char *const *)((const char *)row + f->offset));
-    else
+    else if (!text)
         text = value_people(row, f, currency ? value_text(row, currency, &cli->scratch) : NULL, cli->lang,
                             &cli->scratch);
     return cli_safe(&cli->scratch, text);
@@ -207,11 +245,11 @@ static bool open_table(struct out *o)
 
 static void table_row(struct out *o, const ProtobufCMessage *row)
 {
-    struct libscols_line *line = scols_table_new_line(o->table, NULL);
+    struct libscols_line *line = o->table ? scols_table_new_line(o->table, NULL) : NULL;
 
     o->cli->arena.refused |= !line;
     for (size_t i = 0; line && i < o->n_columns; i++)
-        if (scols_line_set_data(line, i, out_people(o->cli, row, o->columns[i])) != 0)
+        if (scols_line_set_data(line, i, people(o->cli, o->style, row, o->columns[i])) != 0)
             o->cli->arena.refused = true;
 }
 
@@ -219,22 +257,17 @@ static void table_row(struct out *o, const ProtobufCMessage *row)
 
 int out_open(struct out *o, struct cli *cli, const struct out_style *style)
 {
-    int code;
-
     memset(o, 0, sizeof *o);
     o->cli = cli;
     o->style = style;
-    code = choose_columns(o);
-    if (code)
-        return code;
-    if (cli->output <= OUT_WIDE && !open_table(o))
-        return cli_no_memory(cli);
-    return 0;
+    return choose_columns(o);
 }
 
-/* Late, so that a call that fails leaves stdout empty. */
+/* Late, so that a call that fails leaves stdout empty, and asks for no labels. */
 static void print_head_once(struct out *o)
 {
+    if (!o->headed && o->cli->output <= OUT_WIDE && !open_table(o))
+        o->cli->arena.refused = true;
     if (!o->headed && (o->cli->output == OUT_CSV || o->cli->output == OUT_TSV))
         print_cells(o, NULL);
     o->headed = true;
@@ -276,11 +309,26 @@ int out_close(struct out *o)
 
 /* ---------------------------------------------------------------- one object */
 
-static int print_object_json(struct out *o, const ProtobufCMessage *object, int64_t rev, const char *request)
+static bool is_part(const ProtobufCFieldDescriptor *f)
+{
+    return f->label == PROTOBUF_C_LABEL_REPEATED && f->type == PROTOBUF_C_TYPE_MESSAGE;
+}
+
+static void put_parts(json_t **object, const ProtobufCMessage *reply)
+{
+    for (unsigned i = 0; i < reply->descriptor->n_fields; i++)
+        if (is_part(&reply->descriptor->fields[i]))
+            json_put_field(object, reply, &reply->descriptor->fields[i]);
+}
+
+static int print_object_json(struct out *o, const ProtobufCMessage *object, const ProtobufCMessage *reply,
+                             int64_t rev, const char *request)
 {
     json_t *v = chosen(o, object);
     char *line;
 
+    if (reply && !o->cli->fields)
+        put_parts(&v, reply);
     if (v && rev && json_object_set_new(v, "rev", json_sprintf("%lld", (long long)rev)) != 0)
         o->cli->arena.refused = true;
     if (v && request && *request && json_object_set_new(v, "request", json_string(request)) != 0)
@@ -301,7 +349,7 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
         return cli_no_memory(o->cli);
     for (size_t i = 0; i < o->n_columns; i++) {
         struct libscols_line *line;
-        const char *text = out_people(o->cli, object, o->columns[i]);
+        const char *text = people(o->cli, o->style, object, o->columns[i]);
 
         if (!*text || !(line = scols_table_new_line(t, NULL)))
             continue;
@@ -313,13 +361,42 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
     return cli_flush(o->cli);
 }
 
+/* `reply`: what the object came in, when its parts are to be shown too; or NULL. */
+static int print_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object,
+                        const ProtobufCMessage *reply, int64_t rev, const char *request)
+{
+    struct out o = {.cli = cli, .style = style};
+    int code = add_columns(&o, cli->fields ? cli->fields : cli->output == OUT_NAME ? style->name : NULL);
+
+    if (code)
+        return code;
+    if (cli_json(cli))
+        return print_object_json(&o, object, reply, rev, request);
+    if (cli->output <= OUT_WIDE)
+        return print_object_table(&o, object);
+    if (cli->output == OUT_NAME) {
+        puts(cli_safe(&cli->scratch, canonical(cli, object, o.columns[0])));
+        return cli_flush(cli);
+    }
+    print_cells(&o, NULL);
+    print_cells(&o, object);
+    return cli_flush(cli);
+}
+
+int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
+               const char *request)
+{
+    return print_object(cli, style, object, NULL, rev, request);
+}
+
 /* ---------------------------------------------------------------- lists */
 
+/* NULL when there is no such field. */
 static void *member(const ProtobufCMessage *m, const char *name)
 {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
 
-    return (char *)m + f->offset;
+    return f ? (char *)m + f->offset : NULL;
 }
 
 static void ask_whole_pages(ProtobufCMessage *request)
@@ -331,63 +408,82 @@ static void ask_whole_pages(ProtobufCMessage *request)
     *(int32_t *)((char *)request + f->offset) = LIMIT_PAGE_ROWS;
 }
 
-static void add_rows(struct out *o, const ProtobufCMessage *page)
+static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
-    const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(page->descriptor, "rows");
-    size_t n = *(const size_t *)((const char *)page + f->quantifier_offset);
-    ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)member(page, "rows");
+    return *(const size_t *)((const char *)m + f->quantifier_offset);
+}
 
-    for (size_t i = 0; i < n; i++)
+static void add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufCFieldDescriptor *f)
+{
+    ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)((const char *)page + f->offset);
+
+    for (size_t i = 0; i < count_of(page, f); i++)
         out_row(o, rows[i]);
 }
 
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request)
 {
-    char **after = member(request, "after");
+    char **after = member(request, "after"), *more = NULL;
     struct out o;
     int code = out_open(&o, cli, style);
 
     if (code)
         return code;
-    ask_whole_pages(request);
+    if (after)
+        ask_whole_pages(request);
     do {
-        const char *next;
+        const char *const *next;
         struct qipan_result r;
 
         if ((code = cli_call(cli, op, request, NULL, &r)))
             return code;
-        add_rows(&o, r.message);
-        next = *(const char *const *)member(r.message, "next");
-        *after = next ? arena_strdup(&cli->arena, next) : NULL;
+        add_rows(&o, r.message,
+                 protobuf_c_message_descriptor_get_field_by_name(r.message->descriptor, "rows"));
+        next = member(r.message, "next");
+        more = after && next && *next ? arena_strdup(&cli->arena, *next) : NULL;
+        if (after)
+            *after = more;
         qipan_result_free(&r);
-    } while (*after);
+    } while (more);
     return out_close(&o);
 }
 
-int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
-               const char *request)
-{
-    struct out o = {.cli = cli, .style = style};
-    int code = 0;
+/* ---------------------------------------------------------------- answers */
 
-    if (cli->fields)
-        code = add_columns(&o, cli->fields);
-    else if (cli->output == OUT_NAME)
-        code = add_columns(&o, style->name);
-    else
-        add_all(&o);
-    if (code)
+const ProtobufCFieldDescriptor *out_object_field(const ProtobufCMessageDescriptor *reply)
+{
+    for (unsigned i = 0; i < reply->n_fields; i++)
+        if (reply->fields[i].type == PROTOBUF_C_TYPE_MESSAGE && !is_part(&reply->fields[i]))
+            return &reply->fields[i];
+    return NULL;
+}
+
+static int print_part(struct cli *cli, const struct out_style *style, const ProtobufCMessage *reply,
+                      const ProtobufCFieldDescriptor *f)
+{
+    const struct out_style part = {.desc = f->descriptor, .kind = style->kind};
+    struct out o;
+    int code = count_of(reply, f) ? out_open(&o, cli, &part) : 0;
+
+    if (code || !count_of(reply, f))
         return code;
-    if (cli_json(cli))
-        return print_object_json(&o, object, rev, request);
-    if (cli->output <= OUT_WIDE)
-        return print_object_table(&o, object);
-    if (cli->output == OUT_NAME) {
-        puts(cli_safe(&cli->scratch, canonical(cli, object, o.columns[0])));
-        return cli_flush(cli);
-    }
-    print_cells(&o, NULL);
-    print_cells(&o, object);
-    return cli_flush(cli);
+    printf("\n%s\n", cli_safe(&cli->scratch, label_of(style, cli, f->name)));
+    add_rows(&o, reply, f);
+    return out_close(&o);
+}
+
+int out_reply(struct cli *cli, const struct out_style *style, const ProtobufCMessage *reply,
+              const char *request)
+{
+    const ProtobufCMessageDescriptor *desc = reply->descriptor;
+    const ProtobufCFieldDescriptor *f = out_object_field(desc);
+    const ProtobufCMessage *object =
+        f ? *(ProtobufCMessage *const *)((const char *)reply + f->offset) : reply;
+    const int64_t *rev = member(reply, "rev"); /* 0 when it is absent */
+    int code = object ? print_object(cli, style, object, f ? reply : NULL, f && rev ? *rev : 0, request) : 0;
+
+    for (unsigned i = 0; i < desc->n_fields && !code && cli->output <= OUT_WIDE && !cli->fields; i++)
+        if (is_part(&desc->fields[i]))
+            code = print_part(cli, style, reply, &desc->fields[i]);
+    return code;
 }

@@ -19,6 +19,8 @@ struct out_style {
     const char *table, *wide;       /* fields joined by commas */
     const char *name;               /* field of -o name */
     const struct out_label *labels; /* ends with NULL; NULL: fields of a project */
+    const char
+        *kind; /* of records: labels of fields and codes are the registry's. `table`, `wide` NULL: all */
 };
 
 struct out {
@@ -38,14 +40,20 @@ int out_open(struct out *o, struct cli *cli, const struct out_style *style);
 int out_row(struct out *o, const ProtobufCMessage *row);
 int out_close(struct out *o); /* prints what was collected; flushes */
 
-/* All pages of a list: the request has `after` and `limit`, the reply `rows` and `next`. An exit code. */
+/* All pages of a list: the request has `after` and `limit`, the reply `rows` and `next`; or the one page of a reply that has
+ * `rows` alone. An exit code. */
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request);
 
 /* One object. `rev` and `request` are added in JSON when not 0 and not NULL. */
 int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
                const char *request);
 
-/* Field of a project for people: codes as labels. Safe for a terminal; in cli->scratch. */
-const char *out_people(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *field);
+/* The field that holds the object of a reply, its first message; NULL when there is none. */
+const ProtobufCFieldDescriptor *out_object_field(const ProtobufCMessageDescriptor *reply);
+
+/* What an operation answered: the first message in it as an object, lists of messages beside that as tables below (in JSON as
+ * fields of it); an answer without any is the object itself. An exit code. */
+int out_reply(struct cli *cli, const struct out_style *style, const ProtobufCMessage *reply,
+              const char *request);
 
 #endif

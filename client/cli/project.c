@@ -185,66 +185,6 @@ static int project_show(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* ---------------------------------------------------------------- values */
-
-static int unknown_field(struct cli *cli, const char *name)
-{
-    const char *near = value_nearest_field(&qipan__project__descriptor, name, true);
-    char hint[200] = "";
-
-    if (near)
-        snprintf(hint, sizeof hint, _("did you mean \"%s\"?"), near);
-    return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
-}
-
-static int set_value(struct cli *cli, Qipan__Project *set, const ProtobufCFieldDescriptor *f,
-                     const char *text)
-{
-    struct value_error error;
-    int code = labels_resolve(cli, f->name, text, &text);
-
-    if (code)
-        return code;
-    if (value_set(&set->base, f, text, NULL, &cli->arena, &error))
-        return 0;
-    return cli_invalid(cli, f->name, &error);
-}
-
-/* Words F=V into a message; F= goes to `clear` when there is such a list. */
-static int take_values(struct cli *cli, char **words, int n, Qipan__Project *set, char **clear,
-                       size_t *n_clear)
-{
-    const ProtobufCMessageDescriptor *desc = set->base.descriptor;
-    bool *seen = arena_zalloc(&cli->arena, desc->n_fields * sizeof *seen);
-
-    for (int i = 0; i < n; i++) {
-        const char *equal = strchr(words[i], '=');
-        char *name = equal ? arena_strndup(&cli->arena, words[i], (size_t)(equal - words[i])) : NULL;
-        const ProtobufCFieldDescriptor *f = name ? value_field(&qipan__project__descriptor, name) : NULL;
-        int code = 0;
-
-        if (!seen || (equal && !name))
-            return cli_no_memory(cli);
-        if (!equal)
-            return cli_usage(cli, _("expected FIELD=VALUE, not \"%s\""), words[i]);
-        if (!f)
-            return unknown_field(cli, name);
-        if (!value_writable(f))
-            return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
-                            f->name);
-        if (seen[f - desc->fields])
-            return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("%s is given twice"), f->name);
-        seen[f - desc->fields] = true;
-        if (!equal[1] && clear)
-            clear[(*n_clear)++] = (char *)f->name;
-        else
-            code = set_value(cli, set, f, equal + 1);
-        if (code)
-            return code;
-    }
-    return 0;
-}
-
 /* ---------------------------------------------------------------- changes */
 
 static int print_change(struct cli *cli, const struct qipan_result *r)
@@ -275,10 +215,21 @@ static int change(struct cli *cli, unsigned op, const ProtobufCMessage *request,
     return code;
 }
 
+static int take_values(struct cli *cli, char **words, int n, struct cli_values *values)
+{
+    int code = 0;
+
+    values->resolve = labels_resolve;
+    for (int i = 0; i < n && !code; i++)
+        code = cli_take_value(cli, values, words[i]);
+    return code;
+}
+
 static int project_add(struct cli *cli, int argc, char **argv)
 {
     Qipan__ProjectAddRequest request = QIPAN__PROJECT_ADD_REQUEST__INIT;
     Qipan__Project set = QIPAN__PROJECT__INIT;
+    struct cli_values values = {.set = &set.base};
     const char *reason = NULL;
     const struct cli_option options[] = {{"--reason", &reason, NULL}, {0}};
     int n, code = cli_options(cli, argc, argv, options, &n);
@@ -287,7 +238,7 @@ static int project_add(struct cli *cli, int argc, char **argv)
         return code;
     if (n < 1)
         return cli_usage(cli, _("project add needs FIELD=VALUE words, at least name=…"));
-    if ((code = take_values(cli, argv + 1, n, &set, NULL, NULL)))
+    if ((code = take_values(cli, argv + 1, n, &values)))
         return code;
     request.set = &set;
     request.reason = (char *)reason;
@@ -319,6 +270,7 @@ static int project_edit(struct cli *cli, int argc, char **argv)
 {
     Qipan__ProjectEditRequest request = QIPAN__PROJECT_EDIT_REQUEST__INIT;
     Qipan__Project set = QIPAN__PROJECT__INIT;
+    struct cli_values values = {.set = &set.base};
     const char *base_text = NULL, *reason = NULL;
     bool force = false;
     const struct cli_option options[] = {
@@ -332,14 +284,15 @@ static int project_edit(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, _("project edit needs a project and FIELD=VALUE words"));
     if (force && !reason)
         return cli_usage(cli, _("--force needs --reason"));
-    request.clear = arena_zalloc(&cli->arena, (size_t)n * sizeof(char *));
-    if (!request.clear)
+    if (!(values.clear = arena_zalloc(&cli->arena, (size_t)n * sizeof(char *))))
         return cli_no_memory(cli);
-    if ((code = take_values(cli, argv + 2, n - 1, &set, request.clear, &request.n_clear)) ||
+    if ((code = take_values(cli, argv + 2, n - 1, &values)) ||
         (code = find_base(cli, argv[1], base_text, &base)))
         return code;
     request.id = argv[1];
     request.set = &set;
+    request.clear = values.clear;
+    request.n_clear = values.n_clear;
     request.reason = (char *)reason;
     request.has_force = request.force = force;
     return change(cli, OP_project_edit, &request.base, base);

@@ -30,7 +30,6 @@ struct title {
 struct watching {
     struct cli *cli;
     struct qipan_watch *watch;
-    struct qipan *lookup; /* second connection, for the names of projects (tables only) */
     const char *cursor_file, *command;
     int64_t left; /* events until the end; negative = no end */
     bool started, over;
@@ -85,15 +84,14 @@ static const char *ask_title(struct watching *w, const char *id)
     Qipan__ProjectShowRequest request = QIPAN__PROJECT_SHOW_REQUEST__INIT;
     const struct qipan_call_options options = {.deadline_ms = 2000};
     struct qipan_result r;
-    char why[QIPAN_WHY_SIZE], text[200];
+    struct qipan *lookup = cli_lookup(w->cli);
+    char text[200];
     const char *title = NULL;
 
-    if (!w->lookup)
-        w->lookup = cli_open(w->cli, why);
-    if (!w->lookup)
+    if (!lookup)
         return NULL;
     request.id = (char *)id;
-    if (qipan_call_wait(w->lookup, OP_project_show, &request.base, &options, &r) == QIPAN_DONE) {
+    if (qipan_call_wait(lookup, OP_project_show, &request.base, &options, &r) == QIPAN_DONE) {
         const Qipan__Project *p = ((const Qipan__ProjectReply *)r.message)->project;
 
         snprintf(text, sizeof text, "%s %s", p && p->no ? p->no : "", p && p->name ? p->name : "");
@@ -119,14 +117,12 @@ static const char *title_for(struct watching *w, const Qipan__Event *e)
     const char *own = event_title(w->cli, e);
     struct title *known;
 
-    bool due = e->kind && strcmp(e->kind, "due") == 0;
-
-    if (!e->object || !e->kind || (strcmp(e->kind, "project") != 0 && !due))
+    if (!e->object || !e->kind)
         return own;
     if (own)
         return keep_title(w, e->object, own);
     known = known_title(w, e->object);
-    if (due)
+    if (strcmp(e->kind, "project") != 0)
         return known ? known->text : NULL; /* nobody to ask by its id */
     return known && !renamed(e) ? known->text : ask_title(w, e->object);
 }
@@ -440,7 +436,6 @@ static int watch_with(struct cli *cli, const struct words *o)
     free(memory);
     if (!code)
         code = run(&w, seconds > 0 ? now_ms() + (int64_t)(seconds * 1000) : INT64_MAX);
-    qipan_free(w.lookup);
     free(w.titles);
     return code;
 }
