@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 INSERT INTO registry.text (key, zh, en) VALUES
+    ('kind.activity', '洽谈走访', 'activity'),
     ('activity.future', '“$1”不能晚于今天:$2', '$1 cannot be after today: "$2"'),
     ('activity.next', '下一步须有时限,时限须有下一步', 'a next step needs its day, and a day its next step')
 ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;

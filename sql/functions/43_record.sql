@@ -15,6 +15,8 @@
 --   registry.<kind>_journal  the trigger
 --   api.<kind>_set, _list, _show
 --
+-- People's word for the kind is the sentence `kind.<kind>`.
+--
 -- An operation of its own is one line: api.matter_sign calls registry.matter_change with what the operation itself sets.
 
 -- A refusal whose sentence takes p_args as $1, $2 …

@@ -39,11 +39,12 @@ BEGIN
     RETURN r;
 END $$;
 
--- What people call the fields of a kind, and the codes of those that are coded; the county's long lists are asked for by themselves.
+-- What people call a kind, its fields, and the codes of those that are coded; the county's long lists are asked for by themselves.
 CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
-    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind <> 'field', x.kind, x.rank, x.code)
+    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
     FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
           FROM registry.field f WHERE f.kind = p_kind
+          UNION ALL SELECT 'kind', p_kind, registry.say(p_lang, 'kind.' || p_kind), 0
           UNION ALL SELECT f.name, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
           FROM registry.field f JOIN registry.code c ON c.kind = f.code_kind
           WHERE f.kind = p_kind AND f.code_kind NOT IN ('industry', 'region')) x

@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.sql_type(type text, field text, repeated boolean, reques
         WHEN request THEN 'jsonb'
         ELSE 'api.' || pg_temp.snake(type) END
         || CASE WHEN repeated AND (NOT request OR type IN ('string', 'int32')) THEN '[]' ELSE '' END $$;
-SELECT plan(20);
+SELECT plan(22);
 
 SELECT cmp_ok((SELECT count(*) FROM op)::int, '>=', 18, 'ops.def was read');
 SELECT cmp_ok((SELECT count(*) FROM proto)::int, '>', 200, 'qipan.proto was read');
@@ -80,6 +80,10 @@ SELECT set_eq($$ SELECT 'project', number, name FROM registry.field WHERE kind =
                  UNION ALL SELECT kind, number, name FROM registry.field WHERE kind <> 'project' $$,
               $$ SELECT lower(message), number, field FROM proto WHERE lower(message) = ANY (registry.watched_kinds()) $$,
     'registry.field has the numbers and names of qipan.proto');
+SELECT is_empty($$ SELECT k.code FROM registry.kind k WHERE k.record AND NOT EXISTS (SELECT FROM registry.text t WHERE t.key = 'kind.' || k.code) $$,
+    'people have a word for every kind of record');
+SELECT is_empty($$ SELECT f.kind, f.name FROM registry.field f WHERE f.code_kind IS NOT NULL AND f.code_kind NOT IN ('office', 'stage', 'park')
+    AND NOT EXISTS (SELECT FROM registry.code c WHERE c.kind = f.code_kind) $$, 'every kind of code has codes');
 -- security
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace
     AND NOT (p.prosecdef AND p.provolatile = 'v' AND pg_get_userbyid(p.proowner) = 'qipan_owner'
