@@ -9,6 +9,7 @@ SET client_min_messages = warning;
 SET search_path = pg_catalog, pg_temp;
 SET enable_seqscan = on;
 SET plan_cache_mode = auto;
+SET jit = off; -- a copy under another name may not have that, and a small registry would take seconds to compile
 SELECT n.nspname AS crypto FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
 JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = 'digest' AND p.proargtypes[0] = 'bytea'::regtype
 JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c' WHERE e.extname = 'pgcrypto' AND p.probin ~ 'pgcrypto' \gset
