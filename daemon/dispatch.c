@@ -11,9 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 7 /* of the registry this daemon was written for */
-#define OPS_MAX        40
+#define SCHEMA_VERSION 7     /* of the registry this daemon was written for */
 #define ALARM_MS       10000 /* between lines about one thing that lasts */
+
+/* Operations, and with their twins twice as many statements; those at the end of the table are the daemon's own. */
+enum {
+    OPS_COUNT = 0
+#define OP(number, name, request, reply, lane, right, cli) +1
+#include "ops.def"
+#undef OP
+};
+_Static_assert(2 * OPS_COUNT + 64 <= PG_STATEMENTS,
+               "a link holds a statement for each operation and its twin");
 
 struct dispatch {
     struct loop *loop;
@@ -25,7 +34,7 @@ struct dispatch {
     struct journal *journal;
     struct scheduler *scheduler;
     struct walker *walker;
-    struct bind_op ops[OPS_MAX]; /* by index of op_table */
+    struct bind_op ops[OPS_COUNT]; /* by index of op_table */
     struct journal_ops journal_ops;
     struct pool_job catalog;
     struct deadline retry;
@@ -83,7 +92,7 @@ static bool bind_all(struct dispatch *d, const PGresult *rows, char err[BIND_ERR
         if (op_table[i].lane != LANE_FEED)
             ok = bind_op(catalog, op_table[i].name, i, op_table[i].request, op_table[i].reply, &d->ops[i],
                          err) &&
-                 (op_table[i].lane != LANE_EDIT || bind_twin(catalog, OPS_MAX + i, &d->ops[i], err));
+                 (op_table[i].lane != LANE_EDIT || bind_twin(catalog, OPS_COUNT + i, &d->ops[i], err));
     ok = ok && journal_bind(catalog, &d->journal_ops, err);
     bind_catalog_free(catalog);
     return ok;
@@ -296,7 +305,7 @@ void dispatch_free(struct dispatch *d)
     walker_free(d->walker);
     journal_free(d->journal);
     hub_free(d->hub);
-    for (int i = 0; i < OPS_MAX; i++)
+    for (int i = 0; i < OPS_COUNT; i++)
         bind_op_free(&d->ops[i]);
     journal_unbind(&d->journal_ops);
     free(d);

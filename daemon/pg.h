@@ -11,7 +11,7 @@
 
 #define PG_BATCH_MAX  66 /* calls of one batch: a group of 64, the lock before, the seal behind */
 #define PG_PARAMS_MAX 24
-#define PG_STATEMENTS 128 /* different statements a link can hold */
+#define PG_STATEMENTS 512 /* different statements a link can hold */
 
 struct pg_statement {
     int id; /* unique, below PG_STATEMENTS */
