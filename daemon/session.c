@@ -98,6 +98,11 @@ bool session_send(struct session *s, const Qipan__Frame *frame)
     return s->conn && conn_send(s->conn, frame);
 }
 
+static const char *sentence(const struct error_info *info, const char *lang)
+{
+    return strcmp(lang, "en") == 0 ? info->text_en : info->text_zh;
+}
+
 void session_fill_error(Qipan__Error *error, const char *code, const char *lang)
 {
     const struct error_info *info = error_info(code);
@@ -105,20 +110,26 @@ void session_fill_error(Qipan__Error *error, const char *code, const char *lang)
     error->has_status = true;
     error->status = info->status;
     if (!error->message)
-        error->message = (char *)(strcmp(lang, "en") == 0 ? info->text_en : info->text_zh);
+        error->message = (char *)sentence(info, lang);
     if (info->retry != ERROR_NEVER && !error->has_retry_after_ms) {
         error->has_retry_after_ms = true;
         error->retry_after_ms = 500;
     }
 }
 
-/* An error carries values as long as fields may be: what doesn't fit goes, the code and the sentence stay. */
-static void fit_error(Qipan__Error *error)
+/* An error carries values as long as fields may be: what doesn't fit goes, the code and a sentence stay. */
+static void fit_error(Qipan__Error *error, const char *lang)
 {
-    if (qipan__error__get_packed_size(error) > LIMIT_FRAME - 64)
+    const size_t most = LIMIT_FRAME - 64;
+    if (qipan__error__get_packed_size(error) > most)
         error->n_fields = 0;
-    if (qipan__error__get_packed_size(error) > LIMIT_FRAME - 64)
+    if (qipan__error__get_packed_size(error) > most)
         error->base_value = error->theirs = error->yours = NULL;
+    if (qipan__error__get_packed_size(error) > most) {
+        error->field = error->hint = NULL;
+        error->n_allowed = 0;
+        error->message = (char *)sentence(error_info(error->code), lang);
+    }
 }
 
 void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *message, Qipan__Error *error)
@@ -129,7 +140,7 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
     reply.call = call;
     reply.error = error;
     if (error)
-        fit_error(error);
+        fit_error(error, s->lang);
     frame.reply = &reply;
     uint8_t *payload = NULL;
     if (message && !error) {

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The sentence `key` in the caller's language, $1 … filled in. Arguments may hold "$": each place is filled once.
+-- The sentence `key` in the caller's language, $1 … filled in. Arguments may hold "$": each place is filled once; of a long one
+-- there is the beginning.
 CREATE FUNCTION registry.say(p_lang text, p_key text, VARIADIC p_args text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -13,7 +14,7 @@ BEGIN
     parts := string_to_array(s, '$');
     result := parts[1];
     FOR i IN 2 .. cardinality(parts) LOOP
-        result := result || coalesce(p_args[left(parts[i], 1)::int], '') || substr(parts[i], 2);
+        result := result || coalesce(left(p_args[left(parts[i], 1)::int], 300), '') || substr(parts[i], 2);
     END LOOP;
     RETURN result;
 END $$;
@@ -25,7 +26,7 @@ DECLARE
     e api.error;
 BEGIN
     e.code := p_code;
-    e.field := p_field;
+    e.field := left(p_field, 100);
     e.message := coalesce(registry.say(p_lang, p_key, VARIADIC p_args), p_key);
     e.hint := registry.say(p_lang, p_key || '.hint', VARIADIC p_args);
     RETURN e;
@@ -55,8 +56,8 @@ END $$;
 CREATE FUNCTION registry.nearest(p_word text, p_from text[], p_max int) RETURNS text[] LANGUAGE sql STABLE AS $$
     SELECT array_agg(w ORDER BY likeness DESC, n) FROM (
         SELECT w, n, 2.0 * (SELECT count(*) FROM (SELECT unnest(registry.grams(w))
-                            INTERSECT ALL SELECT unnest(registry.grams(lower(p_word)))) s)
-                   / greatest(cardinality(registry.grams(w)) + cardinality(registry.grams(p_word)), 1) AS likeness
+                            INTERSECT ALL SELECT unnest(registry.grams(lower(left(p_word, 100))))) s)
+                   / greatest(cardinality(registry.grams(w)) + cardinality(registry.grams(left(p_word, 100))), 1) AS likeness
         FROM unnest(p_from) WITH ORDINALITY u(w, n) ORDER BY likeness DESC, n LIMIT p_max) best
 $$;
 
@@ -88,6 +89,7 @@ CREATE FUNCTION registry.allowed(p_kind text, p_key text, p_field text, p_value 
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     k text;
+    word CONSTANT text := left(p_value, 100);
 BEGIN
     IF p_key IN ('field.unknown', 'field.readonly') THEN
         RETURN registry.nearest(p_field, ARRAY(SELECT name FROM registry.field
@@ -98,13 +100,13 @@ BEGIN
     k := (SELECT code_kind FROM registry.field WHERE kind = p_kind AND name = p_field);
     IF k = 'industry' THEN
         RETURN ARRAY(SELECT code FROM registry.code WHERE kind = 'industry'
-            AND (upper(p_value) LIKE code || '%' OR code ~ ('^[A-T]' || left(regexp_replace(p_value, '\D', '', 'g'), 2) || '$'))
+            AND (upper(word) LIKE code || '%' OR code ~ ('^[A-T]' || left(regexp_replace(word, '\D', '', 'g'), 2) || '$'))
             ORDER BY length(code) DESC, rank LIMIT 5);
     ELSIF k = 'office' THEN
-        RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.office ORDER BY rank, code), 12);
+        RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.office ORDER BY rank, code), 12);
     ELSIF k = 'stage' THEN
-        RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.stage
+        RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.stage
             WHERE rule_set = registry.rule_set_in_force() ORDER BY rank), 12);
     END IF;
-    RETURN registry.nearest(p_value, ARRAY(SELECT code FROM registry.code WHERE kind = k AND active ORDER BY rank), 12);
+    RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.code WHERE kind = k AND active ORDER BY rank), 12);
 END $$;

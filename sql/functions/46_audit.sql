@@ -72,6 +72,11 @@ BEGIN
     END IF;
 END $$;
 
+-- The terms somebody asked for, as a row of the audit tells them: of long ones the beginning, as text.
+CREATE FUNCTION registry.terms_told(p_terms jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN length(p_terms::text) > 1000 THEN to_jsonb(left(p_terms::text, 1000) || '…') ELSE p_terms END
+$$;
+
 -- Somebody was shown these projects: a row if there is a contact or a restricted project among them, or p_always.
 CREATE FUNCTION registry.audit_shown(p_account int, p_op text, p_always boolean, p_object text, p_office text, p_rows api.project[],
     p_detail jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$

@@ -156,7 +156,7 @@ BEGIN
         END IF;
         conditions := conditions || t.sql;
     END LOOP;
-    needle := registry.norm(search);
+    needle := registry.norm(left(search, 1000)); -- longer than anything there is
     IF needle = '' AND btrim(coalesce(search, '')) <> '' THEN
         -- nothing but signs
         conditions := conditions || format('(p.name LIKE %1$L OR p.investor LIKE %1$L)', registry.like_any(btrim(search)));
@@ -221,6 +221,6 @@ BEGIN
     END IF;
     PERFORM registry.commit_here();
     PERFORM registry.audit_shown(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, r.rows,
-        jsonb_build_object('terms', terms, 'search', left(search, 100), 'from', place ->> 'i'));
+        jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'i', 100)));
     RETURN r;
 END $$;

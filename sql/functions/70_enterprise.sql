@@ -103,7 +103,9 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 DECLARE
     r api.enterprise_list_reply;
     most int := least(greatest(coalesce("limit", 100), 1), 500);
-    needle text := registry.norm(search);
+    needle CONSTANT text := registry.norm(left(search, 1000)); -- longer than anything there is
+    pairs CONSTANT text[] := registry.gram_query(needle);
+    part CONSTANT text := registry.like_any(needle);
     total int;
     last_id text;
 BEGIN
@@ -117,8 +119,7 @@ BEGIN
     FROM (SELECT e.id, registry.enterprise_row(e) AS row, row_number() OVER w AS n,
                  sum(octet_length(e::text) + 60) OVER w AS bytes
           FROM registry.enterprise e
-          WHERE e.id > coalesce(after, '') AND (needle = '' OR registry.grams(e.find_key) @> registry.gram_query(needle)
-                AND e.find_key LIKE registry.like_any(needle))
+          WHERE e.id > coalesce(after, '') AND (needle = '' OR registry.grams(e.find_key) @> pairs AND e.find_key LIKE part)
           WINDOW w AS (ORDER BY e.id) ORDER BY e.id LIMIT most + 1) x;
     IF total > coalesce(cardinality(r.rows), 0) THEN
         r.next := last_id;

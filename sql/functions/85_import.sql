@@ -504,7 +504,7 @@ BEGIN
         r.error := registry.import_incomplete(p_lang, i);
     END IF;
     IF (r.error).code IS NOT NULL THEN
-        PERFORM registry.keep(p_account, p_request, digest, 'import_commit', NULL, (r.error).code, import_commit.id, NULL,
+        PERFORM registry.keep(p_account, p_request, digest, 'import_commit', NULL, (r.error).code, left(import_commit.id, 100), NULL,
             reason, NULL, jsonb_strip_nulls(to_jsonb(r)));
         RETURN r;
     END IF;

@@ -344,7 +344,7 @@ BEGIN
         -- it may bring restricted projects: this row stands for all of its news. Behind COMPACTED and RIGHTS_CHANGED too
         -- there are some, if the watch asked for a snapshot of what changed
         PERFORM registry.commit_here();
-        PERFORM registry.audit_put(p_account, 'watch', r.answer, NULL, NULL, jsonb_build_object('terms', terms, 'after', a_rev));
+        PERFORM registry.audit_put(p_account, 'watch', r.answer, NULL, NULL, jsonb_build_object('terms', registry.terms_told(terms), 'after', a_rev));
     END IF;
     IF r.answer = 'DIVERGED' THEN
         r.fork := registry.fork_of(known);
@@ -564,7 +564,7 @@ BEGIN
     IF with_contacts + restricted > 0 THEN
         PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'snapshot_page', 'OK', NULL, NULL,
-            jsonb_build_object('rows', n, 'contacts', with_contacts, 'restricted', restricted, 'terms', terms, 'from', after));
+            jsonb_build_object('rows', n, 'contacts', with_contacts, 'restricted', restricted, 'terms', registry.terms_told(terms), 'from', left(after, 100)));
     END IF;
     r.rows := found_rows;
     r.next := horizon;

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import threading
 import time
 
@@ -172,11 +173,11 @@ INJECTIONS = ("'; DROP TABLE registry.project; --", "' OR '1'='1", "$$; SELECT 1
               "\\'; --", "{1}", '{"a":1}', "2020-01-01'::date", "../../etc/passwd", "*", "", "1e400", "9" * 40, "null")
 
 
-def injected(message, path=""):
+def injected(message, texts=INJECTIONS, path=""):
     """The request filled so that one text field after the other holds each of them."""
     for field in message.DESCRIPTOR.fields:
         if field.type == field.TYPE_STRING:
-            for text in INJECTIONS:
+            for text in texts:
                 one = type(message)()
                 one.CopyFrom(message)
                 if field.label == field.LABEL_REPEATED:
@@ -187,7 +188,7 @@ def injected(message, path=""):
         elif field.type == field.TYPE_MESSAGE:
             repeated = field.label == field.LABEL_REPEATED
             inner = getattr(message, field.name)
-            for where, text, part in injected(inner.add() if repeated else inner, f"{path}{field.name}."):
+            for where, text, part in injected(inner.add() if repeated else inner, texts, f"{path}{field.name}."):
                 one = type(message)()
                 one.CopyFrom(message)
                 one.ClearField(field.name)
@@ -235,6 +236,35 @@ def test_text_is_never_sql(county):
                 bureau.do("project_list", sort=sort, after=made_up)
             except Refused as e:
                 assert e.code == "INVALID_ARGUMENT", (sort, key, e)
+
+
+OFFICERS = {"account_add": "sysadmin", "account_edit": "sysadmin", "account_list": "sysadmin", "role_grant": "secadmin", "role_end": "secadmin",
+            "role_list": "auditor", "audit_list": "auditor", "cert_map": "sysadmin", "cert_approve": "secadmin", "cert_unmap": "sysadmin", "cert_list": "auditor"}
+
+
+def test_a_long_text_is_answered_and_leaves_little(county):
+    """As long as a frame takes, in every text field of every operation: an answer in time, and a few hundred bytes for ever."""
+    before, slow, text = last_row(county), [], "x" * 64_000
+    project = add(county.peer("bureau"))
+    for name, op in OPS.items():
+        peer = county.peer(OFFICERS.get(name, "bureau"))
+        peer.link.tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        known = {f: project.id for f in ("id", "object", "project") if f in op.request.DESCRIPTOR.fields_by_name} if name.startswith(("project", "due")) else {}
+        for start in (op.request(), op.request(**known), *([op.request(export=True)] if name == "project_list" else [])):
+            for where, _, request in injected(start, [text]):
+                begun = time.monotonic()
+                call = peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK", "OFFICE") else None)
+                try:
+                    peer.wait(call, 10 * SLOW)
+                    if name == "watch":
+                        peer.link.send(pb.Frame(cancel=pb.Cancel(call=call)))
+                except Refused as e:
+                    assert e.code not in ("INTERNAL", "UNAVAILABLE", "UNKNOWN"), (name, where, e.code)
+                slow.append((time.monotonic() - begun, name, where))
+    assert len(slow) > 100 and max(slow)[0] < 1.5 * SLOW, sorted(slow)[-5:]
+    large = county.psql(f"SELECT op, length(a::text) FROM registry.audit a WHERE no > {before} AND length(a::text) > 1600 UNION ALL"
+                        " SELECT op, length(e::text) FROM registry.entry e WHERE op <> 'project_add' AND length(e::text) > 1600")
+    assert not large
 
 
 def rows_since(county, no):
