@@ -11,7 +11,7 @@
     "qipan project show ID\n"                                                                                \
     "qipan project add FIELD=VALUE… [--reason TEXT]\n"                                                     \
     "qipan project edit ID FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"                      \
-    "qipan project advance ID STAGE [--on DATE] [--reason TEXT]\n"                                           \
+    "qipan project advance ID STAGE [--on DATE] [--evidence FILE]… [--reason TEXT]\n"                      \
     "qipan project log ID\n"
 
 const struct command help_commands[] = {
@@ -147,6 +147,22 @@ const struct command help_commands[] = {
         "time, oldest first. TIME is 2026-12-01 or '2026-12-01 09:30'. Reading the audit is audited too.\n"),
      "qipan audit list --person li.xiaomu --since 2026-12-01\nqipan audit list --project 2026-0042 -o "
      "jsonl\n"},
+    {"evidence", cmd_evidence,
+     "qipan evidence add PROJECT FILE… [of=ID] [stage=STAGE] [media=TYPE] [note=TEXT]\n"
+     "qipan evidence get ID [FILE|-]\n",
+     N_("files that show that something was done: add, get, list, show, withdraw"),
+     N_("Up to 20 MB each: pdf, jpeg, png, docx, xlsx, doc, xls, ofd, zip, csv, txt; the content must be "
+        "what "
+        "the name says,\n"
+        "or media=. of= is what it shows (an arrival, activity, matter or case of the project; default the "
+        "project itself),\n"
+        "stage= the stage it shows to be reached. Broken off, the same command goes on where it was. \"get\" "
+        "writes ID.pdf,\n"
+        "or FILE, which must not exist yet, and compares the hash. Nothing is deleted: \"withdraw\" needs "
+        "--reason.\n"),
+     "qipan evidence add 2026-0042 投资合同.pdf 银行回单.jpg stage=signed\nqipan evidence list "
+     "project=2026-0042\n"
+     "qipan evidence get ev0123456789abcde 合同副本.pdf\n"},
 #define FAMILY(name, summary, text, example) {#name, cmd_record, "", summary, text, example},
 #include "families.def"
 #undef FAMILY

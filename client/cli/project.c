@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include "event.h"
+#include "evidence.h"
 #include "filter.h"
 #include "json.h"
 #include "labels.h"
@@ -298,12 +299,35 @@ static int project_edit(struct cli *cli, int argc, char **argv)
     return change(cli, OP_project_edit, &request.base, base);
 }
 
+/* Before the move, which may need them: a line of `files` each. */
+static int add_evidence(struct cli *cli, const char *id, const char *stage, const char *files)
+{
+    Qipan__Evidence about = QIPAN__EVIDENCE__INIT;
+    char *lines = files ? arena_strdup(&cli->arena, files) : NULL;
+    int n = 0, code = 0;
+
+    if (files && !lines)
+        return cli_no_memory(cli);
+    about.project = (char *)id;
+    about.stage = (char *)stage;
+    for (char *line, *save; !code && lines && (line = strtok_r(n ? NULL : lines, "\n", &save));) {
+        struct qipan_result r;
+
+        code = evidence_upload(cli, &about, line, n++, &r);
+        if (!code)
+            qipan_result_free(&r);
+    }
+    return code;
+}
+
 static int project_advance(struct cli *cli, int argc, char **argv)
 {
     Qipan__ProjectAdvanceRequest request = QIPAN__PROJECT_ADVANCE_REQUEST__INIT;
     const ProtobufCFieldDescriptor *day = value_field(&qipan__project__descriptor, "signed_on");
-    const char *on = NULL, *reason = NULL, *stage;
-    const struct cli_option options[] = {{"--on", &on, NULL}, {"--reason", &reason, NULL}, {0}};
+    const char *on = NULL, *reason = NULL, *evidence = NULL, *stage;
+    bool many;
+    const struct cli_option options[] = {
+        {"--on", &on, NULL}, {"--reason", &reason, NULL}, {"--evidence", &evidence, &many}, {0}};
     struct value_error error;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
@@ -315,6 +339,8 @@ static int project_advance(struct cli *cli, int argc, char **argv)
         return code;
     if (on && !(request.on = value_canonical(day, on, &cli->arena, &error)))
         return cli_invalid(cli, "on", &error);
+    if ((code = add_evidence(cli, argv[1], stage, evidence)))
+        return code;
     request.id = argv[1];
     request.stage = (char *)stage;
     request.reason = (char *)reason;

@@ -106,6 +106,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('rev.future', '修订号 $1 尚未产生,最新为 $2', 'revision $1 has not come yet; the newest is $2'),
     ('receipt.object', '修订号 $1 中没有对象 $2', 'revision $1 has nothing of $2'),
     ('record.none', '没有找到 $1', 'there is no $1'),
+    ('record.state', '现为“$1”($2 于 $3),不能这样办理', 'it is $1 (by $2 on $3): this cannot be done now'),
     ('due.none', '没有找到期限 $1', 'there is no deadline $1'),
     ('due.cleared', '此期限已撤销', 'this deadline was cleared'),
     ('due.cleared.hint', '设一个新的期限;确需恢复请加理由强制提交', 'set a new one; to bring it back, force with a reason'),

@@ -39,7 +39,17 @@ BEGIN
         registry.fault('PERMISSION_DENIED', NULL, 'may.' || p_right) END;
 END $$;
 
--- A finding in the caller's language. Those of fault() have no value, those about a value have one.
+-- A move that doesn't exist from the state a record is in: which that is, who moved it last and when.
+CREATE FUNCTION registry.no_move(p_kind text, p_id text, p_state text) RETURNS registry.finding LANGUAGE sql STABLE AS $$
+    SELECT registry.fault('FAILED_PRECONDITION', 'state', 'record.state', format('@%s_state:%s', p_kind, p_state), m.actor, m.day)
+    FROM (SELECT 1) one LEFT JOIN LATERAL (
+        SELECT e.actor, registry.day(e.at) AS day FROM registry.change c
+        CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+        WHERE c.object = p_id AND c.fields ? '7' ORDER BY c.version DESC LIMIT 1) m ON true
+$$;
+
+-- A finding in the caller's language. Those of fault() have no value, those about a value have one. An argument "@kind:code" is
+-- what people call that code.
 CREATE FUNCTION registry.record_error(p_lang text, p_kind text, f registry.finding) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
 DECLARE
     e api.error;
@@ -47,7 +57,9 @@ BEGIN
     IF f.value IS NOT NULL OR f.key LIKE 'field.%' THEN
         RETURN registry.error_of(p_lang, p_kind, f);
     END IF;
-    e := registry.refusal(p_lang, f.code, f.field, f.key, VARIADIC f.args);
+    e := registry.refusal(p_lang, f.code, f.field, f.key, VARIADIC ARRAY(
+        SELECT CASE WHEN a.word ~ '^@[a-z_]+:' THEN registry.code_label(p_lang, substr(split_part(a.word, ':', 1), 2), split_part(a.word, ':', 2))
+               ELSE a.word END FROM unnest(f.args) WITH ORDINALITY a(word, n) ORDER BY a.n));
     e.allowed := f.allowed;
     e.other_no := f.other_no;
     e.other_office := f.other_office;

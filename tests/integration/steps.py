@@ -2,6 +2,7 @@
 """What scenarios of several files do: registering and editing by the independent client, looking at processes and stopping them,
 ending a link as a fault would."""
 import contextlib
+import hashlib
 import itertools
 import os
 import pathlib
@@ -39,6 +40,16 @@ def add(peer, **fields):
 def edit(peer, project, base=None, request=None, deadline_ms=None, **fields):
     return peer.start("project_edit", base=base, request=request, deadline_ms=deadline_ms, id=project.id,
                       set=peer_module.pb.Project(**fields))
+
+
+def upload(peer, data, **fields):
+    """A file by the independent client, whole."""
+    about = peer_module.pb.Evidence(**{"name": "佐证.txt", "media": "txt", "size": len(data),
+                                       "sha256": hashlib.sha256(data).hexdigest(), **fields})
+    id = peer.do("evidence_open", set=about).evidence.id
+    for chunk, at in enumerate(range(0, len(data), 49152)):
+        peer.do("evidence_put", id=id, chunk=chunk, data=data[at:at + 49152])
+    return peer.do("evidence_close", id=id).evidence
 
 
 def wait_for(what, seconds=20):
