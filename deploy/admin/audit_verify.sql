@@ -94,13 +94,14 @@ CREATE INDEX ON row (closing);
 CREATE TEMP TABLE closing AS
 SELECT c.*, lag(link) OVER w AS before, coalesce(lag(id) OVER w, 0) AS prior, lag(at) OVER w AS prior_at, lag(rows) OVER w AS prior_rows,
     false AS gone, -- its rows were dropped, and rightly
+    rows <= 50000 AND rows = coalesce((SELECT sum(coalesce(upper(g), 1e18) - coalesce(lower(g), 0)) FROM unnest(nos) g), 0) AS sane, -- as the walker makes them
     to_char(at AT TIME ZONE z.zone, 'YYYY-MM') AS month, z.zone
 FROM registry.audit_closing c, (SELECT coalesce((SELECT value FROM registry.setting WHERE key = 'county.timezone'), 'UTC') AS zone) z WINDOW w AS (ORDER BY id);
 CREATE INDEX ON closing (id);
 CREATE TEMP TABLE member AS -- numbers that were closed, with what is there of them
 SELECT c.id AS closing, c.month, n.no, r.no IS NOT NULL AS there, r.closing AS says,
     r.digest IS NOT DISTINCT FROM pg_temp.sm3('(' || n.no || r.text) AS fits, r.text, r.digest
-FROM closing c CROSS JOIN LATERAL unnest(c.nos) g(span) CROSS JOIN LATERAL generate_series(lower(g.span), upper(g.span) - 1) n(no)
+FROM closing c CROSS JOIN LATERAL unnest(CASE WHEN c.sane THEN c.nos ELSE '{}' END) g(span) CROSS JOIN LATERAL generate_series(lower(g.span), upper(g.span) - 1) n(no)
 LEFT JOIN row r ON r.no = n.no;
 CREATE INDEX ON member (closing);
 ANALYZE row, closing, member;
@@ -131,6 +132,7 @@ INSERT INTO finding SELECT 2, prior + 1, CASE WHEN id = prior + 2 THEN 'closing 
 INSERT INTO finding SELECT 2, id, 'closing ' || id, 'changed', 'its link does not follow from the one before'
 FROM closing c WHERE id = prior + 1 AND link IS DISTINCT FROM pg_temp.sm3(coalesce(before, '') || pg_temp.sm3(
     ROW(id, pg_temp.us(at), rows, nos, encode(digests, 'hex'), last_rev, encode(rev_link, 'hex'), dropped)::text));
+INSERT INTO finding SELECT 2, id - 0.2, 'closing ' || id, 'changed', format('its numbers are not those of %s rows', rows) FROM closing WHERE NOT sane;
 INSERT INTO finding SELECT 2, id, 'closing ' || id, CASE WHEN r.rev IS NULL OR NOT r.chained THEN 'cut' ELSE 're-created' END,
     CASE WHEN r.rev IS NULL OR NOT r.chained THEN format('the chain of revisions ends at %s; it had come to %s', :last_chained, last_rev)
         ELSE format('the chain of revisions has another link at %s', last_rev) END

@@ -248,6 +248,8 @@ TAMPERINGS = [
      "UPDATE registry.audit SET no = (SELECT -sum(no) FROM registry.audit WHERE no < 0) + no WHERE no < 0", "audit row", "reordered"),
     (f"DELETE FROM registry.audit_closing WHERE id = {CLOSING}", "closing", "deleted"),
     (f"UPDATE registry.audit_closing SET at = at - interval '1 day' WHERE id = {CLOSING}", "closing", "changed"),
+    (f"UPDATE registry.audit_closing SET nos = '{{[1,9000000000000000000)}}', rows = 2000000000 WHERE id = {CLOSING}", "closing", "changed"),
+    (f"UPDATE registry.audit_closing SET nos = '{{(,)}}' WHERE id = {CLOSING}", "closing", "changed"),
     ("DELETE FROM registry.audit_closing WHERE id = (SELECT max(id) FROM registry.audit_closing WHERE rows > 0)", "audit row", "cut"),
     ("UPDATE registry.entry SET status = 'OK' WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "changed"),
     ("DELETE FROM registry.entry WHERE grp IS NULL AND request = (SELECT min(request) FROM registry.entry WHERE grp IS NULL)", "receipt", "deleted"),
