@@ -341,11 +341,11 @@ def test_a_chain_made_anew_is_known_by_its_anchors(tampered):
 
 
 def anchored_anew(county, folder, copy, after):
-    """The county's anchors and one more, signed as the daemon would, of a copy as it is."""
+    """The county's anchors and one more, signed as the daemon would, of a copy as it is; its time is that much after now."""
     lines = (county.dir / "here/anchors").read_text().splitlines()
-    rev, link, closing, closing_link, at, prev = county.psql(
-        "SELECT c.rev, encode(c.link, 'hex'), x.id, encode(x.link, 'hex'),"
-        f" (SELECT registry.rfc3339(('{json.loads(lines[-1])['at']}')::timestamptz + interval '{after}')), encode(registry.sm3($t${lines[-1]}$t$), 'hex')"
+    at = county.psql(f"SELECT registry.rfc3339(registry.now() + interval '{after}')")[0][0]
+    rev, link, closing, closing_link, prev = county.psql(
+        f"SELECT c.rev, encode(c.link, 'hex'), x.id, encode(x.link, 'hex'), encode(registry.sm3($t${lines[-1]}$t$), 'hex')"
         " FROM registry.chain c, registry.audit_closing x ORDER BY c.rev DESC, x.id DESC LIMIT 1", "-d", copy)[0]
     body = json.dumps(json.loads(lines[-1]) | {"n": len(lines) + 1, "rev": int(rev), "link": link, "closing": int(closing), "at": at,
                                                "closing_link": closing_link, "prev": prev}, separators=(",", ":"))
