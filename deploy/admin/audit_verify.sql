@@ -250,7 +250,7 @@ INSERT INTO finding SELECT 3, 1e15, 'role ' || g.id, 'deleted', 'an entry speaks
 
 -- Tables, and nothing that stands in for one.
 INSERT INTO finding SELECT 0, 0, 'table ' || t, 'changed', 'it is no plain table, or has rules'
-FROM unnest('{txn,entry,change,chain,epoch,audit,audit_closing,anchor,account,membership,certificate,role_right,office,setting,field,project,enterprise,receipt,due}'::text[]) t
+FROM unnest('{txn,entry,change,chain,epoch,audit,audit_closing,anchor,account,membership,certificate,role_right,office,setting,field,kind,project,enterprise,receipt,due}'::text[]) t
 LEFT JOIN pg_class c ON c.relnamespace = 'registry'::regnamespace AND c.relname = t WHERE c.relkind IS DISTINCT FROM 'r' OR c.relhasrules;
 
 -- What the journal left of each object, field by field, and what its row holds. What a contact is the journal doesn't know,
@@ -262,13 +262,13 @@ CREATE TEMP TABLE last AS
 SELECT DISTINCT ON (c.object) c.object, c.version, c.kind, c.audience, count(*) FILTER (WHERE c.fields ? '44') OVER w AS names,
     count(*) FILTER (WHERE c.fields ? '45') OVER w AS phones
 FROM registry.change c WHERE c.kind <> 'account' WINDOW w AS (PARTITION BY c.object) ORDER BY c.object, c.version DESC;
-CREATE TEMP TABLE object AS
-SELECT 'project' AS kind, id, version, no, to_jsonb(p) AS row, audience, contact_name_mark AS names, contact_phone_mark AS phones FROM registry.project p
-UNION ALL SELECT 'enterprise', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.enterprise p
-UNION ALL SELECT 'receipt', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.receipt p
-UNION ALL SELECT 'due', id, version, NULL, to_jsonb(p), NULL, NULL, NULL FROM registry.due p;
+CREATE TEMP TABLE object (kind text, id text, version bigint, no text, row jsonb, audience text, names int, phones int);
+SELECT format('INSERT INTO object SELECT %1$L, id, version, row ->> ''no'', row, translate(row ->> ''audience'', ''[] '', ''{}''), (row ->> ''contact_name_mark'')::int,
+    (row ->> ''contact_phone_mark'')::int FROM (SELECT id, version, to_jsonb(p) AS row FROM registry.%1$I p) x', c.relname)
+FROM pg_class c WHERE c.relnamespace = 'registry'::regnamespace AND c.relkind = 'r' AND c.relname IN (
+    SELECT kind FROM last UNION SELECT code FROM registry.kind UNION VALUES ('project'), ('enterprise'), ('receipt'), ('due')) AND c.relname <> 'account' \gexec
 CREATE TEMP TABLE cell AS
-SELECT o.kind, o.id, k.key AS name, f.number, CASE
+SELECT o.kind, o.id, k.key AS name, f.number, o.kind = 'project' OR f.editable OR f.watched AS told, CASE
     WHEN f.type = 'money' THEN ((k.value #>> '{}')::bigint / 100) || '.' || lpad(((k.value #>> '{}')::bigint % 100)::text, 2, '0')
     WHEN f.type = 'mu' THEN trim_scale((k.value #>> '{}')::numeric)::text
     WHEN f.type = 'instant' THEN rtrim(rtrim(to_char((k.value #>> '{}')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z'
@@ -276,19 +276,20 @@ SELECT o.kind, o.id, k.key AS name, f.number, CASE
     ELSE k.value #>> '{}' END AS value
 FROM object o CROSS JOIN LATERAL jsonb_each(o.row) k LEFT JOIN registry.field f ON f.kind = o.kind AND f.name = k.key
 WHERE k.value <> 'null' AND k.key NOT IN ('id', 'version', 'name_key', 'investor_key', 'find_key', 'audience', 'contact_name_mark', 'contact_phone_mark',
-    'registered_at', 'changed_at') AND (o.kind, k.key) <> ('enterprise', 'office');
+    'registered_at', 'changed_at');
 ANALYZE journalled, last, object, cell;
 CREATE TEMP TABLE unlike AS
 SELECT x.id, string_agg(x.name, ' ' ORDER BY x.name) AS names FROM (
     SELECT coalesce(c.id, j.object) AS id, coalesce(c.name, f.name, 'field ' || j.number) AS name
     FROM (SELECT * FROM journalled WHERE NOT masked) j FULL JOIN cell c ON c.id = j.object AND c.number = j.number
     LEFT JOIN registry.field f ON f.kind = j.kind AND f.number = j.number
-    WHERE coalesce(c.value, '') <> coalesce(j.value, '')
+    WHERE coalesce(c.value, '') <> coalesce(j.value, '') AND (c.told OR j.number IS NOT NULL)
     UNION ALL SELECT o.id, w.name FROM object o JOIN last l ON l.object = o.id CROSS JOIN LATERAL (VALUES ('version', o.version <> l.version),
-        ('audience', o.audience <> l.audience), ('contact_name', o.names <> l.names), ('contact_phone', o.phones <> l.phones)) w(name, differs)
+        ('audience', o.audience <> l.audience::text), ('contact_name', o.names <> l.names), ('contact_phone', o.phones <> l.phones)) w(name, differs)
     WHERE w.differs) x GROUP BY x.id;
 INSERT INTO finding SELECT 5, row_number() OVER (ORDER BY o.kind, coalesce(o.no, o.id, l.object)),
-    CASE coalesce(o.kind, l.kind) WHEN 'receipt' THEN 'signature' WHEN 'due' THEN 'deadline' ELSE coalesce(o.kind, l.kind) END || ' ' || coalesce(o.no, o.id, l.object),
+    CASE coalesce(o.kind, l.kind) WHEN 'receipt' THEN 'signature' WHEN 'due' THEN 'deadline' ELSE coalesce(o.kind, l.kind) END || ' '
+        || coalesce(CASE o.kind WHEN 'project' THEN o.no END, o.id, l.object),
     CASE WHEN o.id IS NULL THEN 'deleted' WHEN l.object IS NULL THEN 'inserted' ELSE 'changed' END,
     CASE WHEN o.id IS NULL THEN 'the journal speaks of it' WHEN l.object IS NULL THEN 'the journal knows nothing of it' ELSE 'not as the journal left it: ' || u.names END
 FROM object o FULL JOIN last l ON l.object = o.id AND l.kind = o.kind LEFT JOIN unlike u ON u.id = o.id

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from peer import pb
-from steps import add, refusal
+from steps import add, refusal, upload
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAST = "SET session_replication_role = replica;"  # no trigger fires
@@ -151,6 +151,8 @@ def tampered():
         clerk.do("receipt_sign", of_rev=2, object=projects[0].id)
         clerk.do("enterprise_add", set=pb.Enterprise(name="远山", industry="C38"))
         clerk.do("project_advance", id=projects[1].id, stage="intent")
+        clerk.do("activity_set", set=pb.Activity(project=projects[1].id, **{"class": "talk"}, held_on="2026-01-05", place="园区"))
+        upload(clerk, "佐证".encode(), project=projects[1].id)
         security, day = county.peer("secadmin"), datetime.date.today()
         for who, days in (("fagai", (None, 30)), ("ziran", (100, 110))):
             since, until_on = (d and str(day + datetime.timedelta(days=d)) for d in days)
@@ -304,6 +306,8 @@ TAMPERINGS = [
     ("UPDATE registry.due SET due_at = due_at + interval '1 year'", "deadline", "changed"),
     ("UPDATE registry.receipt SET account = 'dongshan'", "signature", "changed"),
     ("DELETE FROM registry.receipt", "signature", "deleted"),
+    ("UPDATE registry.activity SET place = 'x'", "activity", "changed"),
+    ("UPDATE registry.evidence SET sha256 = repeat('0', 64)", "evidence", "changed"),
     ("UPDATE registry.enterprise SET industry = 'C39'", "enterprise", "changed"),
     ("ALTER TABLE registry.entry RENAME TO altered; CREATE VIEW registry.entry AS SELECT * FROM registry.altered", "table entry", "changed"),
     ("DELETE FROM registry.audit a USING registry.audit_closing c WHERE c.id = a.closing AND c.at < now() + interval '10 days'", "month", "dropped month"),
