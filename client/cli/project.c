@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-#include "event.h"
 #include "evidence.h"
 #include "filter.h"
 #include "json.h"
 #include "labels.h"
 #include "limits.h"
 #include "out.h"
+#include "story.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -365,60 +365,14 @@ static const char *title_of(struct cli *cli, const char *id)
     return *text ? arena_strdup(&cli->arena, text) : id;
 }
 
-static void print_log_line(struct cli *cli, const Qipan__Event *e, const char *title, bool first)
-{
-    char cursor[QIPAN_CURSOR_SIZE], *line;
-
-    if (cli->output <= OUT_WIDE) {
-        event_print(cli, e, title);
-        return;
-    }
-    qipan_event_cursor(e, cursor);
-    line = qipan_json_event(e, cursor);
-    cli->arena.refused |= !line;
-    if (!line)
-        return;
-    if (cli->output == OUT_JSON)
-        fputs(first ? "[" : ",\n", stdout);
-    printf(cli->output == OUT_JSON ? "%s" : "%s\n", line);
-    free(line);
-}
-
 static int project_log(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_option options[] = {{0}};
-    Qipan__ProjectLogRequest request = QIPAN__PROJECT_LOG_REQUEST__INIT;
-    const char *title = NULL;
-    bool more = true, first = true;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code || (code = one_word(cli, n, argv)))
         return code;
-    if (cli->output > OUT_JSONL)
-        return cli_usage(cli, _("project log has no such output mode; use table, json or jsonl"));
-    request.id = argv[1];
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
-    while (more) {
-        struct qipan_result r;
-        const Qipan__ProjectLogReply *page;
-
-        if ((code = cli_call(cli, OP_project_log, &request.base, NULL, &r)))
-            return code;
-        if (!title && cli->output <= OUT_WIDE)
-            title = title_of(cli, argv[1]);
-        page = (const Qipan__ProjectLogReply *)r.message;
-        for (size_t i = 0; i < page->n_rows; i++, first = false) {
-            print_log_line(cli, page->rows[i], title, first);
-            request.has_after_rev = true;
-            request.after_rev = page->rows[i]->rev;
-        }
-        more = page->more && page->n_rows > 0;
-        qipan_result_free(&r);
-    }
-    if (cli->output == OUT_JSON)
-        puts(first ? "[]" : "]");
-    return cli_flush(cli);
+    return story_print(cli, OP_project_log, argv[1], title_of);
 }
 
 /* ---------------------------------------------------------------- family */

@@ -3,6 +3,7 @@
 
 #include "labels.h"
 #include "out.h"
+#include "story.h"
 
 #include <string.h>
 
@@ -74,6 +75,8 @@ static int run(struct cli *cli, const struct verb *v, int argc, char **argv)
     cli->form = NULL; /* the words were right */
     if (code)
         return code;
+    if (record_rows(v) == &qipan__event__descriptor)
+        return story_print(cli, v->op, argv[1], NULL);
     if (record_rows(v))
         return out_pages(cli, &style, v->op, call.request);
     if ((code = find_base(cli, v, &call)))

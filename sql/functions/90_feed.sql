@@ -364,12 +364,8 @@ RETURNS api.project_log_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     p registry.project := registry.project_seen(p_account, id);
-    grants CONSTANT int[] := registry.grants(p_account);
     r api.project_log_reply;
-    most int := least(greatest(coalesce("limit", 100), 1), 500);
-    found_rows api.event[];
-    total int;
-    secret boolean;
+    page record;
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -378,29 +374,13 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
         RETURN r;
     END IF;
-    SELECT count(*), array_agg(x.event ORDER BY x.version) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000)),
-        bool_or(x.secret) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.upto <= 44000))
-    INTO total, found_rows, secret
-    FROM (SELECT c.version, row_number() OVER w AS n, c.audience && grants AND (c.audience <> '{1}'
-                     OR coalesce(c.audience_old <> '{1}' AND c.audience_old && grants, false)) AS secret,
-                 sum(registry.change_bytes(c)) OVER w AS upto,
-                 ROW('project.changed', t.rev, t.tag, c.ord, c.idx, c.idx = t.changes - 1, c.kind, c.object, c.version,
-                     CASE WHEN NOT c.audience && grants THEN 'leave' WHEN c.version = 1 OR c.audience_old && grants IS FALSE
-                          THEN 'enter' ELSE 'update' END, a.actor, a.office, a.reason, a.request, a.batch, a.at, CASE WHEN coalesce(c.audience_old, c.audience) && grants AND c.audience && grants
-                                    THEN registry.field_changes(c.fields) END,
-                     CASE WHEN c.audience && grants AND (c.version = 1 OR c.audience_old && grants IS FALSE)
-                          THEN registry.field_values(c.image) END, t.epoch, NULL, NULL, NULL)::api.event AS event
-          FROM registry.change c
-          CROSS JOIN LATERAL (SELECT * FROM registry.txn q WHERE q.grp = c.grp OFFSET 0) t
-          LEFT JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) a ON c.audience && grants
-          WHERE c.object = p.id AND t.rev > coalesce(after_rev, 0) AND (c.audience && grants OR c.audience_old && grants)
-          WINDOW w AS (ORDER BY c.version) ORDER BY c.version LIMIT most + 1) x;
-    IF p.restricted OR secret THEN
+    page := registry.log_page(registry.grants(p_account), p.id, after_rev, "limit");
+    IF p.restricted OR page.secret THEN
         PERFORM registry.commit_here();
-        PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(found_rows), 0)));
+        PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(page.rows), 0)));
     END IF;
-    r.rows := found_rows;
-    r.more := total > coalesce(cardinality(found_rows), 0);
+    r.rows := page.rows;
+    r.more := page.more;
     RETURN r;
 END $$;
 

@@ -148,6 +148,7 @@ def cells(at):
             yield f"{kind}_set", f"{name}, new", lambda pid=pid, new=new: {"set": new(pid, "表")}, recording, row
             yield f"{kind}_set", name, lambda record=record, change=change: {"id": record, "set": change(f"表{next(seq)}")}, writing, row
             yield f"{kind}_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+            yield "record_log", f"{name}, {kind}", lambda record=record: {"id": record}, reading, row
         file, half = (row.records["evidence"], row.records["upload"]) if row else (ABSENT["p"], ABSENT["p"])
         yield "evidence_open", name, lambda pid=pid: {"set": pb.Evidence(project=pid, name="表.txt", media="txt", size=1, sha256="0" * 64)}, writing, row
         yield "evidence_put", name, lambda half=half: {"id": half, "chunk": 0, "data": b"x"}, of_another, row
