@@ -111,7 +111,9 @@ static const char *verb(struct cli *cli, const Qipan__Event *e)
                  {"deadline.set", N_("deadline set")},
                  {"deadline.changed", N_("deadline changed")},
                  {"deadline.cleared", N_("deadline cleared")},
-                 {"deadline.fired", N_("deadline passed")}};
+                 {"deadline.fired", N_("deadline passed")},
+                 {"matter.reminded", N_("reminder")},
+                 {"matter.overdue", N_("overdue")}};
 
     const char *state;
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REST "…" /* behind a positional's name: all words that are left */
+#define REST     "…" /* behind a positional's name: all words that are left */
+#define OPTIONAL "?" /* it may be left out */
 
 static const ProtobufCMessageDescriptor *request_of(const struct verb *v)
 {
@@ -40,15 +41,27 @@ static bool is_named(const char *word, size_t n, const char *name)
     return strlen(name) == n && strncmp(word, name, n) == 0;
 }
 
+/* What may stand behind a positional's name. */
+enum mark { MARK_NONE, MARK_REST, MARK_OPTIONAL };
+
 /* The next name in a list; NULL at its end. */
-static const char *next_name(const char **at, size_t *ret_n, bool *ret_rest)
+static const char *next_name(const char **at, size_t *ret_n, enum mark *ret_mark)
 {
+    static const char *const marks[] = {[MARK_REST] = REST, [MARK_OPTIONAL] = OPTIONAL};
     const char *name = *at + strspn(*at, " ");
-    size_t n = strcspn(name, " "), rest = strlen(REST);
+    size_t n = strcspn(name, " ");
 
     *at = name + n;
-    *ret_rest = n > rest && strncmp(name + n - rest, REST, rest) == 0;
-    *ret_n = *ret_rest ? n - rest : n;
+    *ret_n = n;
+    *ret_mark = MARK_NONE;
+    for (enum mark m = MARK_REST; m <= MARK_OPTIONAL; m++) {
+        size_t length = strlen(marks[m]);
+
+        if (n > length && strncmp(name + n - length, marks[m], length) == 0) {
+            *ret_n = n - length;
+            *ret_mark = m;
+        }
+    }
     return n ? name : NULL;
 }
 
@@ -56,9 +69,9 @@ static bool is_positional(const struct verb *v, const char *field)
 {
     const char *at = v->positional, *name;
     size_t n;
-    bool rest;
+    enum mark mark;
 
-    while ((name = next_name(&at, &n, &rest)))
+    while ((name = next_name(&at, &n, &mark)))
         if (is_named(name, n, field))
             return true;
     return false;
@@ -155,13 +168,13 @@ const char *record_form(struct arena *arena, const struct verb *v)
     const char *names = v->positional, *name;
     char text[1000], *at = text, *end = text + sizeof text;
     size_t n;
-    bool rest;
+    enum mark mark;
 
     add(&at, end, "qipan %s %s", v->family, v->word);
-    while ((name = next_name(&names, &n, &rest))) {
-        add(&at, end, " ");
+    while ((name = next_name(&names, &n, &mark))) {
+        add(&at, end, mark == MARK_OPTIONAL ? " [" : " ");
         add_capitals(&at, end, name, n);
-        add(&at, end, "%s", rest ? "…" : "");
+        add(&at, end, "%s", mark == MARK_OPTIONAL ? "]" : mark == MARK_REST ? REST : "");
     }
     if (record_field(d, "set"))
         add(&at, end, " FIELD=VALUE…");
@@ -315,22 +328,24 @@ static int take_positional(struct taking *t)
 {
     const char *names = t->verb->positional, *name;
     size_t n;
-    bool rest;
+    enum mark mark;
     int code = 0;
 
-    while (!code && (name = next_name(&names, &n, &rest))) {
+    while (!code && (name = next_name(&names, &n, &mark))) {
         char *field = arena_strndup(&t->cli->arena, name, n);
         const ProtobufCFieldDescriptor *f = field ? request_field(t, field) : NULL;
 
         if (!f)
             return cli_no_memory(t->cli); /* a unit test looks at the table */
+        if (!has_word(t) && mark == MARK_OPTIONAL)
+            continue;
         if (!has_word(t))
             return missing(t, name, n);
         do {
             code = repeats(f) ? append_item(t, f, t->words[0]) : set_field(t, f, t->words[0]);
             t->words++;
             t->n--;
-        } while (!code && rest && t->n > 0);
+        } while (!code && mark == MARK_REST && t->n > 0);
     }
     return code;
 }

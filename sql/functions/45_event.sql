@@ -20,6 +20,9 @@ CREATE FUNCTION registry.event_type(p_kind text, p_version bigint, p_fields json
         WHEN 'due' THEN 'deadline.' || CASE WHEN p_version = 1 THEN 'set'
             WHEN p_fields #>> '{7,1}' IN ('fired', 'cleared') THEN p_fields #>> '{7,1}' ELSE 'changed' END
         WHEN 'project' THEN 'project.changed' WHEN 'enterprise' THEN 'enterprise.changed' WHEN 'account' THEN 'account.changed'
+        -- of a matter by time alone: field 32 is its light, 33 counts its reminders
+        WHEN 'matter' THEN 'matter.' || CASE WHEN p_version = 1 THEN 'added' WHEN p_fields ? '7' THEN p_fields #>> '{7,1}'
+            WHEN p_fields ? '33' THEN 'reminded' WHEN p_fields #>> '{32,1}' <> 'none' THEN 'overdue' ELSE 'changed' END
         -- records: field 7 is the state
         ELSE p_kind || '.' || CASE WHEN p_version = 1 THEN 'added' ELSE coalesce(p_fields #>> '{7,1}', 'changed') END END
 $$;

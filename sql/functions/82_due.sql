@@ -260,11 +260,14 @@ END $$;
 
 -- ---------------------------------------------------------------- firing
 
--- Milliseconds until the next deadline comes, by the registry's clock; null = there is none. One look into an index.
+-- Milliseconds until the next deadline or turn of a matter comes, by the registry's clock; null = there is none. Looks into indexes.
 CREATE FUNCTION registry.due_next_ms() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    next_at CONSTANT timestamptz := least(
+        (SELECT d.due_at FROM registry.due d WHERE d.state = 'open' ORDER BY d.due_at, d.id LIMIT 1),
+        (SELECT m.turn_at FROM registry.matter m WHERE m.turn_at IS NOT NULL ORDER BY m.turn_at, m.id LIMIT 1));
 BEGIN
-    RETURN (SELECT greatest(ceil(extract(epoch FROM d.due_at - registry.now()) * 1000), 0)::bigint
-            FROM registry.due d WHERE d.state = 'open' ORDER BY d.due_at, d.id LIMIT 1);
+    RETURN CASE WHEN next_at IS NOT NULL THEN greatest(ceil(extract(epoch FROM next_at - registry.now()) * 1000), 0)::bigint END;
 END $$;
 
 -- rights: roles must be brought up to a new day (api.rights_turn).
@@ -275,24 +278,34 @@ BEGIN
     rights := registry.rights_due();
 END $$;
 
--- Fires what is due, an entry of the registry each. Whoever comes at the same time takes others: the state moves in the
+-- Deadlines that are due, an entry of the registry each. Whoever comes at the same time takes others: the state moves in the
 -- transaction that writes the entry, so each fires once.
+CREATE FUNCTION registry.due_turn(p_limit int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    d registry.due;
+    place int;
+    fired int := 0;
+BEGIN
+    FOR d IN SELECT * FROM registry.due x WHERE x.state = 'open' AND x.due_at <= registry.now()
+             ORDER BY x.due_at, x.id LIMIT p_limit FOR UPDATE SKIP LOCKED LOOP
+        place := registry.entry_begin('registry');
+        UPDATE registry.due x SET state = 'fired' WHERE x.id = d.id RETURNING * INTO d;
+        PERFORM registry.keep_own(place, format('due-%s-%s', d.id, d.version), 'due_fire', d.id, d.version);
+        fired := fired + 1;
+    END LOOP;
+    RETURN fired;
+END $$;
+
+-- Fires what is due by time alone: deadlines, turns of matters (matter_turn).
 CREATE FUNCTION api.due_fire("limit" int) RETURNS api.due_fire_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     r api.due_fire_reply;
-    d registry.due;
-    place int;
+    most CONSTANT int := least(greatest(coalesce("limit", 64), 1), 500);
 BEGIN
-    r.fired := 0;
-    FOR d IN SELECT * FROM registry.due x WHERE x.state = 'open' AND x.due_at <= registry.now()
-             ORDER BY x.due_at, x.id LIMIT least(greatest(coalesce("limit", 64), 1), 500) FOR UPDATE SKIP LOCKED LOOP
-        place := registry.entry_begin('registry');
-        UPDATE registry.due x SET state = 'fired' WHERE x.id = d.id RETURNING * INTO d;
-        PERFORM registry.keep_own(place, format('due-%s-%s', d.id, d.version), 'due_fire', d.id, d.version);
-        r.fired := r.fired + 1;
-        r.rev := 0;
-    END LOOP;
+    r.fired := registry.due_turn(most);
+    r.fired := r.fired + registry.matter_turn(most - r.fired);
+    r.rev := CASE WHEN r.fired > 0 THEN 0 END;
     r.next_ms := registry.due_next_ms();
     RETURN r;
 END $$;

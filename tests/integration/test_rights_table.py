@@ -35,6 +35,7 @@ class Subject:
     def __init__(self, code, office, *held, given=None, enabled=True):
         self.code, self.office, self.enabled = code, office, enabled
         self.given = given or [(role, place, None, None, None) for role, place in held]
+        self.offices = {office, *(place for _, place in held if place)}  # where he belongs
         self.rights = set()
         for role, place in held if enabled else ():
             for word, scope in RIGHTS[role].items():
@@ -123,6 +124,35 @@ def recording(s, row):
     return DENIED if not s.may("write", s.office) else DONE if s.sees(row) else MISSING
 
 
+# A matter of the row's office for the bureau. It is the bureau's work: none of its people reviews it.
+WORKS = ("matter_sign", "matter_start", "matter_report", "matter_extend")
+REVIEWS = ("matter_set", "matter_close", "matter_return", "matter_grant", "matter_refuse")
+
+
+def matter_about(project, text):
+    return pb.Matter(project=project, office=BUREAU, subject=text, **{"class": "guarantee"})
+
+
+def matter_op(op, done=DONE):
+    def expected(s, row):
+        if (seen := reading(s, row)) != DONE:
+            return seen
+        performs = BUREAU in s.offices
+        issues = row.office in s.offices and (s.may("write", row.office) or s.may("assign"))
+        if op == "matter_withdraw":
+            may = issues
+        elif op in WORKS:
+            may = performs and s.may("write", BUREAU)
+        else:
+            may = not performs and (issues or s.may("assign"))
+        return done if may or op == "matter_split" and performs and s.may("write", BUREAU) else DENIED
+    return expected
+
+
+def matter_new(s, row):
+    return DENIED if not (s.may("write") or s.may("assign")) else DONE if s.sees(row) else MISSING
+
+
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -157,6 +187,13 @@ def cells(at):
         yield "evidence_get", name, lambda file=file: {"id": file}, reading, row
         yield "evidence_withdraw", name, lambda file=file: {"id": file}, unless_done(writing, "INVALID_ARGUMENT"), row  # no reason
         yield "evidence_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+        matter, gone = (row.records["matter"], row.records["gone"]) if row else (ABSENT["p"],) * 2
+        yield "matter_show", name, lambda matter=matter: {"id": matter}, reading, row
+        yield "record_log", f"{name}, matter", lambda matter=matter: {"id": matter}, reading, row
+        yield "matter_set", f"{name}, new", lambda pid=pid: {"set": matter_about(pid, "表")}, matter_new, row
+        yield "matter_set", name, lambda matter=matter: {"id": matter, "set": pb.Matter(demand=f"表{next(seq)}")}, matter_op("matter_set"), row
+        for op in (*WORKS, *REVIEWS[1:], "matter_withdraw", "matter_split"):  # of one that was withdrawn: who may is told so
+            yield op, f"{name}, withdrawn", lambda gone=gone: {"id": gone}, matter_op(op, "FAILED_PRECONDITION"), row
         yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
@@ -181,6 +218,9 @@ def cells(at):
     yield "receipt_list", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
     for name in ("project_list", "due_list", "enterprise_list"):
         yield name, "-", dict, right("read"), None
+    for name in ("matter_list", "matter_mine", "calendar_list"):
+        yield name, "-", dict, right("read"), None
+    yield "calendar_set", "-", lambda: {"day": "2030-01-01", "kind": "off"}, right("county"), None
     yield "enterprise_add", "-", lambda: {"set": pb.Enterprise(name=f"表外企业{next(seq)}")}, lambda s, *_: right("write", s.office)(s), None
     yield "watch", "-", dict, lambda s, *_: watching(s, whole=True), None
     for name in ("account_list", "role_list"):
@@ -224,6 +264,9 @@ class At:
                 records["evidence"] = upload(peer, secret.encode(), project=made.project.id, note=secret).id
                 records["upload"] = peer.do("evidence_open", set=pb.Evidence(project=made.project.id, name="半.txt", media="txt", size=1,
                                                                              sha256="1" * 64, note=secret)).evidence.id
+                for which in ("matter", "gone"):
+                    records[which] = peer.do("matter_set", set=matter_about(made.project.id, secret)).matter.id
+                peer.do("matter_withdraw", id=records["gone"], reason="表")
                 self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])

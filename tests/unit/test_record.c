@@ -73,7 +73,7 @@ static void has_fields(const struct verb *v, const ProtobufCMessageDescriptor *d
 
     snprintf(copy, sizeof copy, "%s", names);
     for (char *p = copy; (name = strtok_r(p, between, &save)); p = NULL) {
-        if ((rest = strstr(name, "…")))
+        if ((rest = strstr(name, "…")) || (rest = strchr(name, '?')))
             *rest = '\0';
         if (!desc || !record_field(desc, name))
             fail_msg("%s %s: no field %s", v->family, v->word, name);
@@ -111,6 +111,10 @@ static void forms(void **state)
     assert_string_equal(record_form(&cli.arena, record_verb("activity", "list")),
                         "qipan activity list [FIELD=VALUE…] [--filter EXPR] [--sort [-]FIELD]");
     assert_string_equal(record_form(&cli.arena, record_verb("activity", "show")), "qipan activity show ID");
+    assert_string_equal(record_form(&cli.arena, record_verb("matter", "mine")),
+                        "qipan matter mine [WHAT] [FIELD=VALUE…] [--filter EXPR]");
+    assert_string_equal(record_form(&cli.arena, record_verb("matter", "split")),
+                        "qipan matter split ID OFFICES… [--reason TEXT] [--base VERSION]");
     assert_true(record_takes_value(record_verb("activity", "edit"), "--reason"));
     assert_true(record_takes_value(record_verb("activity", "edit"), "--base"));
     assert_false(record_takes_value(record_verb("activity", "edit"), "--force"));
@@ -173,6 +177,24 @@ static void a_list(void **state)
     assert_int_equal(((const Qipan__RecordListRequest *)call.request)->n_terms, 0);
 }
 
+static void a_word_that_may_be_left_out(void **state)
+{
+    const Qipan__MatterMineRequest *r;
+
+    (void)state;
+    assert_int_equal(take("matter", "mine", NULL), 0);
+    r = (const Qipan__MatterMineRequest *)call.request;
+    assert_null(r->what);
+    assert_int_equal(take("matter", "mine", "class=order", NULL), 0);
+    r = (const Qipan__MatterMineRequest *)call.request;
+    assert_null(r->what);
+    assert_int_equal(r->n_terms, 1);
+    assert_int_equal(take("matter", "mine", "sign", "class=order", NULL), 0);
+    r = (const Qipan__MatterMineRequest *)call.request;
+    assert_string_equal(r->what, "sign");
+    assert_int_equal(r->n_terms, 1);
+}
+
 static void wrong_words(void **state)
 {
     (void)state;
@@ -205,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_change, fresh, over),
         cmocka_unit_test_setup_teardown(a_new_one, fresh, over),
         cmocka_unit_test_setup_teardown(a_list, fresh, over),
+        cmocka_unit_test_setup_teardown(a_word_that_may_be_left_out, fresh, over),
         cmocka_unit_test_setup_teardown(wrong_words, fresh, over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,7 +143,7 @@ SELECT pg_temp.epochs_back() \g /dev/null
 SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]'), 'INVALID_ARGUMENT', 'a label is no code');
 SELECT is((pg_temp.seek(NULL, NULL, NULL, NULL, NULL, '[{"field":"stage","op":"=","values":["在谈"]}]')).error.allowed, '{talks}', 'this is the code');
 SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["due","receipt"]}]'), 'OK', 'kinds');
-SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["matter"]}]'), 'INVALID_ARGUMENT', 'no kind');
+SELECT is(pg_temp.answer(NULL, NULL, NULL, NULL, NULL, '[{"field":"kind","op":"=","values":["nothing"]}]'), 'INVALID_ARGUMENT', 'no kind');
 -- log
 SELECT results_eq(format($$ SELECT e.version, e.view, e.row IS NULL, e.actor FROM
         api.project_log(pg_temp.acc('dongshan'), 'zh', %L, NULL, NULL) l, unnest(l.rows) e $$, :'a'),
