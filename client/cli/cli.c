@@ -573,7 +573,8 @@ int cli_take_value(struct cli *cli, struct cli_values *v, const char *word)
     f = value_field(desc, name);
     if (!f)
         return unknown_field(cli, desc, name);
-    if (!value_writable(f))
+    /* of a park `no` is what its people set; the registry knows */
+    if (desc == &qipan__project__descriptor && !value_writable(f))
         return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
                         f->name);
     if (v->seen[f - desc->fields])

@@ -67,6 +67,11 @@ BEGIN
     RETURN e;
 END $$;
 
+-- The language of whom a record is being changed for: for words that go into a sentence.
+CREATE FUNCTION registry.lang() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('qipan.lang', true), ''), 'zh')
+$$;
+
 -- Instants as they are read (microseconds) to what their columns take.
 CREATE FUNCTION registry.with_instants(p_kind text, p_clean jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT p_clean || coalesce((SELECT jsonb_object_agg(f.name, timestamptz 'epoch' + (p_clean ->> f.name)::bigint * interval '1 us')
@@ -230,6 +235,7 @@ DECLARE
     d jsonb;
     place int;
 BEGIN
+    PERFORM set_config('qipan.lang', p_lang, true);
     FOR attempt IN 1 .. 50 LOOP
         e := registry.seen(p_account, p_request);
         r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
@@ -362,7 +368,9 @@ $t$] LOOP
         body := replace(body, '@n_columns', 'n.' || replace(columns, ', ', ', n.'));
         body := replace(body, '@prefix', (SELECT k.prefix FROM registry.kind k WHERE k.code = p_kind));
         body := replace(body, '@order', p_order);
-        body := replace(body, '@audience', CASE WHEN has_project THEN 'registry.audience_of(NEW.project)' ELSE '''{1}''' END);
+        body := replace(body, '@audience', CASE WHEN has_project THEN $x$registry.audience_of(NEW.project),
+        CASE WHEN OLD.project IS DISTINCT FROM NEW.project AND TG_OP = 'UPDATE' THEN
+            nullif(registry.audience_of(OLD.project), registry.audience_of(NEW.project)) END$x$ ELSE '''{1}''' END);
         body := replace(body, '@own_no', CASE WHEN has_no AND NOT has_project THEN ' OR x.no = p_id' ELSE '' END);
         body := replace(body, '@hidden', CASE WHEN has_project THEN 'b.project IS NOT NULL AND NOT registry.sees(p_account, registry.audience_of(b.project))'
                                               ELSE 'NOT registry.may(p_account, ''read'', NULL)' END);

@@ -109,6 +109,7 @@ def officers(word, absent=False, me=False):
 RECORDS = {
     "activity": (lambda project, text: pb.Activity(project=project, held_on="2026-01-05", result=text, **{"class": "talk"}),
                  lambda text: pb.Activity(place=text)),
+    "land": (lambda project, text: pb.Land(project=project, area_mu="10", note=text), lambda text: pb.Land(place=text)),
 }
 
 
@@ -151,6 +152,8 @@ def matter_op(op, done=DONE):
 
 def matter_new(s, row):
     return DENIED if not (s.may("write") or s.may("assign")) else DONE if s.sees(row) else MISSING
+def county(s, _):
+    return MISSING if s.may("county") else DENIED
 
 
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
@@ -236,6 +239,16 @@ def cells(at):
     yield "cert_approve", "absent", lambda: {"identity": "qipan:person:t.nobody", "account": "t.scratch"}, officers("grants", absent=True), None
     yield "cert_unmap", "absent", lambda: {"identity": "qipan:person:t.nobody"}, lambda s, *_: MISSING if s.may("accounts") or s.may("grants") else DENIED, None
     yield "cert_unmap", "one's own", lambda s: {"identity": f"qipan:person:{s.code}"}, lambda *_: DENIED, None
+    yield "park_set", "new", lambda: {"set": pb.Park(no=f"t{next(seq)}", name=f"表{next(seq)}", office="bureau", **{"class": "industry"})}, right("county"), None
+    yield "plot_set", "new", lambda: {"set": pb.Plot(park="jingkai", name=f"表{next(seq)}", area_mu="1", **{"class": "land"})}, right("county"), None
+    for name in ("park", "plot"):
+        yield f"{name}_show", "absent", lambda: {"id": "pl000000000000000"}, lambda s, *_: MISSING if s.may("read") else DENIED, None
+        yield f"{name}_list", "-", dict, right("read"), None
+    yield "park_state", "-", dict, right("read"), None
+    for row in (*at.rows, None):
+        yield "park_fit", row.name if row else "absent", lambda row=row: {"project": row.id if row else ABSENT["p"]}, reading, row
+    for name in ("plot_assign", "plot_free", "plot_idle"):
+        yield name, "absent", lambda name=name: {"id": "pl000000000000000", **({"reason": "表"} if name == "plot_idle" else {})}, county, None
     yield "account_add", "-", lambda: {"code": f"t.new{next(seq)}", "name": "新", "office": "fagai"}, officers("accounts"), None
     yield "account_edit", "another's", lambda: {"account": "t.scratch", "name": f"改{next(seq)}"}, officers("accounts"), None
     yield "account_edit", "absent", lambda: {"account": "t.nobody", "name": "改"}, officers("accounts", absent=True), None
