@@ -308,22 +308,34 @@ static void consider_filed(struct interests *all, struct packed_event *e, enum v
             consider(all, f->interest, e);
 }
 
-/* All that a wanted value could be for this one: itself, each element of a list, what a code stands below. */
+/* All that a wanted value could be for this one: itself, each element of a list, what a code stands below. `field` is
+ * what it stands in, `filed` where those who want it are. */
 static void consider_value(struct interests *all, struct packed_event *e, enum view_field field,
-                           const char *value)
+                           enum view_field filed, const char *value)
 {
     size_t n = strlen(value);
     if (n && view_is_prefix(field)) {
         for (size_t k = 1; k <= n; k++)
-            consider_filed(all, e, field, value, k);
-    } else if (n && field == VIEW_TAGS) {
+            consider_filed(all, e, filed, value, k);
+    } else if (n && view_is_list(field)) {
         for (size_t k = strcspn(value, ","); *value; k = strcspn(value, ",")) {
-            consider_filed(all, e, field, value, k);
+            consider_filed(all, e, filed, value, k);
             value += k + (value[k] == ',');
         }
     } else {
-        consider_filed(all, e, field, value, n);
+        consider_filed(all, e, filed, value, n);
     }
+}
+
+static void consider_fact(struct interests *all, struct packed_event *e, enum view_field field)
+{
+    const struct view_facts *facts = &e->facts;
+    const char *after = facts->after[field] ? facts->after[field] : "";
+    const char *before = facts->before[field] ? facts->before[field] : "";
+    enum view_field filed = field == VIEW_HELPERS ? VIEW_OFFICE : field;
+    consider_value(all, e, field, filed, after);
+    if (facts->existed && strcmp(before, after) != 0)
+        consider_value(all, e, field, filed, before);
 }
 
 /* For the bug alone: the index doesn't even show it the others. */
@@ -346,13 +358,10 @@ static void take_event(struct interests *all, struct packed_event *e)
         consider(all, i, e);
     if (facts->no)
         consider_filed(all, e, VIEW_PROJECT, facts->no, strlen(facts->no));
-    for (int f = 0; f < VIEW_FIELDS; f++) {
-        const char *after = facts->after[f] ? facts->after[f] : "";
-        const char *before = facts->before[f] ? facts->before[f] : "";
-        consider_value(all, e, (enum view_field)f, after);
-        if (facts->existed && strcmp(before, after) != 0)
-            consider_value(all, e, (enum view_field)f, before);
-    }
+    if (facts->object)
+        consider_filed(all, e, VIEW_PROJECT, facts->object, strlen(facts->object));
+    for (int f = 0; f < VIEW_FACTS; f++)
+        consider_fact(all, e, (enum view_field)f);
 }
 
 /* The import's last event, on which the summary is told, need not itself be one that concerns the interest. */

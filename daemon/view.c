@@ -15,7 +15,7 @@ const char *const view_words[] = {"enter", "update", "leave", NULL};
 #define NUMBERS 64 /* of a message's fields */
 
 /* What a field number of a kind's message is to us: 1 + view_field, FACT_NO, or 0. */
-#define FACT_NO (VIEW_FIELDS + 1)
+#define FACT_NO (VIEW_FACTS + 1)
 static uint8_t facts_of[KINDS][NUMBERS];
 
 static int field_named(const char *name)
@@ -26,12 +26,19 @@ static int field_named(const char *name)
     return -1;
 }
 
+static int fact_named(const char *name)
+{
+    return strcmp(name, "no") == 0        ? FACT_NO - 1
+           : strcmp(name, "helpers") == 0 ? VIEW_HELPERS
+                                          : field_named(name);
+}
+
 static void learn_kinds(void)
 {
     for (size_t k = 0; k < KINDS; k++) {
         for (unsigned i = 0; i < kind_table[k].message->n_fields; i++) {
             const ProtobufCFieldDescriptor *f = &kind_table[k].message->fields[i];
-            int field = strcmp(f->name, "no") == 0 ? FACT_NO - 1 : field_named(f->name);
+            int field = fact_named(f->name);
             if (field >= 0 && field != VIEW_KIND && f->id < NUMBERS)
                 facts_of[k][f->id] = (uint8_t)(field + 1);
         }
@@ -128,7 +135,7 @@ void view_learn(const Qipan__Event *e, struct view_facts *ret_facts)
     if (!learnt)
         learn_kinds();
     learnt = true;
-    *ret_facts = (struct view_facts){.existed = e->version > 1};
+    *ret_facts = (struct view_facts){.object = e->object, .existed = e->version > 1};
     const char **after = ret_facts->after, **before = ret_facts->before;
     after[VIEW_PROJECT] = before[VIEW_PROJECT] = e->object; /* what belongs to one names it in a field */
     after[VIEW_KIND] = before[VIEW_KIND] = e->kind;
@@ -192,28 +199,45 @@ static bool matches(const struct view_term *t, const char *value, const char *wa
     return compares(t->op == VIEW_NE ? VIEW_EQ : t->op, value, wanted);
 }
 
-static bool term_holds(const struct view_term *t, const char *value, const char *other)
+static bool any_of(const struct view_term *t, const char *value)
 {
     bool any = false;
-    for (size_t i = 0; i < t->n && !any; i++)
-        any = matches(t, value ? value : "", t->values[i]) || (other && matches(t, other, t->values[i]));
+    for (size_t i = 0; value && i < t->n && !any; i++)
+        any = matches(t, value, t->values[i]);
+    return any;
+}
+
+static bool any_in(const struct view_term *t, const char *list)
+{
+    bool any = false;
+    for (size_t i = 0; list && i < t->n && !any; i++)
+        any = list_has(list, t->values[i]);
+    return any;
+}
+
+/* A project is meant by its number, too, and what belongs to it by its own id; an office also where it helps. */
+static bool term_holds(const struct view_term *t, const char *const *values, const struct view_facts *facts)
+{
+    bool any = any_of(t, values[t->field] ? values[t->field] : "");
+    if (t->field == VIEW_PROJECT)
+        any = any || any_of(t, facts->no) || any_of(t, facts->object);
+    if (t->field == VIEW_OFFICE)
+        any = any || any_in(t, values[VIEW_HELPERS]);
     return t->op == VIEW_NE ? !any : any;
 }
 
-static bool holds(const struct view *view, const char *const *values, const char *no)
+static bool holds(const struct view *view, const char *const *values, const struct view_facts *facts)
 {
-    for (int i = 0; i < view->n; i++) {
-        const struct view_term *t = &view->terms[i];
-        if (!term_holds(t, values[t->field], t->field == VIEW_PROJECT ? no : NULL))
+    for (int i = 0; i < view->n; i++)
+        if (!term_holds(&view->terms[i], values, facts))
             return false;
-    }
     return true;
 }
 
 enum view_verdict view_judge_facts(const struct view *view, const struct view_facts *facts)
 {
-    bool before = facts->existed && holds(view, facts->before, facts->no);
-    bool after = holds(view, facts->after, facts->no);
+    bool before = facts->existed && holds(view, facts->before, facts);
+    bool after = holds(view, facts->after, facts);
     return before ? (after ? VIEW_UPDATE : VIEW_LEAVE) : after ? VIEW_ENTER : VIEW_NOTHING;
 }
 

@@ -20,7 +20,9 @@ enum view_field {
     VIEW_REGION,
     VIEW_PARK,
     VIEW_AMOUNT,
-    VIEW_FIELDS
+    VIEW_FIELDS,
+    VIEW_HELPERS = VIEW_FIELDS, /* no term of its own: further offices, joined by commas */
+    VIEW_FACTS
 };
 
 enum view_op { VIEW_EQ, VIEW_NE, VIEW_GE, VIEW_LE, VIEW_GT, VIEW_LT };
@@ -43,6 +45,12 @@ const char *view_compile(Qipan__Term *const *terms, size_t n, struct arena *aren
 
 extern const char *const view_fields[]; /* watchable ones, by view_field, NULL at the end */
 
+/* A field with several values, joined by commas. */
+static inline bool view_is_list(enum view_field field)
+{
+    return field == VIEW_TAGS || field == VIEW_HELPERS;
+}
+
 /* Codes: a value stands for everything below it. */
 static inline bool view_is_prefix(enum view_field field)
 {
@@ -51,9 +59,9 @@ static inline bool view_is_prefix(enum view_field field)
 
 /* What an event says about the watchable fields. Points into the event; NULL = no value. */
 struct view_facts {
-    const char *after[VIEW_FIELDS], *before[VIEW_FIELDS];
-    const char *no; /* a project's other name */
-    bool existed;   /* before the change */
+    const char *after[VIEW_FACTS], *before[VIEW_FACTS];
+    const char *object, *no; /* itself, besides its project; the project's other name */
+    bool existed;            /* before the change */
 };
 
 void view_learn(const Qipan__Event *event, struct view_facts *ret_facts);

@@ -22,6 +22,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('matter.reviewer', '复核人“$2”属于承办单位', 'the reviewer "$2" belongs to an office that works on it'),
     ('matter.office', '已签收的事项不能改换牵头单位', 'a matter that was signed for keeps its lead office'),
     ('matter.office.hint', '撤回后重新交办', 'withdraw it and issue it anew'),
+    ('matter.of', '没有找到“$2”', 'there is no "$2" it could come from'),
     ('matter.whole', '没有可分解的事项“$2”', 'there is no open matter "$2" to be a part of'),
     ('matter.twice', '分解出的事项不能再分解', 'a part has no parts of its own'),
     ('matter.part', '须为其他单位,每个单位一次', 'parts go to other offices, once to each'),

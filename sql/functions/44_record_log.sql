@@ -34,24 +34,22 @@ END $$;
 CREATE FUNCTION api.record_log(p_account int, p_lang text, id text, after_rev bigint, "limit" int) RETURNS api.project_log_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
-    kind CONSTANT text := (SELECT k.code FROM registry.kind k WHERE k.code = registry.kind_of(record_log.id) AND k.record);
-    grants CONSTANT int[] := registry.grants(p_account);
     r api.project_log_reply;
     page record;
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
+    ELSIF registry.record_seen(p_account, id) IS NOT TRUE THEN
+        r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'record.none', id);
+        RETURN r;
     END IF;
-    page := registry.log_page(grants, CASE WHEN kind IS NOT NULL AND registry.audience_of(id) && grants THEN id END, after_rev, "limit");
+    page := registry.log_page(registry.grants(p_account), id, after_rev, "limit");
+    IF page.secret OR registry.audience_of(id) <> '{1}' THEN
+        PERFORM registry.commit_here();
+        PERFORM registry.audit_put(p_account, 'record_log', 'OK', id, NULL, jsonb_build_object('rows', coalesce(cardinality(page.rows), 0)));
+    END IF;
     r.rows := page.rows;
     r.more := page.more;
-    IF r.rows IS NULL AND (kind IS NULL OR NOT registry.audience_of(id) && grants
-            OR NOT EXISTS (SELECT FROM registry.change c WHERE c.object = id AND c.audience && grants)) THEN
-        r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'record.none', id);
-    ELSIF page.secret OR registry.audience_of(id) <> '{1}' THEN
-        PERFORM registry.commit_here();
-        PERFORM registry.audit_put(p_account, 'record_log', 'OK', id, NULL, jsonb_build_object('rows', coalesce(cardinality(r.rows), 0)));
-    END IF;
     RETURN r;
 END $$;

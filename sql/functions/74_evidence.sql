@@ -35,15 +35,15 @@ BEGIN
 END $$;
 
 -- Is there such an object, and whose is it? Offices of kinds without one are null.
-CREATE FUNCTION registry.object_office(p_id text, OUT found boolean, OUT office text) LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION registry.object_office(p_id text, OUT known boolean, OUT office text) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     k CONSTANT text := registry.kind_of(p_id);
 BEGIN
     IF k = ANY (registry.kinds()) THEN
         EXECUTE format('SELECT true, %s FROM registry.%I x WHERE x.id = $1',
-            CASE WHEN registry.has_field(k, 'office') THEN 'x.office' ELSE 'NULL::text' END, k) INTO found, office USING p_id;
+            CASE WHEN registry.has_field(k, 'office') THEN 'x.office' ELSE 'NULL::text' END, k) INTO known, office USING p_id;
     END IF;
-    found := coalesce(found, false);
+    known := coalesce(known, false);
 END $$;
 
 -- What it is evidence of must be the project itself or belong to it; its office is the one that does the work.
@@ -59,7 +59,7 @@ BEGIN
     END IF;
     about := registry.object_office(n."of");
     n.office := coalesce(about.office, owner);
-    IF NOT about.found OR registry.kind_of(n."of") = 'evidence' OR n.office IS NULL OR n.project IS DISTINCT FROM
+    IF NOT about.known OR registry.kind_of(n."of") = 'evidence' OR n.office IS NULL OR n.project IS DISTINCT FROM
        (CASE registry.kind_of(n."of") WHEN 'project' THEN n."of" ELSE registry.parent_of(registry.kind_of(n."of"), n."of") END) THEN
         fault := registry.bad('of', n."of", 'evidence.of');
     ELSIF NOT (registry.may(p_account, 'write', n.office) OR (owner IS NOT NULL AND registry.may(p_account, 'write', owner))) THEN

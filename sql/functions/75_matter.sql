@@ -328,6 +328,8 @@ BEGIN
         fault := registry.fault('PERMISSION_DENIED', 'class', 'matter.class');
     ELSIF n.class = 'help' AND n.office = n.issuer_office THEN
         fault := registry.fault('INVALID_ARGUMENT', 'office', 'matter.help');
+    ELSIF n.of IS NOT NULL AND registry.record_seen(p_account, n.of) IS NOT TRUE THEN
+        fault := registry.bad('of', n.of, 'matter.of');
     ELSIF n.whole IS NOT NULL THEN
         fault := registry.matter_whole(p_account, n);
     END IF;

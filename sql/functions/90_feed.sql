@@ -201,7 +201,14 @@ BEGIN
     RETURN r;
 END $$;
 
--- A watch for a code or project that doesn't exist would wait for ever: what is wrong with its terms. The feed compares
+-- Is this the id of a record that the account sees?
+CREATE FUNCTION registry.record_seen(p_account int, p_id text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT k.record FROM registry.kind k WHERE k.code = registry.kind_of(p_id)) AND (registry.object_office(p_id)).known
+        AND registry.sees(p_account, registry.audience_of(p_id));
+END $$;
+
+-- A watch for a code, project or record that doesn't exist would wait for ever: what is wrong with its terms. The feed compares
 -- codes as they are, so other words for them won't do.
 CREATE FUNCTION registry.watch_fault(p_account int, p_lang text, p_terms jsonb) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -219,7 +226,8 @@ BEGIN
             END IF;
         END IF;
         FOR v IN SELECT * FROM jsonb_array_elements_text(term -> 'values') LOOP
-            IF term ->> 'field' = 'project' AND (registry.project_seen(p_account, v)).id IS NULL THEN
+            IF term ->> 'field' = 'project' AND (registry.project_seen(p_account, v)).id IS NULL
+               AND registry.record_seen(p_account, v) IS NOT TRUE THEN
                 RETURN registry.refusal(p_lang, 'NOT_FOUND', 'project', 'project.none', v);
             ELSIF term ->> 'field' = 'kind' AND v <> ALL (registry.watched_kinds()) THEN
                 RETURN registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'kind', v, 'kind.unknown', NULL,
@@ -399,7 +407,12 @@ BEGIN
     FOR term IN SELECT * FROM jsonb_array_elements(coalesce(p_terms, '[]')) LOOP
         named := term ->> 'field';
         vals := ARRAY(SELECT jsonb_array_elements_text(coalesce(term -> 'values', '[]')));
-        IF named <> 'project' AND EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = named) THEN
+        IF named = 'office' AND registry.has_field(p_kind, 'helpers') THEN
+            one := format('p.office = ANY (%1$L) OR p.helpers && %1$L', vals);
+            IF term ->> 'op' = '!=' THEN
+                one := format('(%s) IS NOT TRUE', one);
+            END IF;
+        ELSIF named <> 'project' AND EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = named) THEN
             one := (registry.term_sql(term, p_kind)).sql;
         ELSE
             one := CASE
@@ -407,7 +420,7 @@ BEGIN
                 WHEN named <> 'project' THEN ('' = ANY (vals))::text
                 WHEN p_kind = 'project' THEN format('p.id = ANY (%1$L) OR p.no = ANY (%1$L)', vals)
                 WHEN NOT registry.has_field(p_kind, 'project') THEN format('p.id = ANY (%L)', vals)
-                ELSE format('coalesce(p.project, p.id) = ANY (%1$L)', vals)
+                ELSE format('p.project = ANY (%1$L) OR p.id = ANY (%1$L)', vals)
                      || CASE WHEN registry.has_field(p_kind, 'no') THEN format(' OR p.no = ANY (%1$L)', vals) ELSE '' END END;
             IF term ->> 'op' = '!=' THEN
                 one := format('(%s) IS NOT TRUE', one);

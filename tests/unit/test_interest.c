@@ -37,7 +37,8 @@ static const char *const offices[] = {"dongshan", "chengguan", "jingkai", "", NU
 static const char *const stages[] = {"lead", "talks", "signed", "", NULL};
 static const char *const tags[] = {"新", "链", "新,链", "大,新能源", "", NULL};
 static const char *const one_tag[] = {"新", "链", "大", "新能源", "", NULL};
-static const char *const kinds[] = {"project", "enterprise", "receipt", "due", NULL};
+static const char *const helpers[] = {"dongshan", "jingkai,dongshan", "chengguan,jingkai", "", NULL};
+static const char *const kinds[] = {"project", "enterprise", "receipt", "due", "matter", NULL};
 static const char *const industries[] = {"C", "C3", "C38", "C3825", "D", "", NULL};
 static const char *const regions[] = {"34", "340102", "11", "", NULL};
 static const char *const parks[] = {"east", "west", "", NULL};
@@ -90,6 +91,10 @@ static const char *const *const contents[] = {ids,     industries, regions, tags
                                               amounts, parks,      offices, stages};
 #define FIELDS (sizeof numbers / sizeof numbers[0])
 
+/* The same of a matter: project, office, number, helping offices. */
+static const uint32_t matter_numbers[FIELDS] = {3, 4, 8, 10};
+static const char *const *const matter_contents[FIELDS] = {ids, offices, ids, helpers};
+
 struct happening {
     Qipan__Event event;
     Qipan__FieldValue values[FIELDS], *row[FIELDS];
@@ -111,16 +116,19 @@ static void happen(struct happening *h)
     e->has_version = e->has_last = e->last = true;
     e->row = h->row;
     e->changes = h->changes;
-    for (size_t i = 0; i < FIELDS; i++) {
+    bool matter = strcmp(e->kind, "matter") == 0;
+    const uint32_t *number = matter ? matter_numbers : numbers;
+    for (size_t i = 0; i < FIELDS && number[i]; i++) {
+        const char *const *content = matter ? matter_contents[i] : contents[i];
         Qipan__FieldValue *v = h->row[e->n_row] = &h->values[i];
         Qipan__FieldChange *c = h->changes[e->n_changes] = &h->changed[i];
         qipan__field_value__init(v);
         qipan__field_change__init(c);
-        v->number = c->number = numbers[i];
-        v->value = c->new_ = or_none(pick(contents[i]));
-        c->old = or_none(pick(contents[i]));
+        v->number = c->number = number[i];
+        v->value = c->new_ = or_none(pick(content));
+        c->old = or_none(pick(content));
         e->n_row += v->value != NULL;
-        e->n_changes += numbers[i] != NO && below(3) == 0;
+        e->n_changes += content != ids && below(3) == 0;
     }
 }
 

@@ -138,7 +138,42 @@ static void of_a_record(void **state)
     assert_string_equal(view_judge(&no, &event), "update");
     assert_string_equal(view_judge(&kind, &event), "update");
     assert_string_equal(view_judge(&office, &event), "update");
-    assert_null(view_judge(&own, &event));
+    assert_string_equal(view_judge(&own, &event), "update"); /* itself */
+    arena_free(&arena);
+}
+
+/* An office that helps is told, too: it came by this change, another went. */
+static void helping_offices(void **state)
+{
+    (void)state;
+    const char *code;
+    Qipan__FieldValue office = QIPAN__FIELD_VALUE__INIT, helpers = QIPAN__FIELD_VALUE__INIT;
+    Qipan__FieldValue *row[] = {&office, &helpers};
+    Qipan__FieldChange change = QIPAN__FIELD_CHANGE__INIT, *changes[] = {&change};
+    Qipan__Event event = QIPAN__EVENT__INIT;
+    office.number = 4;
+    office.value = (char *)"chengguan";
+    helpers.number = change.number = 10;
+    helpers.value = change.new_ = (char *)"fagai,ziran";
+    change.old = (char *)"fagai,shuju";
+    event.object = (char *)"mt1";
+    event.kind = (char *)"matter";
+    event.version = 2;
+    event.n_row = 2;
+    event.row = row;
+    event.n_changes = 1;
+    event.changes = changes;
+    arena_init(&arena, 64 * 1024);
+    struct view lead = compile("office", "=", "chengguan", &code),
+                stays = compile("office", "=", "fagai", &code);
+    assert_string_equal(view_judge(&lead, &event), "update");
+    assert_string_equal(view_judge(&stays, &event), "update");
+    struct view comes = compile("office", "=", "ziran", &code), goes = compile("office", "=", "shuju", &code);
+    assert_string_equal(view_judge(&comes, &event), "enter");
+    assert_string_equal(view_judge(&goes, &event), "leave");
+    struct view others = compile("office", "!=", "fagai", &code), part = compile("office", "=", "fag", &code);
+    assert_null(view_judge(&others, &event));
+    assert_null(view_judge(&part, &event));
     arena_free(&arena);
 }
 
@@ -162,6 +197,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms),
                                        cmocka_unit_test(fields_of_another_kind),
-                                       cmocka_unit_test(of_a_record)};
+                                       cmocka_unit_test(of_a_record), cmocka_unit_test(helping_offices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(118);
+SELECT plan(125);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -74,6 +74,7 @@ SELECT is(pg_temp.said(pg_temp.set(w, NULL, s::jsonb)), want, why) FROM (VALUES
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","reviewer":"chengguan"}', 'INVALID_ARGUMENT reviewer', 'the performer as reviewer'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","report":"已办"}', 'INVALID_ARGUMENT report', 'with its report'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","whole":"mt0"}', 'INVALID_ARGUMENT whole', 'a part of nothing'),
+    ('bureau', '{"office":"chengguan","class":"order","subject":"x","of":"mt0"}', 'INVALID_ARGUMENT of', 'out of nothing'),
     ('bureau', format('{"office":"dongshan","class":"order","subject":"x","project":"%s"}', :'hidden'), 'INVALID_ARGUMENT office', 'about a project it cannot see')) v(w, s, want, why);
 SELECT pg_temp.new('bureau', 'chengguan', 'assignment', '主线', jsonb_build_object('project', :'p', 'due_on', pg_temp.at(10), 'helpers', '["发改局","chengguan"]'::jsonb, 'superior', 'leader')) AS m \gset
 SELECT row_eq(format('SELECT issuer, issuer_office, helpers, light, no IS NOT NULL, days FROM registry.matter WHERE id = %L', :'m'),
@@ -206,6 +207,21 @@ SELECT pg_temp.clock(4) \g /dev/null
 SELECT is(pg_temp.mine('chengguan', 'overdue'), '办 签', 'overdue; what was reported in time is not');
 SELECT pg_temp.clock(0) \g /dev/null
 SELECT is((SELECT count(*) FROM unnest((api.matter_list(pg_temp.acc('dongshan'), 'en', '[{"field":"state","op":"=","values":["已反馈"]}]', NULL, NULL, NULL)).rows)), 2::bigint, 'by state, as people call it');
+
+-- ---------------------------------------------------------------- watched
+CREATE FUNCTION pg_temp.chosen(terms jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found_rows text;
+BEGIN
+    EXECUTE format('SELECT string_agg(p.subject, '' '' ORDER BY p.due_on) FROM registry.matter p WHERE length(subject) = 1 AND %s', registry.watch_sql('matter', terms)) INTO found_rows;
+    RETURN found_rows;
+END $$;
+SELECT is(pg_temp.chosen(format('[{"field":"office","op":"=","values":["%s"]},{"field":"kind","op":"=","values":["matter"]}]', o)::jsonb), want, why)
+FROM (VALUES ('dongshan', '核 报', 'a snapshot of an office''s matters'), ('chengguan', '核 办 签', 'and of those it helps with')) v(o, want, why);
+SELECT is(pg_temp.chosen('[{"field":"office","op":"!=","values":["chengguan"]}]'), '报', 'not of those it helps with');
+SELECT is(pg_temp.chosen(format('[{"field":"project","op":"=","values":["%s"]}]', :'l3')::jsonb), '核', 'one by its own id, though it has a project');
+SELECT is((registry.watch_fault(pg_temp.acc('dongshan'), 'en', format('[{"field":"project","op":"=","values":["%s"]}]', v)::jsonb)).code, want, why)
+FROM (VALUES (:'l3', NULL, 'a record may be watched'), ('mt000000000000000', 'NOT_FOUND', 'not one that isn''t there')) v(v, want, why);
 
 -- ---------------------------------------------------------------- history, issue from elsewhere
 SELECT is((SELECT string_agg(x.type, ' ' ORDER BY x.version) FROM unnest((api.record_log(pg_temp.acc('dongshan'), 'en', :'m', NULL, NULL)).rows) x),
