@@ -8,20 +8,22 @@
 #define HASTE_MS  20   /* no two looks nearer than this */
 #define RETAIN_MS (3600 * 1000)
 
-static const struct pg_statement look_sql = {PG_STATEMENTS - 20,
-                                             "SELECT next_ms::text, rights FROM api.due_next()", 0, NULL};
+static const struct pg_statement look_sql = {
+    PG_STATEMENTS - 20, "SELECT next_ms::text, rights, offices FROM api.due_next()", 0, NULL};
 static const struct pg_statement fire_sql = {PG_STATEMENTS - 21, "SELECT fired::text FROM api.due_fire(64)",
                                              0, NULL};
 static const struct pg_statement turn_sql = {PG_STATEMENTS - 23, "SELECT turned::text FROM api.rights_turn()",
                                              0, NULL};
+static const struct pg_statement office_sql = {PG_STATEMENTS - 25,
+                                               "SELECT turned::text FROM api.office_turn()", 0, NULL};
 static const struct pg_statement retain_sql = {PG_STATEMENTS - 22, "SELECT api.journal_retain()", 0, NULL};
 
 struct scheduler {
     struct deadlines *deadlines;
     struct pool *pool;
     struct deadline look, retain;
-    struct pool_job looking, firing, retaining, turning; /* one at a time each */
-    bool is_retaining, is_turning;
+    struct pool_job looking, firing, retaining, turning, carrying; /* one at a time each */
+    bool is_retaining, is_turning, is_carrying;
 };
 
 /* The number of a one-column row; `none` for null and for no row. */
@@ -71,12 +73,42 @@ static void turn_rights(struct scheduler *s)
     pool_submit(s->pool, &s->turning);
 }
 
+static void carry_on(struct scheduler *s);
+
+static void on_carried(struct pool_job *job, const struct pool_answer *a)
+{
+    struct scheduler *s = container_of(job, struct scheduler, carrying);
+    s->is_carrying = false;
+    if (!a->row)
+        log_warn("scheduler", "a change of offices stands still: %s", a->code);
+    else if (number_of(a, 0))
+        carry_on(s); /* a large one takes many steps */
+}
+
+/* One step of what changes offices, or hands over a person's work: behind whatever else is bulky. */
+static void carry_on(struct scheduler *s)
+{
+    if (s->is_carrying)
+        return;
+    s->is_carrying = true;
+    s->carrying = (struct pool_job){.lane = POOL_BULK, .statement = &office_sql, .done = on_carried};
+    pool_submit(s->pool, &s->carrying);
+}
+
+/* A column of the look says that there is something to do. */
+static bool says(const struct pool_answer *a, int column)
+{
+    return a->row && !PQgetisnull(a->row, a->index, column) && PQgetvalue(a->row, a->index, column)[0];
+}
+
 static void on_looked(struct pool_job *job, const struct pool_answer *a)
 {
     struct scheduler *s = container_of(job, struct scheduler, looking);
     long long next_ms = number_of(a, LOOK_MS);
-    if (a->row && !PQgetisnull(a->row, a->index, 1) && PQgetvalue(a->row, a->index, 1)[0])
+    if (says(a, 1))
         turn_rights(s);
+    if (says(a, 2))
+        carry_on(s);
     if (next_ms > 0) {
         look_again(s, next_ms);
         return;

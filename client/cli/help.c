@@ -73,8 +73,17 @@ const struct command help_commands[] = {
      "qipan enterprise list [TEXT]\n"
      "qipan enterprise add FIELD=VALUE… [--reason TEXT]\n",
      N_("enterprises: list, add"), NULL, "qipan enterprise add name=示例新能源有限公司 region=310000\n"},
-    {"office", cmd_office, "qipan office list\n", N_("the offices of the county"), NULL,
-     "qipan office list -o json\n"},
+    {"office", cmd_office, "qipan office list\n", N_("the offices of the county, and how they change"),
+     N_("An office is renamed, moved to another ranking group, merged into another or split, from a day on. "
+        "A merger gives\n"
+        "all that is open to the other office and ends the roles held in this one; whom the security officer "
+        "may give which\n"
+        "in the other it says, and gives none. Large ones go on in the background: \"changes\" tells how "
+        "far.\n"),
+     "qipan office list -o json\nqipan office rename xichen 西城街道 --on 2027-01-01 --note "
+     "县编办〔2026〕3号\n"
+     "qipan office merge xichen chengguan\nqipan office split chengguan xicheng 2026-0042 2026-0051 --name "
+     "西城新区\n"},
     {"account", cmd_account,
      "qipan account list [TEXT]\n"
      "qipan account add CODE name=NAME office=OFFICE [holder=machine] [--reason TEXT]\n"
@@ -89,11 +98,14 @@ const struct command help_commands[] = {
         "neither does\n"
         "anything for himself, and the auditor sees both. Roles of an office: viewer, clerk, approver, "
         "importer; of the\n"
-        "county: bureau, leader, supervisor; officers, who hold no other: sysadmin, secadmin, auditor.\n"),
+        "county: bureau, leader, supervisor; officers, who hold no other: sysadmin, secadmin, auditor.\n"
+        "\"handover\" gives all that a person holds (projects led or served, open matters) to another: the "
+        "promotion office\n"
+        "anywhere, an approver within the own office.\n"),
      "qipan account add li.xiaomu name=李小目 office=chengguan\nqipan account grant li.xiaomu clerk --office "
      "chengguan\n"
      "qipan account grant wang.yi clerk --office chengguan --deputy-of li.xiaomu --from 2026-12-01 --until "
-     "2026-12-10\n"},
+     "2026-12-10\nqipan account handover 王敏 li.xiaomu --on 2026-12-01\n"},
     {"cert", cmd_cert,
      "qipan cert renew [--wait SECONDS] [--if-due]\n"
      "qipan cert list [TEXT] [--person CODE] [--ended]\n"

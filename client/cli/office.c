@@ -3,15 +3,14 @@
 
 #include "out.h"
 
-static const struct out_label labels[] = {{"code", N_("Code")},
-                                          {"name", N_("Name")},
-                                          {"kind", N_("Kind")},
-                                          {"projects", N_("Projects")},
-                                          {NULL, NULL}};
+static const struct out_label labels[] = {{"code", N_("Code")},           {"name", N_("Name")},
+                                          {"kind", N_("Kind")},           {"projects", N_("Projects")},
+                                          {"grp", N_("Group")},           {"until_on", N_("Until")},
+                                          {"successor", N_("Successor")}, {NULL, NULL}};
 
 static const struct out_style style = {.desc = &qipan__office__descriptor,
-                                       .table = "code,name,kind,projects",
-                                       .wide = "code,name,kind,projects",
+                                       .table = "code,name,kind,projects,until_on",
+                                       .wide = "code,name,kind,grp,projects,until_on,successor",
                                        .name = "code",
                                        .labels = labels};
 

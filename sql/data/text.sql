@@ -24,6 +24,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('account.twin', '账号 $1 已存在', 'account $1 exists already'),
     ('role.office', '角色“$2”须指明单位', 'role $2 is held in an office: name one'),
     ('role.county', '角色“$2”是全县角色,不能指明单位', 'role $2 is held in the county: name no office'),
+    ('role.ended_office', '该单位已撤并', 'that office was merged into another'),
     ('role.officer', '管理员角色与其他任何角色不能由同一账号担任', 'an officer''s role excludes every other role of the same account'),
     ('role.machine', '程序账号不能担任管理员', 'a machine account cannot be an officer'),
     ('role.deputy', '被代理的账号须自己担任角色“$2”', 'whom he stands in for must hold role $2 himself'),

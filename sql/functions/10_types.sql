@@ -16,7 +16,7 @@ CREATE TYPE api.whoami_reply AS (
     identity text, now_at timestamptz
 );
 
-CREATE TYPE api.office AS (code text, name text, kind text, projects int);
+CREATE TYPE api.office AS (code text, name text, kind text, projects int, grp text, until_on text, successor text);
 CREATE TYPE api.office_list_reply AS (error api.error, rows api.office[]);
 
 CREATE TYPE api.label AS (kind text, code text, text text, rank int, next text[]);

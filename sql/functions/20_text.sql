@@ -94,6 +94,8 @@ BEGIN
     IF p_key IN ('field.unknown', 'field.readonly') THEN
         RETURN registry.nearest(p_field, ARRAY(SELECT name FROM registry.field
             WHERE kind = p_kind AND editable ORDER BY number), 5);
+    ELSIF p_key = 'office.ended' THEN
+        RETURN (SELECT ARRAY[o.successor] FROM registry.office o WHERE o.code = registry.resolve('office', p_value));
     ELSIF p_key <> 'code.unknown' THEN
         RETURN NULL;
     END IF;
@@ -103,7 +105,7 @@ BEGIN
             AND (upper(word) LIKE code || '%' OR code ~ ('^[A-T]' || left(regexp_replace(word, '\D', '', 'g'), 2) || '$'))
             ORDER BY length(code) DESC, rank LIMIT 5);
     ELSIF k = 'office' THEN
-        RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.office ORDER BY rank, code), 12);
+        RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.office WHERE until_on IS NULL ORDER BY rank, code), 12);
     ELSIF k = 'stage' THEN
         RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.stage
             WHERE rule_set = registry.rule_set_in_force() ORDER BY rank), 12);

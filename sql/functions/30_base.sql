@@ -99,7 +99,9 @@ DECLARE
     found_code text;
 BEGIN
     IF p_kind = 'office' THEN
-        RETURN (SELECT code FROM registry.office WHERE code = w OR name = w ORDER BY code <> w LIMIT 1);
+        RETURN coalesce((SELECT code FROM registry.office WHERE code = w OR name = w ORDER BY code <> w, until_on NULLS FIRST LIMIT 1),
+            -- by the name it had
+            (SELECT r.office FROM registry.reform r WHERE r.class = 'rename' AND r.state = 'done' AND r.was = w ORDER BY r.from_on DESC LIMIT 1));
     ELSIF p_kind = 'stage' THEN
         RETURN (SELECT code FROM registry.stage WHERE rule_set = registry.rule_set_in_force()
             AND (code = w OR zh = w OR en = lower(w)) ORDER BY code <> w LIMIT 1);

@@ -104,6 +104,9 @@ BEGIN
     ELSIF (r.held = 'office') <> (p_office IS NOT NULL) THEN
         field := 'office';
         key := CASE WHEN r.held = 'office' THEN 'role.office' ELSE 'role.county' END;
+    ELSIF EXISTS (SELECT FROM registry.office o WHERE o.code = p_office AND o.until_on IS NOT NULL) THEN
+        field := 'office';
+        key := 'role.ended_office';
     ELSIF EXISTS (SELECT FROM registry.membership m JOIN registry.role x ON x.code = m.role
                   WHERE m.account = p_account AND m.ended_at IS NULL AND m.role <> p_role
                     AND coalesce(m.until_on, 'infinity') >= registry.today() AND (x.held = 'officer' OR r.held = 'officer')) THEN

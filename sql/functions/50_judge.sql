@@ -69,6 +69,15 @@ CREATE FUNCTION registry.cell_refused(p_name text, p_editable boolean, p_require
         ELSE registry.cell_fault(p_type, p_max, p_text, p_value) END
 $$;
 
+-- An office that was merged into another takes nothing new.
+CREATE FUNCTION registry.office_refused(p_code_kind text, p_value jsonb) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_code_kind = 'office' AND EXISTS (SELECT FROM registry.office o WHERE o.code = p_value #>> '{}' AND o.until_on IS NOT NULL) THEN
+        RETURN 'office.ended';
+    END IF;
+    RETURN NULL;
+END $$;
+
 -- Text of a cell, or null when it is no text.
 CREATE FUNCTION registry.cell_text(p_value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN jsonb_typeof(p_value) = 'string' THEN btrim(p_value #>> '{}', E' \t\u3000') END
@@ -92,7 +101,7 @@ BEGIN
         t := registry.cell_text(x);
         v := registry.cell_value(f.type, t, x, CASE WHEN f.code_kind IS NOT NULL AND t <> ''
                                                THEN registry.resolve(f.code_kind, t) END);
-        wrong := registry.cell_refused(f.name, f.editable, f.required, f.type, f.max, t, v);
+        wrong := coalesce(registry.cell_refused(f.name, f.editable, f.required, f.type, f.max, t, v), registry.office_refused(f.code_kind, v));
         IF wrong IS NULL THEN
             clean := clean || jsonb_build_object(k, v);
         ELSIF at_number IS NULL OR coalesce(f.number, 0) < at_number THEN
@@ -120,7 +129,8 @@ BEGIN
         FROM cell LEFT JOIN known ON known.kind = cell.code_kind AND known.t = cell.t),
     judged AS (
         SELECT read.n, read.key, read.v, read.number, read.max, coalesce(read.t, read.value #>> '{}') AS given,
-            registry.cell_refused(read.name, read.editable, read.required, read.type, read.max, read.t, read.v) AS wrong
+            coalesce(registry.cell_refused(read.name, read.editable, read.required, read.type, read.max, read.t, read.v),
+                CASE WHEN read.code_kind = 'office' THEN registry.office_refused(read.code_kind, read.v) END) AS wrong
         FROM read)
     SELECT s.n::int, coalesce(j.clean, '{}'), j.fault
     FROM generate_series(1, cardinality(p_sets)) s(n) LEFT JOIN (

@@ -86,11 +86,11 @@ BEGIN
 END $$;
 
 -- What the registry itself did.
-CREATE FUNCTION registry.keep_own(p_ord int, p_request text, p_op text, p_object text, p_version bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION registry.keep_own(p_ord int, p_request text, p_op text, p_object text, p_version bigint, p_reply jsonb DEFAULT NULL)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, object, version, at)
-    VALUES (0, p_request, current_setting('qipan.grp')::bigint, p_ord, 'registry', p_op, 'OK', p_object, p_version, registry.now());
+    INSERT INTO registry.entry (account, request, grp, ord, actor, op, status, object, version, at, reply)
+    VALUES (0, p_request, current_setting('qipan.grp')::bigint, p_ord, 'registry', p_op, 'OK', p_object, p_version, registry.now(), p_reply);
     PERFORM set_config('qipan.ord', p_ord::text, true);
 END $$;
 

@@ -270,12 +270,14 @@ BEGIN
     RETURN CASE WHEN next_at IS NOT NULL THEN greatest(ceil(extract(epoch FROM next_at - registry.now()) * 1000), 0)::bigint END;
 END $$;
 
--- rights: roles must be brought up to a new day (api.rights_turn).
-CREATE FUNCTION api.due_next(OUT next_ms bigint, OUT rights boolean)
+-- rights: roles must be brought up to a new day (api.rights_turn). offices: a change of offices or a hand-over is to be carried
+-- out (api.office_turn).
+CREATE FUNCTION api.due_next(OUT next_ms bigint, OUT rights boolean, OUT offices boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
     next_ms := registry.due_next_ms();
     rights := registry.rights_due();
+    offices := registry.office_due();
 END $$;
 
 -- Deadlines that are due, an entry of the registry each. Whoever comes at the same time takes others: the state moves in the

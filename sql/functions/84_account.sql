@@ -107,8 +107,8 @@ BEGIN
     ELSIF of_holder NOT IN ('person', 'machine') THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'holder', 'account.holder');
         r.error.allowed := '{person,machine}';
-    ELSIF owner IS NULL THEN
-        f := ROW('INVALID_ARGUMENT', 'office', account_add.office, 'code.unknown', NULL, NULL, NULL, NULL, NULL);
+    ELSIF owner IS NULL OR registry.office_refused('office', to_jsonb(owner)) IS NOT NULL THEN
+        f := ROW('INVALID_ARGUMENT', 'office', account_add.office, CASE WHEN owner IS NULL THEN 'code.unknown' ELSE 'office.ended' END, NULL, NULL, NULL, NULL, NULL);
     ELSE
         f := (SELECT s.fault FROM registry.read_set('account', jsonb_build_object('name', account_add.name)) s);
     END IF;

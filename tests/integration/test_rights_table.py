@@ -156,6 +156,43 @@ def county(s, _):
     return MISSING if s.may("county") else DENIED
 
 
+def convening(s, office):
+    return DONE if s.may("assign") or s.may("write", office) else DENIED
+
+
+def on_the_agenda(s, row):  # of the owner office's meeting, about the row
+    if not (s.may("write") or s.may("assign")):
+        return DENIED
+    return convening(s, row.office) if s.sees(row) else MISSING
+
+
+def meeting_cells(at, seq):
+    for office, id in at.meetings.items():
+        where = f"a meeting of {office}"
+        may = lambda s, _, office=office: convening(s, office)  # noqa: E731
+        yield "meeting_set", where, lambda id=id: {"id": id, "set": pb.Meeting(place=f"室{next(seq)}")}, may, None
+        yield "meeting_draw", where, lambda id=id: {"id": id}, may, None
+        yield "meeting_show", where, lambda id=id: {"id": id}, right("read"), None
+        yield "meeting_hold", where, lambda id=id: {"id": id, "on": "2099-01-01"}, unless_done(may, "INVALID_ARGUMENT"), None
+        for name in ("meeting_close", "meeting_next"):
+            yield name, where, lambda id=id: {"id": id}, unless_done(may, "FAILED_PRECONDITION"), None
+    yield "meeting_set", "new", lambda: {"set": pb.Meeting(held_on="2026-01-01", **{"class": "regular"})}, lambda s, _: convening(s, s.office), None
+    yield "round_set", "new", lambda: {"set": pb.Round(name="表", begin_on="2026-01-01", until_on="2026-02-01", **{"class": "mutual"})}, right("assign"), None
+    yield "inspection_draw", "a bad seed", lambda: {"id": at.rounds[0], "seed": "a b"}, unless_done(right("assign"), "INVALID_ARGUMENT"), None
+    yield "round_close", "not drawn", lambda: {"id": at.rounds[0]}, unless_done(right("assign"), "FAILED_PRECONDITION"), None
+    yield "round_results", "-", lambda: {"id": at.rounds[1]}, right("read"), None
+    yield "inspection_show", "of chengguan", lambda: {"id": at.inspection}, right("read"), None
+    yield "inspection_set", "of chengguan by duban", lambda: {"id": at.inspection, "set": pb.Inspection(finding=f"表{next(seq)}")}, right("write", "duban"), None
+    yield "inspection_score", "of chengguan by duban", lambda: {"id": at.inspection, "marks": ["luck=1"]}, unless_done(right("write", "duban"), "INVALID_ARGUMENT"), None
+    yield "inspection_close", "not scored", lambda: {"id": at.inspection}, unless_done(right("assign"), "FAILED_PRECONDITION"), None
+    for name, more in {"office_rename": {"name": "新"}, "office_move": {"grp": "park"}, "office_merge": {"into": "fagai"}, "office_split": {"into": "fagai"}}.items():
+        yield name, "an unknown office", lambda more=more: {"office": "nowhere", **more}, unless_done(right("county"), "INVALID_ARGUMENT"), None
+    yield "office_cancel", "absent", lambda: {"id": ABSENT["p"]}, unless_done(right("county"), MISSING), None
+    yield "account_handover", "to nobody", lambda: {"giver": "谁", "taker": "nobody"}, unless_done(right("approve"), "INVALID_ARGUMENT"), None
+    for name in ("meeting_list", "agenda_list", "round_list", "inspection_list", "reform_list", "handover_list", "people_list"):
+        yield name, "-", dict, right("read"), None
+
+
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -197,6 +234,11 @@ def cells(at):
         yield "matter_set", name, lambda matter=matter: {"id": matter, "set": pb.Matter(demand=f"表{next(seq)}")}, matter_op("matter_set"), row
         for op in (*WORKS, *REVIEWS[1:], "matter_withdraw", "matter_split"):  # of one that was withdrawn: who may is told so
             yield op, f"{name}, withdrawn", lambda gone=gone: {"id": gone}, matter_op(op, "FAILED_PRECONDITION"), row
+        item = row.records["agenda"] if row else ABSENT["p"]
+        yield "agenda_set", name, lambda item=item: {"id": item, "set": pb.Agenda(subject=f"表{next(seq)}")}, on_the_agenda, row
+        yield "meeting_decide", name, lambda item=item: {"id": item, "decision": "表"}, unless_done(on_the_agenda, "FAILED_PRECONDITION"), row  # not held
+        yield "agenda_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+        yield "inspection_set", f"{name}, of no round", lambda pid=pid: {"set": pb.Inspection(round=ABSENT["p"], project=pid)}, unless_done(writing, MISSING), row
         yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
@@ -213,6 +255,7 @@ def cells(at):
         yield "import_put", where, lambda i=import_id: {"id": i, "chunk": 0, "rows": [pb.ImportRow(row=1, set=pb.Project(name="x"))]}, expected, None
         for name in ("import_judge", "import_verdicts", "import_commit"):
             yield name, where, lambda i=import_id: {"id": i}, expected, None
+    yield from meeting_cells(at, seq)
     yield "whoami", "-", dict, lambda s, *_: DONE if s.enabled else "UNAUTHENTICATED", None
     for name in ("office_list", "glossary"):
         yield name, "-", dict, lambda s, *_: DONE if s.rights else DENIED, None
@@ -264,9 +307,10 @@ def cells(at):
 
 class At:
     def __init__(self, county):
-        self.county, self.rows, self.imports = county, [], {}
+        self.county, self.rows, self.imports, self.meetings = county, [], {}, {}
         owners = {office: county.peer(office) for office in ("chengguan", "dongshan")}
         for office, peer in owners.items():
+            self.meetings[office] = peer.do("meeting_set", set=pb.Meeting(held_on="2026-01-05", **{"class": "regular"})).meeting.id
             for restricted in (False, True):
                 name = f"{office} {'restricted' if restricted else 'open'}"
                 contact, secret = f"139{len(self.rows)}8765432", f"表中机密{len(self.rows)}号"
@@ -274,6 +318,7 @@ class At:
                                                              contact_phone=contact, summary=secret))
                 due = peer.do("due_set", set=pb.Due(project=made.project.id, text=secret, due_at=4 * 10 ** 15)).due
                 records = {kind: getattr(peer.do(f"{kind}_set", set=new(made.project.id, secret)), kind).id for kind, (new, _) in RECORDS.items()}
+                records["agenda"] = peer.do("agenda_set", set=pb.Agenda(meeting=self.meetings[office], project=made.project.id, subject=secret)).agenda.id
                 records["evidence"] = upload(peer, secret.encode(), project=made.project.id, note=secret).id
                 records["upload"] = peer.do("evidence_open", set=pb.Evidence(project=made.project.id, name="半.txt", media="txt", size=1,
                                                                              sha256="1" * 64, note=secret)).evidence.id
@@ -284,6 +329,11 @@ class At:
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])
             self.imports[office] = batch
+        duban = county.peer("duban")
+        self.rounds = [duban.do("round_set", set=pb.Round(name=f"表{n}", begin_on="2026-01-01", until_on="2026-02-01", offices=offices,
+                                                          **{"class": "supervision"})).round.id for n, offices in enumerate(([], ["chengguan"]))]
+        duban.do("inspection_draw", id=self.rounds[1])
+        self.inspection = duban.do("inspection_list").rows[0].id
         new_account(county, "t.scratch", "fagai", certificate=False)
         county.psql("INSERT INTO registry.membership (account, role, office) SELECT a.id, 'viewer', 'fagai' FROM registry.account a, generate_series(1, 60) "
                     "WHERE a.code = 't.scratch'")

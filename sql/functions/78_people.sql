@@ -1,0 +1,68 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Who works on projects, and with what. Facts in the order of offices and names: nobody is ranked.
+
+CREATE TYPE api.person AS (account text, name text, office text, chains text, projects int, matters int, last_on text);
+CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next text);
+
+-- People of an office: its accounts, and names that its live projects bear, as far as the account sees those.
+CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
+    WITH live AS MATERIALIZED (
+        SELECT p.id, p.lead_person, p.service_person FROM registry.project p
+        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && registry.grants(p_account)),
+    who AS (
+        SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
+        UNION ALL SELECT NULL, n.name
+        FROM (SELECT DISTINCT w.name FROM live, unnest(ARRAY[live.lead_person, live.service_person]) w(name)) n
+        WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND n.name IN (a.code, a.name)))
+    SELECT who.code, who.name, p_office, NULL::text,
+        (SELECT count(*) FROM live WHERE who.name IN (live.lead_person, live.service_person) OR who.code IN (live.lead_person, live.service_person))::int,
+        (SELECT count(*) FROM registry.matter m WHERE m.signer = who.code AND m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
+            AND (m.project IS NULL OR registry.audience_of(m.project) && registry.grants(p_account)))::int,
+        (SELECT v.held_on::text FROM registry.activity v
+         WHERE v.office = p_office AND (v.actor = who.code OR strpos(v.people, who.name) > 0)
+           AND registry.audience_of(v.project) && registry.grants(p_account)
+         ORDER BY v.held_on DESC LIMIT 1)
+    FROM who
+$$;
+
+-- One page; the places are office and name.
+CREATE FUNCTION api.people_list(p_account int, p_lang text, office text, after text, "limit" int) RETURNS api.people_list_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.people_list_reply;
+    most CONSTANT int := least(greatest(coalesce("limit", 100), 1), 500);
+    wanted CONSTANT text := registry.resolve('office', btrim(people_list.office));
+    begun CONSTANT text := split_part(after, '|', 1);
+    rank_begun CONSTANT int := (SELECT o.rank FROM registry.office o WHERE o.code = begun);
+    taken api.person[] := '{}';
+    o record;
+    bytes bigint := 0;
+    x record;
+BEGIN
+    IF NOT registry.may(p_account, 'read', NULL) THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+        RETURN r;
+    ELSIF coalesce(btrim(people_list.office), '') <> '' AND wanted IS NULL THEN
+        r.error := registry.error_of(p_lang, 'project', registry.bad('office', people_list.office, 'code.unknown'));
+        RETURN r;
+    ELSIF after IS NOT NULL AND rank_begun IS NULL THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'after.form');
+        RETURN r;
+    END IF;
+    FOR o IN SELECT q.code, q.rank FROM registry.office q WHERE (wanted IS NULL OR q.code = wanted) AND q.until_on IS NULL
+             AND (after IS NULL OR (q.rank, q.code) >= (rank_begun, begun)) ORDER BY q.rank, q.code LOOP
+        FOR x IN SELECT p, p.name || '|' || coalesce(p.account, '') AS place FROM registry.people_of(p_account, o.code) p
+                 WHERE o.code IS DISTINCT FROM begun OR p.name || '|' || coalesce(p.account, '') > substr(after, length(begun) + 2)
+                 ORDER BY p.name || '|' || coalesce(p.account, '') LOOP
+            bytes := bytes + registry.row_bytes(x.p);
+            IF cardinality(taken) = most OR (bytes > 40000 AND cardinality(taken) > 0) THEN
+                r.rows := taken;
+                r.next := taken[cardinality(taken)].office || '|' || taken[cardinality(taken)].name || '|' || coalesce(taken[cardinality(taken)].account, '');
+                RETURN r;
+            END IF;
+            taken := taken || x.p;
+        END LOOP;
+    END LOOP;
+    r.rows := nullif(taken, '{}');
+    RETURN r;
+END $$;
