@@ -53,7 +53,8 @@ DECLARE
     told boolean; -- by the journal
 BEGIN
     FOR f IN SELECT * FROM registry.field WHERE kind = p_kind ORDER BY number LOOP
-        told := f.editable OR record AND f.name NOT IN ('id', 'version', 'changed_at');
+        told := f.editable OR record AND f.name NOT IN ('id', 'version', 'changed_at')
+            OR p_kind = 'project' AND f.name NOT IN ('id', 'no', 'version', 'registered_at', 'changed_at');
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
         outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;

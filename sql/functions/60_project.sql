@@ -406,6 +406,9 @@ BEGIN
             err := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.write');
         ELSIF b.id IS NULL THEN
             err := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
+        ELSIF b.merged_into IS NOT NULL THEN
+            err := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'merged_into', 'project.merged', b.merged_into);
+            err.other_no := b.merged_into;
         ELSIF p_force AND coalesce(btrim(p_reason), '') = '' THEN
             err := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
         ELSIF p_base > b.version OR p_base < 1 THEN
@@ -505,7 +508,7 @@ BEGIN
         array_agg(x.fields), array_agg(x.name), array_agg(x.phone)
     INTO plain, code, office, version, clean, fields, contact_name, contact_phone
     FROM (SELECT w.code, w.office, p.version, d.clean, d.fields, c.name, c.phone, coalesce(
-              d.plain AND d.fields <> '{}' AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
+              d.plain AND d.fields <> '{}' AND p.merged_into IS NULL AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
               AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
               AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE
               AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n AND array_position(p_id, p.no) IS NULL

@@ -30,24 +30,28 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    SELECT array_agg(ROW(o.code, o.name, o.kind, CASE WHEN 1 = ANY (grants) THEN coalesce(p.n, 0) - coalesce(h.n, 0) END,
+    SELECT array_agg(ROW(o.code, o.name, o.kind, CASE WHEN 1 = ANY (grants) THEN coalesce(p.n, 0) - coalesce(x.n, 0) - coalesce(h.n, 0) END,
                          coalesce(o.grp, o.kind), o.until_on, o.successor)::api.office
                      ORDER BY o.until_on NULLS FIRST, o.rank, o.code) INTO r.rows
     FROM registry.office o
     LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project GROUP BY office) p ON p.office = o.code
+    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project WHERE stage = 'exited' GROUP BY office) x ON x.office = o.code
     LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project x
-               WHERE x.audience <> '{1}' AND NOT x.audience && grants GROUP BY office) h ON h.office = o.code;
+               WHERE x.audience <> '{1}' AND NOT x.audience && grants AND x.stage <> 'exited' GROUP BY office) h ON h.office = o.code;
     RETURN r;
 END $$;
 
 -- What people call a kind, its fields, and the codes of those that are coded; the county's long lists are asked for by themselves. Of
--- a message that is no kind, rows of a reply, its fields: the sentences `column.<message>.<field>`.
+-- a message that is no kind, rows of a reply, its fields: the sentences `column.<message>.<field>`;
+-- and where `codes.<message>.<field>` names a kind of codes, those.
 CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
     SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
     FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
           FROM registry.field f WHERE f.kind = p_kind
           UNION ALL SELECT 'field', split_part(t.key, '.', 3), CASE WHEN p_lang = 'en' THEN t.en ELSE t.zh END, 0
           FROM registry.text t WHERE starts_with(t.key, 'column.' || p_kind || '.')
+          UNION ALL SELECT split_part(t.key, '.', 3), c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
+          FROM registry.text t JOIN registry.code c ON c.kind = t.en WHERE starts_with(t.key, 'codes.' || p_kind || '.')
           UNION ALL SELECT 'kind', p_kind, registry.say(p_lang, 'kind.' || p_kind), 0
           UNION ALL SELECT f.name, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
           FROM registry.field f JOIN registry.code c ON c.kind = f.code_kind

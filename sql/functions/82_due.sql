@@ -14,10 +14,9 @@ BEGIN
         fields := registry.due_born(NEW);
     ELSE
         NEW.id := OLD.id;
-        NEW.project := OLD.project;
-        NEW.no := OLD.no;
         fields := registry.due_diff(OLD, NEW)
-            || CASE WHEN OLD.state <> NEW.state THEN jsonb_build_object('7', jsonb_build_array(OLD.state, NEW.state)) ELSE '{}' END;
+            || CASE WHEN OLD.state <> NEW.state THEN jsonb_build_object('7', jsonb_build_array(OLD.state, NEW.state)) ELSE '{}' END
+            || CASE WHEN OLD.no <> NEW.no THEN jsonb_build_object('8', jsonb_build_array(OLD.no, NEW.no)) ELSE '{}' END; -- its project was merged
         IF fields = '{}' THEN
             RETURN NULL;
         END IF;
@@ -260,12 +259,13 @@ END $$;
 
 -- ---------------------------------------------------------------- firing
 
--- Milliseconds until the next deadline or turn of a matter comes, by the registry's clock; null = there is none. Looks into indexes.
+-- Milliseconds until the next deadline, turn of a matter, end of a time in a case comes, by the registry's clock; null = there is none. Looks into indexes.
 CREATE FUNCTION registry.due_next_ms() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
     next_at CONSTANT timestamptz := least(
         (SELECT d.due_at FROM registry.due d WHERE d.state = 'open' ORDER BY d.due_at, d.id LIMIT 1),
-        (SELECT m.turn_at FROM registry.matter m WHERE m.turn_at IS NOT NULL ORDER BY m.turn_at, m.id LIMIT 1));
+        (SELECT m.turn_at FROM registry.matter m WHERE m.turn_at IS NOT NULL ORDER BY m.turn_at, m.id LIMIT 1),
+        registry.case_next_at());
 BEGIN
     RETURN CASE WHEN next_at IS NOT NULL THEN greatest(ceil(extract(epoch FROM next_at - registry.now()) * 1000), 0)::bigint END;
 END $$;
@@ -307,6 +307,7 @@ DECLARE
 BEGIN
     r.fired := registry.due_turn(most);
     r.fired := r.fired + registry.matter_turn(most - r.fired);
+    r.fired := r.fired + registry.case_fire(most - r.fired);
     r.rev := CASE WHEN r.fired > 0 THEN 0 END;
     r.next_ms := registry.due_next_ms();
     RETURN r;

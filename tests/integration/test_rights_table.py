@@ -193,6 +193,53 @@ def meeting_cells(at, seq):
         yield name, "-", dict, right("read"), None
 
 
+def handling(s, row):  # a case of the row's office: that office, or who gives tasks
+    if s.sees(row):
+        return DONE if s.may("assign") or s.may("write", row.office) else DENIED
+    return MISSING if s.may("assign") or s.may("write") else DENIED
+
+
+def opening(s, row):
+    if not (s.may("write", s.office) or s.may("assign")):
+        return DENIED
+    return handling(s, row)
+
+
+def seeing(word):  # who may do this may do it to whatever he sees
+    return lambda s, row: DENIED if not s.may(word) else DONE if s.sees(row) else MISSING
+
+
+def speaking(s, row):  # in the name of the row's office: of its people only
+    if not s.may("write"):
+        return DENIED
+    return MISSING if not s.sees(row) else DONE if row.office in s.offices and s.may("write", row.office) else DENIED
+
+
+def case_cells(row, name):
+    """What the operations of cases say where they might be done is said with them: most are asked for in a way that is refused then."""
+    case, opinion = (row.records["case"], row.records["opinion"]) if row else (ABSENT["p"], ABSENT["p"])
+    pid = row.id if row else ABSENT["p"]
+    yield "case_set", f"{name}, new", lambda: {"set": pb.Case(project=pid, **{"class": "admission"})}, unless_done(opening, "ALREADY_EXISTS"), row
+    yield "case_set", name, lambda: {"id": case, "set": pb.Case(**{"class": "exit"})}, unless_done(handling, "INVALID_ARGUMENT"), row
+    yield "case_step", name, lambda: {"id": case, "step": "review"}, unless_done(handling, "FAILED_PRECONDITION"), row
+    yield "case_withdraw", name, lambda: {"id": case}, unless_done(handling, "INVALID_ARGUMENT"), row  # no reason
+    yield "case_refresh", name, lambda: {"id": case}, handling, row
+    yield "case_ask", name, lambda: {"id": case}, unless_done(seeing("assign"), "INVALID_ARGUMENT"), row  # nobody
+    yield "case_decide", name, lambda: {"id": case, "ruling": "admit", "reason": "表"}, unless_done(seeing("decide"), "FAILED_PRECONDITION"), row
+    yield "case_object", name, lambda: {"id": case, "reason": "表"}, unless_done(speaking, "FAILED_PRECONDITION"), row
+    yield "opinion_give", name, lambda: {"id": opinion}, unless_done(speaking, "INVALID_ARGUMENT"), row  # no stance
+    for op, id in (("case_show", case), ("case_facts", case), ("case_course", case), ("record_log", case), ("opinion_show", opinion)):
+        yield op, name, lambda id=id: {"id": id}, reading, row
+    for op in ("case_list", "opinion_list", "reward_list", "share_list"):
+        yield op, f"{name}, by project", lambda: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+    if not row:
+        for op in ("reward_show", "share_show"):
+            yield op, name, lambda: {"id": ABSENT["p"]}, reading, row
+        for op in ("case_pool", "case_proposals"):
+            yield op, "-", dict, right("assign"), None
+        yield "case_rank", "-", lambda: {"plot": "表"}, right("read"), None
+
+
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -219,6 +266,7 @@ def cells(at):
             yield f"{kind}_set", name, lambda record=record, change=change: {"id": record, "set": change(f"表{next(seq)}")}, writing, row
             yield f"{kind}_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
             yield "record_log", f"{name}, {kind}", lambda record=record: {"id": record}, reading, row
+        yield from case_cells(row, name)
         file, half = (row.records["evidence"], row.records["upload"]) if row else (ABSENT["p"], ABSENT["p"])
         yield "evidence_open", name, lambda pid=pid: {"set": pb.Evidence(project=pid, name="表.txt", media="txt", size=1, sha256="0" * 64)}, writing, row
         yield "evidence_put", name, lambda half=half: {"id": half, "chunk": 0, "data": b"x"}, of_another, row
@@ -309,6 +357,7 @@ class At:
     def __init__(self, county):
         self.county, self.rows, self.imports, self.meetings = county, [], {}, {}
         owners = {office: county.peer(office) for office in ("chengguan", "dongshan")}
+        bureau = county.peer("bureau")
         for office, peer in owners.items():
             self.meetings[office] = peer.do("meeting_set", set=pb.Meeting(held_on="2026-01-05", **{"class": "regular"})).meeting.id
             for restricted in (False, True):
@@ -325,6 +374,9 @@ class At:
                 for which in ("matter", "gone"):
                     records[which] = peer.do("matter_set", set=matter_about(made.project.id, secret)).matter.id
                 peer.do("matter_withdraw", id=records["gone"], reason="表")
+                records["case"] = peer.do("case_set", set=pb.Case(project=made.project.id, subject=secret, **{"class": "admission"})).case.id
+                bureau.do("case_ask", id=records["case"], offices=[office])
+                records["opinion"] = bureau.do("opinion_list", terms=[pb.Term(field="of", op="=", values=[records["case"]])]).rows[0].id
                 self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])

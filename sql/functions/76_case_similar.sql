@@ -1,0 +1,40 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- How alike two projects are: the measures behind duplicate cases and the pool of suspects.
+
+-- How alike two names are, 0 to 1, exactly: twice the pairs of neighbouring characters they share (each as often as both have it) by
+-- all pairs of both, of the names as norm() leaves them. Names of one character are alike or not. "光伏组件项目", "光伏组件二期项目": 2·4/(5+7).
+CREATE FUNCTION registry.similar_names(a text, b text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN x.a = x.b THEN 1::numeric WHEN length(x.a) < 2 OR length(x.b) < 2 THEN 0::numeric
+        ELSE round(2.0 * (SELECT count(*) FROM (
+                SELECT substr(x.a, i, 2) FROM generate_series(1, length(x.a) - 1) i
+                INTERSECT ALL SELECT substr(x.b, i, 2) FROM generate_series(1, length(x.b) - 1) i) s)
+            / (length(x.a) + length(x.b) - 2), 4) END
+    FROM (SELECT registry.norm(a) AS a, registry.norm(b) AS b) x
+$$;
+
+-- The smaller of two amounts falls short of the larger by this part, 0 to 1; null = one is not known.
+CREATE FUNCTION registry.amount_gap(a bigint, b bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN greatest(a, b) > 0 AND a IS NOT NULL AND b IS NOT NULL THEN round(1 - least(a, b)::numeric / greatest(a, b), 4) END
+$$;
+
+CREATE FUNCTION registry.same_phone(a text, b text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM registry.contact x JOIN registry.contact y ON registry.norm(y.phone) = registry.norm(x.phone)
+                   WHERE x.project = a AND y.project = b AND registry.norm(x.phone) <> '')
+$$;
+
+-- Why two projects may be one: block = what keeps a second one from being registered, warn = what is only pointed out; null = nothing.
+CREATE FUNCTION registry.suspect(a registry.project, b registry.project, OUT level text, OUT likeness numeric, OUT gap numeric,
+    OUT reasons text[]) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    investor CONSTANT boolean := a.investor_key <> '' AND a.investor_key = b.investor_key;
+BEGIN
+    likeness := registry.similar_names(a.name, b.name);
+    gap := registry.amount_gap(a.amount_total, b.amount_total);
+    reasons := array_remove(ARRAY[
+        CASE WHEN a.code = b.code THEN 'same_code' END,
+        CASE WHEN investor AND a.name_key = b.name_key THEN 'same_name' WHEN investor AND likeness >= 0.85 THEN 'like_name' END,
+        CASE WHEN investor AND a.industry = b.industry AND gap <= 0.2 THEN 'like_amount' END,
+        CASE WHEN registry.same_phone(a.id, b.id) THEN 'same_phone' END,
+        CASE WHEN registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site) THEN 'same_site' END], NULL);
+    level := CASE WHEN reasons && '{same_code,same_name,like_name}' THEN 'block' WHEN reasons <> '{}' THEN 'warn' END;
+END $$;
