@@ -574,7 +574,7 @@ int cli_take_value(struct cli *cli, struct cli_values *v, const char *word)
     if (!f)
         return unknown_field(cli, desc, name);
     /* of a park `no` is what its people set; the registry knows */
-    if (desc == &qipan__project__descriptor && !value_writable(f))
+    if (!value_writable(f) && (desc == &qipan__project__descriptor || strcmp(f->name, "no") != 0))
         return cli_fail(cli, "INVALID_ARGUMENT", f->name, NULL, _("the registry itself sets \"%s\""),
                         f->name);
     if (v->seen[f - desc->fields])

@@ -148,7 +148,7 @@ static void a_new_one(void **state)
     const Qipan__ActivitySetRequest *r;
 
     (void)state;
-    assert_int_equal(take("activity", "add", "class=talk", "项目编号=x", NULL),
+    assert_int_equal(take("activity", "add", "class=talk", "系统编号=x", NULL),
                      EXIT_INVALID); /* the registry's */
     assert_int_equal(take("activity", "add", "class=talk", "project=2026-0042", NULL), 0);
     r = (const Qipan__ActivitySetRequest *)call.request;
