@@ -368,11 +368,13 @@ static const char *title_of(struct cli *cli, const char *id)
 static int project_log(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_option options[] = {{0}};
+    Qipan__ProjectLogRequest request = QIPAN__PROJECT_LOG_REQUEST__INIT;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code || (code = one_word(cli, n, argv)))
         return code;
-    return story_print(cli, OP_project_log, argv[1], title_of);
+    request.id = argv[1];
+    return story_print(cli, OP_project_log, &request, title_of);
 }
 
 /* ---------------------------------------------------------------- family */

@@ -76,7 +76,7 @@ static int run(struct cli *cli, const struct verb *v, int argc, char **argv)
     if (code)
         return code;
     if (record_rows(v) == &qipan__event__descriptor)
-        return story_print(cli, v->op, argv[1], NULL);
+        return story_print(cli, v->op, (Qipan__ProjectLogRequest *)call.request, NULL);
     if (record_rows(v))
         return out_pages(cli, &style, v->op, call.request);
     if ((code = find_base(cli, v, &call)))

@@ -80,7 +80,7 @@ static bool is_positional(const struct verb *v, const char *field)
 /* Pages are asked for by out_pages(); an object is named by its place. */
 static bool is_option(const struct verb *v, const ProtobufCFieldDescriptor *f)
 {
-    bool pages = record_field(request_of(v), "after") != NULL;
+    bool pages = record_field(request_of(v), "after") || record_field(request_of(v), "after_rev");
     bool fresh = record_field(request_of(v), "id") && !is_positional(v, "id"); /* nothing to overwrite */
 
     return !(fresh && strcmp(f->name, "force") == 0) && value_kind(f) != VALUE_OTHER &&

@@ -32,32 +32,30 @@ static void print_line(struct cli *cli, const Qipan__Event *e, struct story *s)
     free(line);
 }
 
-int story_print(struct cli *cli, uint32_t op, const char *id,
+int story_print(struct cli *cli, uint32_t op, Qipan__ProjectLogRequest *request,
                 const char *(*title)(struct cli *cli, const char *id))
 {
-    Qipan__ProjectLogRequest request = QIPAN__PROJECT_LOG_REQUEST__INIT;
     struct story story = {0};
     bool more = true;
 
     if (cli->output > OUT_JSONL)
         return cli_usage(cli, _("a log has no such output mode; use table, json or jsonl"));
-    request.id = (char *)id;
-    request.has_limit = true;
-    request.limit = LIMIT_PAGE_ROWS;
+    request->has_limit = true;
+    request->limit = LIMIT_PAGE_ROWS;
     while (more) {
         struct qipan_result r;
         const Qipan__ProjectLogReply *page;
-        int code = cli_call(cli, op, &request.base, NULL, &r);
+        int code = cli_call(cli, op, &request->base, NULL, &r);
 
         if (code)
             return code;
         if (!story.begun && title && cli->output <= OUT_WIDE)
-            story.title = title(cli, id);
+            story.title = title(cli, request->id);
         page = (const Qipan__ProjectLogReply *)r.message;
         for (size_t i = 0; i < page->n_rows; i++, story.begun = true) {
             print_line(cli, page->rows[i], &story);
-            request.has_after_rev = true;
-            request.after_rev = page->rows[i]->rev;
+            request->has_after_rev = true;
+            request->after_rev = page->rows[i]->rev;
         }
         more = page->more && page->n_rows > 0;
         qipan_result_free(&r);

@@ -1,6 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
 INSERT INTO registry.text (key, zh, en) VALUES
     ('kind.matter', '事项', 'matter'),
+    ('column.holiday.day', '日期', 'day'),
+    ('column.holiday.kind', '安排', 'kind'),
+    ('column.holiday.note', '说明', 'note'),
+    ('codes.holiday.kind', 'holiday_kind', 'holiday_kind'),
     ('matter.class', '您的账号只能以本单位名义提交企业诉求、要素保障和协同事项', 'your account may only ask for help, guarantees and answers to enterprises, in the name of its own office'),
     ('matter.class.hint', '交办、督办等由招商局、领导或督查办理', 'assignments and orders are given by the promotion office, leaders or supervision'),
     ('matter.state', '此事项现为“$1”,由 $2 于 $3 办理,不能再作此操作', 'this matter is $1 by $2 since $3: that cannot be done now'),
@@ -42,6 +46,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('calendar.day', '“$1”不是完整日期', '"$1" is no whole date')
 ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;
 INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
+    ('holiday_kind', 'off',        '放假', 'day off', 1),
+    ('holiday_kind', 'work',       '上班', 'day of work', 2),
     ('matter_class', 'assignment', '交办', 'assignment', 1),
     ('matter_class', 'order',      '督办', 'supervision order', 2),
     ('matter_class', 'guarantee',  '要素保障', 'factor guarantee', 3),

@@ -9,11 +9,19 @@ CREATE FUNCTION registry.is_workday(p_day date) RETURNS boolean LANGUAGE sql STA
     SELECT coalesce((SELECT NOT h."off" FROM registry.holiday h WHERE h.day = p_day), extract(isodow FROM p_day) < 6)
 $$;
 
--- The p_n-th working day after a day; p_n at most 400. A calendar without any day of work ends after ten years.
-CREATE FUNCTION registry.workday_after(p_day date, p_n int) RETURNS date LANGUAGE sql STABLE AS $$
-    SELECT d.day::date FROM generate_series(p_day + 1, p_day + 3660, interval '1 day') d(day)
-    WHERE registry.is_workday(d.day::date) ORDER BY d.day OFFSET p_n - 1 LIMIT 1
-$$;
+-- The p_n-th working day after a day. A calendar without any day of work ends after ten years.
+CREATE FUNCTION registry.workday_after(p_day date, p_n int) RETURNS date LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    worked int := 0;
+BEGIN
+    FOR d IN p_day - date '2000-01-01' + 1 .. p_day - date '2000-01-01' + 3660 LOOP
+        worked := worked + registry.is_workday(date '2000-01-01' + d)::int;
+        IF worked = p_n THEN
+            RETURN date '2000-01-01' + d;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
 
 -- The instant a day of the county begins.
 CREATE FUNCTION registry.day_begins(p_day date) RETURNS timestamptz LANGUAGE sql STABLE AS $$
@@ -93,8 +101,9 @@ $$;
 
 -- The offices an account belongs to where it may write, or from which it assigns.
 CREATE FUNCTION registry.offices_at_work(p_account int) RETURNS text[] LANGUAGE sql STABLE AS $$
-    SELECT ARRAY(SELECT o.code FROM registry.office o WHERE registry.belongs(p_account, ARRAY[o.code])
-        AND (registry.may(p_account, 'write', o.code) OR registry.may(p_account, 'assign', o.code)))
+    SELECT ARRAY(SELECT o.code FROM registry.account a
+        CROSS JOIN LATERAL (SELECT a.office UNION SELECT split_part(r, '@', 2) FROM unnest(a.roles) r WHERE strpos(r, '@') > 0) o(code)
+        WHERE a.id = p_account AND (registry.may(p_account, 'write', o.code) OR registry.may(p_account, 'assign', o.code)))
 $$;
 
 CREATE FUNCTION registry.matter_offices(b registry.matter) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
@@ -110,9 +119,8 @@ END $$;
 
 -- May he act for those?
 CREATE FUNCTION registry.matter_works(p_account int, b registry.matter) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT registry.matter_offices(b) && registry.offices_at_work(p_account)
-        AND EXISTS (SELECT FROM unnest(registry.matter_offices(b)) o
-                    WHERE registry.may(p_account, 'write', o) AND registry.belongs(p_account, ARRAY[o]))
+    SELECT EXISTS (SELECT FROM unnest(registry.matter_offices(b)) o
+                   WHERE registry.may(p_account, 'write', o) AND registry.belongs(p_account, ARRAY[o]))
 $$;
 
 CREATE FUNCTION registry.matter_issues(p_account int, b registry.matter) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -609,7 +617,8 @@ BEGIN
         WHEN 'sign' THEN format('p.state = ''issued'' AND %s', works)
         WHEN 'do' THEN format('p.state IN (''signed'', ''working'') AND %s', works)
         WHEN 'review' THEN format('(p.state = ''reported'' OR p.asked_on IS NOT NULL) AND %s', reviews)
-        WHEN 'overdue' THEN format('p.light <> ''none'' AND (%s OR %s)', works, reviews) END;
+        WHEN 'overdue' THEN format('p.light <> ''none'' AND (%s OR %s OR p.escalated_to = %L)', works, reviews,
+            registry.account_code(p_account)) END;
     IF condition IS NULL THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'what', 'matter.what', what);
         r.error.allowed := '{sign,do,review,overdue}';

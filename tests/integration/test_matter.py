@@ -60,6 +60,8 @@ def test_an_assignment_from_issue_to_closing(town):
     assert [e["type"].partition(".")[2] for e in story] == ["added", "signed", "reported", "working", "reported", "closed"]
     said = town.qipan("leader", "matter", "log", id, ok=True).stdout
     assert "缺坐标" in said and "已销号" in said and "报送用地红线图" in said
+    later = town.qipan("leader", "matter", "log", id, "--after-rev", story[3]["rev"], "-o", "jsonl", ok=True).lines
+    assert later == story[4:]
     assert town.qipan("leader", "matter", "log", "mt000000000000000", ok=5)
 
 
@@ -123,6 +125,7 @@ def test_more_time_and_parts(town):
     granted = q(town, "bureau", "matter", "grant", id)
     assert (granted["due_on"], granted["extensions"], granted.get("asked_on")) == (later, 1, None)
     assert q(town, "chengguan", "matter", "split", id, town.psql("SELECT name FROM registry.office WHERE code = 'fagai'")[0][0], "ziran")["parts"] == ["fagai", "ziran"]
+    assert "、" in town.qipan("chengguan", "matter", "show", id, ok=True).stdout  # offices by their names
     parts = q(town, "leader", "matter", "list", f"whole={id}")
     assert {p["office"]: p["issuer_office"] for p in parts} == {"fagai": "chengguan", "ziran": "chengguan"}
     q(town, "chengguan", "matter", "sign", id)
@@ -140,7 +143,8 @@ def test_the_calendar_is_the_countys(town):
     assert off["2026-10-01"] == "国庆节" and len(off) == 7
     assert q(town, "chengguan", "calendar", "set", "2030-01-08", "off", ok=8)["code"] == "PERMISSION_DENIED"
     assert q(town, "bureau", "calendar", "set", "2030-01-08", "off", "--note", "县庆")["kind"] == "off"
-    assert "县庆" in town.qipan("chengguan", "calendar", "list", "2030", ok=True).stdout
+    shown = town.qipan("chengguan", "calendar", "list", "2030", ok=True).stdout
+    assert "县庆" in shown and "放假" in shown and "安排" in shown
 
 
 def test_time_alone_reminds_and_turns_the_light(town):
