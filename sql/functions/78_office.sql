@@ -32,24 +32,36 @@ END $$;
 
 -- Is a record in this state done with? What is done stays with whom it was done by.
 CREATE FUNCTION registry.settled(p_state text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT p_state = ANY ('{closed,withdrawn,done,decided,deferred,rejected,released,expired,ended,cancelled,fired,cleared,approved,accepted,recognised}')
+    SELECT p_state = ANY ('{closed,withdrawn,done,decided,deferred,rejected,corrected,released,expired,ended,cancelled,fired,cleared,approved,in_force,given}')
+$$;
+
+-- When a row p of a kind is still held by somebody, and may be by another ($1 words, $2 what they become): nobody inspects or deals with
+-- himself, and who was asked already is not asked twice.
+CREATE FUNCTION registry.held_live(p_kind text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat_ws(' AND ', CASE WHEN registry.has_field(p_kind, 'state') THEN 'registry.settled(p.state) IS NOT TRUE' ELSE 'true' END,
+        CASE p_kind WHEN 'inspection' THEN 'p.office <> ALL ($1 || $2)'
+            WHEN 'milestone' THEN 'p.done_on IS NULL'
+            WHEN 'alert' THEN 'p.project IS NOT NULL'
+            WHEN 'case' THEN '(p.office = ANY ($1 || $2) AND p.other_office = ANY ($1 || $2)) IS NOT TRUE'
+            WHEN 'opinion' THEN 'NOT EXISTS (SELECT FROM registry.opinion o WHERE o.of = p.of AND o.class = p.class AND o.office = ANY ($2))' END)
 $$;
 
 -- What of a kind is held by an office, or by a person: `holds` a condition on p, a row of it, `sets` what becomes of that. $1 and $2:
 -- words and what each becomes (a person's code and name); $3 only of these projects; $4 only what this office owns; null = all.
--- Activities and evidence keep the office that went or brought them, inspections that which was inspected.
+-- What tells of the past keeps its office: activities, evidence, days of departments, returns, rewards; inspections that which was
+-- inspected. Parties of a case are nobody's work.
 CREATE FUNCTION registry.held(p_what text) RETURNS TABLE (kind text, holds text, sets text) LANGUAGE sql STABLE AS $$
     SELECT f.kind, format('(%s) AND %s AND ($3 IS NULL OR %s) AND ($4 IS NULL OR %s)',
             string_agg(format(CASE f.type WHEN 'tags' THEN 'p.%I && $1' ELSE 'p.%I = ANY ($1)' END, f.name), ' OR '),
-            CASE WHEN f.kind = 'inspection' THEN 'NOT registry.settled(p.state) AND p.office <> ALL ($1 || $2)' -- nobody inspects himself
-                WHEN registry.has_field(f.kind, 'state') THEN 'NOT registry.settled(p.state)' ELSE 'true' END,
+            registry.held_live(f.kind),
             CASE WHEN f.kind = 'project' THEN 'p.id = ANY ($3)' WHEN registry.has_field(f.kind, 'project') THEN 'p.project = ANY ($3)' ELSE 'false' END,
             CASE WHEN registry.has_field(f.kind, 'office') THEN 'p.office = $4'
                 ELSE 'p.project IN (SELECT q.id FROM registry.project q WHERE q.office = $4)' END),
         string_agg(format(CASE f.type WHEN 'tags' THEN '%1$I = registry.list_carried(p.%1$I, $1, $2)'
             ELSE '%1$I = coalesce($2[array_position($1, p.%1$I::text)], p.%1$I)' END, f.name), ', ')
     FROM registry.field f JOIN registry.kind k ON k.code = f.kind
-    WHERE (k.record OR f.kind IN ('project', 'due')) AND f.kind NOT IN ('reform', 'handover', 'activity', 'evidence') AND (f.kind, f.name) <> ('inspection', 'office')
+    WHERE (k.record OR f.kind IN ('project', 'due')) AND f.kind NOT IN ('reform', 'handover', 'activity', 'evidence', 'stagedate', 'return', 'reward')
+      AND (f.kind, f.name) NOT IN (('inspection', 'office'), ('case', 'person'))
       AND CASE p_what WHEN 'office' THEN f.code_kind = 'office' OR (f.kind, f.name) IN (('matter', 'helpers'), ('round', 'offices'))
           ELSE f.name ~ '(^|_)person$' OR (f.kind, f.name) IN (('matter', 'reviewer'), ('matter', 'superior')) END
     GROUP BY f.kind ORDER BY f.kind
