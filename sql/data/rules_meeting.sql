@@ -5,7 +5,8 @@
 INSERT INTO registry.agenda_rule (rule_set, source, rank, most, days, stages) VALUES
     (1, 'unfinished', 1, 50, NULL, NULL),
     (1, 'overdue',    2, 30, NULL, NULL),
-    (1, 'stale',      3, 20, 60, '{lead,intent,talks,signed,landed}')
+    (1, 'stale',      3, 20, 60, '{lead,intent,talks,signed,landed}'),
+    (1, 'decision',   4, 20, NULL, NULL)
 ON CONFLICT DO NOTHING;
 -- No source: what such rounds commonly look at.
 INSERT INTO registry.criterion (rule_set, code, zh, en, weight, rank) VALUES

@@ -26,6 +26,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('agenda.decide', '“$1”由 meeting decide 记录', '$1 is recorded by meeting decide'),
     ('agenda.due', '“$1”须为今天或以后的完整日期:“$2”', '$1 must be a whole day not before today: "$2"'),
     ('topic.matter', '$1(应于 $2 办结,$3)', '$1 (due $2, $3)'),
+    ('topic.case', '$1:$2(自 $3 待裁定)', '$1: $2 (waits for a ruling since $3)'),
     ('topic.stale', '$1:自 $3 无进展,现为“$2”', '$1: nothing since $3, now $2'),
     ('round.office', '“$2”不是现有单位', '"$2" is no office of today'),
     ('round.days', '“$1”不能早于开始日期 $3', '$1 cannot be before its beginning $3'),

@@ -72,6 +72,21 @@ BEGIN
         ORDER BY s.last_on, p.no LIMIT r.most;
 END $$;
 
+-- Cases that have been through all their steps and wait for a ruling, the longest first.
+CREATE FUNCTION registry.topics_decision(p_account int, m registry.meeting, r registry.agenda_rule)
+RETURNS TABLE (of text, project text, no text, office text, subject text, due_on text) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
+    everywhere CONSTANT boolean := registry.of_county(m.office);
+BEGIN
+    RETURN QUERY SELECT c.id, c.project, c.no, c.office, registry.say('zh', 'topic.case', registry.code_label('zh', 'case_class', c.class),
+            left(coalesce(c.subject, p.name, ''), 200), registry.day(c.step_at)), NULL::text
+        FROM registry."case" c LEFT JOIN registry.project p ON p.id = c.project
+        WHERE registry.case_open(c.state) AND (registry.case_next(c)).step IS NULL AND (everywhere OR c.office = m.office)
+          AND (c.project IS NULL OR p.audience && grants)
+        ORDER BY c.step_at, c.id LIMIT r.most;
+END $$;
+
 -- Puts on the agenda what the rule set names and isn't there yet; p_sources null = all of it.
 CREATE FUNCTION registry.agenda_draw(p_account int, m registry.meeting, p_sources text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.item(who text, set jsonb) RETURNS api.agenda_reply LANGU
     SELECT api.agenda_set(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, NULL, set, NULL, NULL, NULL) $$;
 SELECT no_plan();
 SELECT registry.set_clock_offset(timestamptz '2001-06-01 12:00+08' - now()) AS at \gset
-SELECT registry.account_new('head', '镇长', 'chengguan', 'approver') AS x, registry.account_new('east', '丙二', 'dongshan', 'clerk') AS y,
+SELECT registry.account_new('head', '镇长', 'chengguan', 'approver') AS x, registry.account_new('east', '丙二', 'dongshan', 'clerk') AS y, registry.account_new('watcher', '督', 'bureau', 'supervisor') AS w,
     registry.account_new('twice', '两处', 'chengguan', 'clerk') AS z \gset
 INSERT INTO registry.membership (account, role, office) SELECT pg_temp.acc('twice'), 'clerk', 'dongshan';
 
@@ -48,6 +48,12 @@ SELECT api.activity_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NU
 SELECT (pg_temp.meet('dongshan', NULL, '{"class":"regular","held_on":"2001-09-01"}')).meeting.id AS own \gset
 SELECT is(pg_temp.step('meeting_draw', 'dongshan', :'own'), '', 'an office draws its own');
 SELECT is(pg_temp.agenda(:'own'), 'stale dongshan open', 'about its own projects, and not those with an activity');
+SELECT (pg_temp.meet('watcher', NULL, '{"class":"dispatch","held_on":"2001-09-03"}')).meeting.id AS watched \gset
+SELECT is(pg_temp.step('meeting_draw', 'watcher', :'watched'), '', 'who gives tasks draws one');
+SELECT is((SELECT count(*) FROM registry.agenda WHERE meeting = :'watched' AND project = :'secret'), 0::bigint, 'nobody puts on an agenda what he doesn''t see');
+SELECT is(pg_temp.said((api.meeting_hold(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'own', NULL, NULL)).error), '', 'an office holds its own');
+SELECT is(pg_temp.said((api.meeting_decide(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, (SELECT id FROM registry.agenda WHERE meeting = :'own'), '办', o, '2001-12-31', NULL)).error), want, why)
+FROM (VALUES ('fagai', 'PERMISSION_DENIED office', 'it gives no tasks to another'), ('dongshan', '', 'but to itself')) v(o, want, why);
 SELECT (pg_temp.item('bureau', jsonb_build_object('meeting', :'m', 'subject', '下月安排', 'office', 'fagai'))).agenda.id AS item \gset
 SELECT is(pg_temp.agenda(:'m'), 'stale chengguan open, stale dongshan open, stale dongshan open, manual fagai open', 'an item of one''s own comes last');
 SELECT is(pg_temp.said((pg_temp.item(w, jsonb_build_object('meeting', m, 'subject', '题'))).error), want, why) FROM (VALUES
@@ -84,18 +90,24 @@ SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.re
 SELECT (api.meeting_next(pg_temp.acc('bureau'), 'en', 'next-1', '\x00', :'m', '2001-10-01', NULL)).meeting AS r \gset
 SELECT (:'r'::api.meeting).id AS next \gset
 SELECT row_eq(format('SELECT (m).previous, (m).class, (m).chair, (m).state FROM (SELECT %L::api.meeting AS m) x', :'r'), ROW(:'m'::text, 'regular'::text, '县长'::text, 'planned'::text), 'the next of its series');
-SELECT is(pg_temp.agenda(:'next'), 'unfinished fagai open, unfinished chengguan open, unfinished dongshan open, unfinished dongshan open, unfinished fagai open', 'it opens with the unfinished: first what was decided and not done');
+SELECT is(pg_temp.agenda(:'next'), 'unfinished fagai open, unfinished dongshan open, unfinished chengguan open, unfinished dongshan open, unfinished dongshan open, unfinished fagai open', 'it opens with the unfinished: first what was decided and not done');
 SELECT is((api.meeting_next(pg_temp.acc('bureau'), 'en', 'next-1', '\x00', :'m', '2001-10-01', NULL)).replayed, true, 'asked again, nothing is made twice');
 SELECT is(pg_temp.step('meeting_draw', 'bureau', :'next'), '', 'drawn on');
-SELECT is((SELECT count(*) FROM registry.agenda WHERE meeting = :'next'), 5::bigint, 'an unfinished item is not stale as well');
+SELECT is((SELECT count(*) FROM registry.agenda WHERE meeting = :'next'), 6::bigint, 'an unfinished item is not stale as well');
 SELECT registry.set_clock_offset(timestamptz '2001-09-25 12:00+08' - now()) AS at \gset
 SELECT (pg_temp.meet('leader', NULL, '{"class":"special","held_on":"2001-09-26"}')).meeting.id AS special \gset
 SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'a leader draws');
-SELECT is((SELECT string_agg(subject, ' ') FROM registry.agenda WHERE meeting = :'special' AND source IN ('unfinished', 'overdue')), '九月二十日前报红线图(应于 2001-09-20 办结,待签收)', 'an overdue decision comes once, as unfinished');
+SELECT is((SELECT string_agg(subject, ' ') FROM registry.agenda WHERE meeting = :'special' AND source IN ('unfinished', 'overdue')), '九月二十日前报红线图(应于 2001-09-20 办结,待签收) 办(应于 2001-12-31 办结,待签收)', 'an overdue decision comes once, as unfinished');
 SELECT registry.matter_issue(pg_temp.acc('bureau'), 'order', 'fagai', NULL, '督办用地', '2001-09-26', NULL) AS late \gset
 SELECT registry.set_clock_offset(timestamptz '2001-09-28 12:00+08' - now()) AS at \gset
 SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'drawn again some days later');
 SELECT is((SELECT string_agg(source || ' ' || subject, ' ') FROM registry.agenda WHERE meeting = :'special' AND of = :'late'), 'overdue 督办用地(应于 2001-09-26 办结,待签收)', 'what became overdue is added');
+SELECT (api.case_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('class', 'exit', 'project', :'stale', 'subject', '长期停滞'), NULL, NULL, NULL))."case".id AS exit \gset
+SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'with a case under way');
+SELECT is((SELECT count(*) FROM registry.agenda WHERE of = :'exit'), 0::bigint, 'a case is on the agenda when all its steps are done');
+UPDATE registry."case" c SET state = (SELECT x.step FROM registry.case_step x WHERE (x.rule_set, x.class) = (c.rule_set, c.class) ORDER BY x.rank DESC LIMIT 1) WHERE c.id = :'exit';
+SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'with one that waits');
+SELECT is((SELECT source || ' ' || subject FROM registry.agenda WHERE of = :'exit'), 'decision 项目退出:长期停滞(自 2001-09-28 待裁定)', 'then it is');
 SELECT registry.set_clock_offset(timestamptz '2001-09-01 12:00+08' - now()) AS at \gset
 
 -- ---------------------------------------------------------------- inspections
