@@ -40,13 +40,16 @@ BEGIN
         ORDER BY x.due_on, x.id LIMIT p_most;
 END $$;
 
--- What the meetings before left: first decisions that are not carried out, then items nobody decided.
+-- What the meetings before left: first decisions that are not carried out, then items nobody decided, but for those that are about
+-- such a decision.
 CREATE FUNCTION registry.topics_unfinished(p_account int, m registry.meeting, r registry.agenda_rule)
 RETURNS TABLE (of text, project text, no text, office text, subject text, due_on text) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY SELECT * FROM registry.topics_matters(p_account, m, true, r.most);
     RETURN QUERY SELECT coalesce(a.of, a.id), a.project, a.no, a.office, a.subject, a.due_on::text
-        FROM registry.agenda a WHERE a.meeting = m.previous AND a.state = 'deferred' ORDER BY a.rank, a.id LIMIT r.most;
+        FROM registry.agenda a WHERE a.meeting = m.previous AND a.state = 'deferred'
+          AND NOT EXISTS (SELECT FROM registry.topics_matters(p_account, m, true, r.most) t WHERE t.of = a.of)
+        ORDER BY a.rank, a.id LIMIT r.most;
 END $$;
 
 CREATE FUNCTION registry.topics_overdue(p_account int, m registry.meeting, r registry.agenda_rule)

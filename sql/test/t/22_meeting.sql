@@ -94,6 +94,11 @@ SELECT is(pg_temp.agenda(:'next'), 'unfinished fagai open, unfinished dongshan o
 SELECT is((api.meeting_next(pg_temp.acc('bureau'), 'en', 'next-1', '\x00', :'m', '2001-10-01', NULL)).replayed, true, 'asked again, nothing is made twice');
 SELECT is(pg_temp.step('meeting_draw', 'bureau', :'next'), '', 'drawn on');
 SELECT is((SELECT count(*) FROM registry.agenda WHERE meeting = :'next'), 6::bigint, 'an unfinished item is not stale as well');
+SELECT registry.set_clock_offset(timestamptz '2001-10-01 12:00+08' - now()) AS at \gset
+SELECT is(((api.meeting_hold(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'next', NULL, NULL)).error).code, NULL, 'the next is held');
+SELECT is(pg_temp.step('meeting_close', 'bureau', :'next'), '', 'and closed');
+SELECT (api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'next', '2001-11-01', NULL)).meeting AS r \gset
+SELECT is(pg_temp.agenda((:'r'::api.meeting).id), replace(pg_temp.agenda(:'next'), 'deferred', 'open'), 'a decision not carried out, whose item was put off, opens the one behind once');
 SELECT registry.set_clock_offset(timestamptz '2001-09-25 12:00+08' - now()) AS at \gset
 SELECT (pg_temp.meet('leader', NULL, '{"class":"special","held_on":"2001-09-26"}')).meeting.id AS special \gset
 SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'a leader draws');
