@@ -438,7 +438,7 @@ BEGIN
         fault := registry.matter_edit(p_account, b, n);
     ELSE
         fault := registry.matter_needs(p_op, b, n);
-        n := registry.matter_moved(p_op, registry.account_code(p_account), b, n);
+        n := registry.matter_moved(p_op, registry.account_code(p_account), b, registry.matter_clock(n)); -- as late as now, fired or not
     END IF;
     IF fault.code IS NULL AND p_op = 'matter_set' THEN
         s := registry.matter_helpers(n);

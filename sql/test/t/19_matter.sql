@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(125);
+SELECT plan(126);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -188,6 +188,8 @@ SELECT row_eq(format('SELECT light, turn_at FROM registry.matter WHERE id = %L',
 SELECT is(pg_temp.said(pg_temp.move('chengguan', 'sign', :'d')), 'signed', 'work goes on');
 SELECT is(((pg_temp.set('bureau', :'d', jsonb_build_object('due_on', pg_temp.at(30)))).matter).light, 'none', 'more time: the light goes out');
 SELECT ok((SELECT turn_at > registry.now() AND escalated_to IS NULL FROM registry.matter WHERE id = :'d'), 'and its clock runs again');
+SELECT registry.set_clock_offset('46 days') \g /dev/null
+SELECT row_eq(format('SELECT (m).light, (m).escalated_to FROM (SELECT (pg_temp.report(''chengguan'', %L, ''办妥'')).matter AS m OFFSET 0) x', :'d'), ROW('yellow'::text, 'boss'::text), 'reported before its turn fired: as late as it is');
 SELECT pg_temp.clock(0) \g /dev/null
 
 -- ---------------------------------------------------------------- lists
