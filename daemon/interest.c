@@ -332,7 +332,7 @@ static void consider_fact(struct interests *all, struct packed_event *e, enum vi
     const struct view_facts *facts = &e->facts;
     const char *after = facts->after[field] ? facts->after[field] : "";
     const char *before = facts->before[field] ? facts->before[field] : "";
-    enum view_field filed = field == VIEW_HELPERS ? VIEW_OFFICE : field;
+    enum view_field filed = field == VIEW_HELPERS ? VIEW_OFFICE : field == VIEW_AUTO_TAGS ? VIEW_TAGS : field;
     consider_value(all, e, field, filed, after);
     if (facts->existed && strcmp(before, after) != 0)
         consider_value(all, e, field, filed, before);

@@ -28,9 +28,10 @@ static int field_named(const char *name)
 
 static int fact_named(const char *name)
 {
-    return strcmp(name, "no") == 0        ? FACT_NO - 1
-           : strcmp(name, "helpers") == 0 ? VIEW_HELPERS
-                                          : field_named(name);
+    return strcmp(name, "no") == 0          ? FACT_NO - 1
+           : strcmp(name, "helpers") == 0   ? VIEW_HELPERS
+           : strcmp(name, "auto_tags") == 0 ? VIEW_AUTO_TAGS
+                                            : field_named(name);
 }
 
 static void learn_kinds(void)
@@ -215,10 +216,16 @@ static bool any_in(const struct view_term *t, const char *list)
     return any;
 }
 
-/* A project is meant by its number, too, and what belongs to it by its own id; an office also where it helps. */
+/* A project is meant by its number, too, and what belongs to it by its own id; an office also where it helps; and tags by
+ * rule are tags. */
 static bool term_holds(const struct view_term *t, const char *const *values, const struct view_facts *facts)
 {
-    bool any = any_of(t, values[t->field] ? values[t->field] : "");
+    const char *value = values[t->field];
+    if (t->field == VIEW_TAGS && !value)
+        value = values[VIEW_AUTO_TAGS];
+    bool any = any_of(t, value ? value : "");
+    if (t->field == VIEW_TAGS)
+        any = any || any_in(t, values[VIEW_AUTO_TAGS]);
     if (t->field == VIEW_PROJECT)
         any = any || any_of(t, facts->no) || any_of(t, facts->object);
     if (t->field == VIEW_OFFICE)

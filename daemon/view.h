@@ -22,6 +22,7 @@ enum view_field {
     VIEW_AMOUNT,
     VIEW_FIELDS,
     VIEW_HELPERS = VIEW_FIELDS, /* no term of its own: further offices, joined by commas */
+    VIEW_AUTO_TAGS,             /* nor these: tags by rule */
     VIEW_FACTS
 };
 
@@ -48,7 +49,7 @@ extern const char *const view_fields[]; /* watchable ones, by view_field, NULL a
 /* A field with several values, joined by commas. */
 static inline bool view_is_list(enum view_field field)
 {
-    return field == VIEW_TAGS || field == VIEW_HELPERS;
+    return field == VIEW_TAGS || field == VIEW_HELPERS || field == VIEW_AUTO_TAGS;
 }
 
 /* Codes: a value stands for everything below it. */

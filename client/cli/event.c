@@ -84,7 +84,7 @@ static void print_changes(struct cli *cli, const Qipan__Event *e)
     bool first = true;
 
     for (size_t i = 0; i < e->n_changes; i++) {
-        if (is_new(e) && !telling(e, json_event_field(e, e->changes[i]->number)))
+        if (is_new(e) && e->n_changes > 1 && !telling(e, json_event_field(e, e->changes[i]->number)))
             continue;
         print_change(cli, e, e->changes[i], first);
         first = false;

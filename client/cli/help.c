@@ -8,25 +8,31 @@
 
 #define PROJECT_USAGE                                                                                        \
     "qipan project list [TEXT] [--filter EXPR] [--sort [-]FIELD] [-n N]\n"                                   \
-    "qipan project show ID\n"                                                                                \
+    "qipan project show ID [--full] [-n N]\n"                                                                \
     "qipan project add FIELD=VALUE… [--reason TEXT]\n"                                                     \
     "qipan project edit ID FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"                      \
     "qipan project advance ID STAGE [--on DATE] [--evidence FILE]… [--reason TEXT]\n"                      \
-    "qipan project log ID\n"
+    "qipan project log ID [--field FIELD]\n"
 
 const struct command help_commands[] = {
-    {"project", cmd_project, PROJECT_USAGE, N_("projects: list, show, add, edit, advance, log"),
+    {"project", cmd_project, PROJECT_USAGE, N_("projects: list, show, add, edit, advance, log, counts, idle"),
      N_("ID is the number people say (2026-0042) or the registry's id. TEXT finds any part of name, investor "
         "or number.\n"
         "FIELD= empties a field. Amounts: 3.5亿元, 1200万, 12000000. Dates: 2026, 2026-05, 2026-05-01.\n"
         "An edit is made on the version the command reads first, or on --base; other people's changes of "
         "other fields are\n"
         "kept, the same field is a conflict (exit 6). --force overwrites and needs --reason.\n"
-        "--request ID makes a repeated command the same request: it happens once, the answer comes again.\n"),
+        "--request ID makes a repeated command the same request: it happens once, the answer comes again.\n"
+        "--full: everything there is about it, the newest N (5) of each kind. \"counts\" by tag, method, "
+        "region, "
+        "industry, division,\n"
+        "class, stage, office, park, node, node_role or month; \"idle\": without a talk for too long.\n"),
      "qipan project add name=光伏组件项目 investor=示例新能源有限公司 amount_total=3.5亿元 industry=C38\n"
      "qipan project edit 2026-0042 amount_total=4亿元 --reason 追加投资\n"
      "qipan project advance 2026-0042 signed --on 2026-05-01\n"
-     "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"},
+     "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"
+     "qipan project show 2026-0042 --full\nqipan project log 2026-0042 --field amount_total\n"
+     "qipan project counts method\nqipan project idle --days 30 office=chengguan\n"},
     {"watch", cmd_watch,
      "qipan watch [--since now|0|CURSOR] [--cursor-file FILE] [--filter EXPR] [--echo] [-n N]\n"
      "            [--timeout SECONDS] [--exec COMMAND] [--summary] [--snapshot]\n",
@@ -69,10 +75,6 @@ const struct command help_commands[] = {
     {"export", cmd_export,
      "qipan export [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o csv|jsonl]\n",
      N_("projects as CSV or JSON Lines"), NULL, "qipan export -o csv --filter 'stage=signed' > signed.csv\n"},
-    {"enterprise", cmd_enterprise,
-     "qipan enterprise list [TEXT]\n"
-     "qipan enterprise add FIELD=VALUE… [--reason TEXT]\n",
-     N_("enterprises: list, add"), NULL, "qipan enterprise add name=示例新能源有限公司 region=310000\n"},
     {"office", cmd_office, "qipan office list\n", N_("the offices of the county, and how they change"),
      N_("An office is renamed, moved to another ranking group, merged into another or split, from a day on. "
         "A merger gives\n"

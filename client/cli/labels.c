@@ -23,7 +23,7 @@ const char *labels_kind(const char *field)
     } kinds[] = {
         {"stage", "stage"},   {"office", "office"}, {"host_office", "office"}, {"park", "park"},
         {"region", "region"}, {"method", "method"}, {"class", "class"},        {"industry", "industry"},
-        {"role", "role"},     {"state", "due"},
+        {"role", "role"},     {"state", "due"},     {"node", "node"},          {"node_role", "node_role"},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -124,6 +124,11 @@ const char *labels_record_name(struct cli *cli, const char *kind)
     const char *label = record_label(cli, kind, "kind", kind);
 
     return label ? label : kind;
+}
+
+bool labels_knows(struct cli *cli, const char *kind)
+{
+    return record_label(cli, kind, "kind", kind) != NULL;
 }
 
 const char *labels_record_field(struct cli *cli, const char *kind, const char *field)

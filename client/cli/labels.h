@@ -25,6 +25,9 @@ const char *labels_record_kind(struct cli *cli, const ProtobufCMessageDescriptor
 /* What people call a kind of record; its code when there is no label. Never NULL. */
 const char *labels_record_name(struct cli *cli, const char *kind);
 
+/* Has the registry words for it? Answers that are no objects may have them, too. */
+bool labels_knows(struct cli *cli, const char *kind);
+
 /* What people call a field of a record; the field's own name when there is no label. Never NULL. */
 const char *labels_record_field(struct cli *cli, const char *kind, const char *field);
 

@@ -98,9 +98,8 @@ static int choose_columns(struct out *o)
 
 static bool is_coded(const ProtobufCMessageDescriptor *d)
 {
-    return d == &qipan__project__descriptor || d == &qipan__enterprise__descriptor ||
-           d == &qipan__due__descriptor || d == &qipan__receipt__descriptor ||
-           d == &qipan__signature__descriptor;
+    return d == &qipan__project__descriptor || d == &qipan__due__descriptor ||
+           d == &qipan__receipt__descriptor || d == &qipan__signature__descriptor;
 }
 
 /* Codes of a list each by its label. */
@@ -210,7 +209,7 @@ static void print_json_row(struct out *o, const ProtobufCMessage *row)
 
 /* ---------------------------------------------------------------- tables */
 
-static struct libscols_table *new_table(struct cli *cli, bool headings)
+struct libscols_table *out_table(struct cli *cli, bool headings)
 {
     struct libscols_table *t = scols_new_table();
 
@@ -235,7 +234,7 @@ static int column_flags(const ProtobufCFieldDescriptor *f)
 
 static bool open_table(struct out *o)
 {
-    o->table = new_table(o->cli, true);
+    o->table = out_table(o->cli, true);
     for (size_t i = 0; o->table && i < o->n_columns; i++)
         if (!scols_table_new_column(o->table, label_of(o->style, o->cli, o->columns[i]->name), 0,
                                     column_flags(o->columns[i])))
@@ -342,7 +341,7 @@ static int print_object_json(struct out *o, const ProtobufCMessage *object, cons
 
 static int print_object_table(struct out *o, const ProtobufCMessage *object)
 {
-    struct libscols_table *t = new_table(o->cli, false);
+    struct libscols_table *t = out_table(o->cli, false);
 
     if (!t || !scols_table_new_column(t, "field", 0, 0) ||
         !scols_table_new_column(t, "value", 0, SCOLS_FL_WRAP))
@@ -461,13 +460,16 @@ const ProtobufCFieldDescriptor *out_object_field(const ProtobufCMessageDescripto
 static int print_part(struct cli *cli, const struct out_style *style, const ProtobufCMessage *reply,
                       const ProtobufCFieldDescriptor *f)
 {
-    const struct out_style part = {.desc = f->descriptor, .kind = style->kind};
+    const char *own = labels_record_kind(cli, f->descriptor);
+    bool known = count_of(reply, f) && labels_knows(cli, own);
+    const struct out_style part = {.desc = f->descriptor, .kind = known ? own : style->kind};
     struct out o;
     int code = count_of(reply, f) ? out_open(&o, cli, &part) : 0;
 
     if (code || !count_of(reply, f))
         return code;
-    printf("\n%s\n", cli_safe(&cli->scratch, label_of(style, cli, f->name)));
+    printf("\n%s\n",
+           cli_safe(&cli->scratch, known ? labels_record_name(cli, own) : label_of(style, cli, f->name)));
     add_rows(&o, reply, f);
     return out_close(&o);
 }

@@ -40,6 +40,9 @@ int out_open(struct out *o, struct cli *cli, const struct out_style *style);
 int out_row(struct out *o, const ProtobufCMessage *row);
 int out_close(struct out *o); /* prints what was collected; flushes */
 
+/* An empty table for people, in the manner of the terminal; NULL when memory is out. */
+struct libscols_table *out_table(struct cli *cli, bool headings);
+
 /* All pages of a list: the request has `after` and `limit`, the reply `rows` and `next`; or the one page of a reply that has
  * `rows` alone. An exit code. */
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request);

@@ -7,6 +7,7 @@
 #include "labels.h"
 #include "limits.h"
 #include "out.h"
+#include "page.h"
 #include "story.h"
 
 #include <stdlib.h>
@@ -170,13 +171,18 @@ static int one_word(struct cli *cli, int n, char **argv)
 
 static int project_show(struct cli *cli, int argc, char **argv)
 {
-    static const struct cli_option options[] = {{0}};
+    const char *limit = NULL;
+    bool full = false;
+    const struct cli_option options[] = {{"--full", NULL, &full}, {"-n", &limit, NULL}, {0}};
     Qipan__ProjectShowRequest request = QIPAN__PROJECT_SHOW_REQUEST__INIT;
     struct qipan_result r;
+    long rows;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
-    if (code || (code = one_word(cli, n, argv)))
+    if (code || (code = one_word(cli, n, argv)) || (code = take_limit(cli, limit, &rows)))
         return code;
+    if (full)
+        return page_show(cli, argv[1], rows);
     request.id = argv[1];
     code = cli_call(cli, OP_project_show, &request.base, NULL, &r);
     if (code)
@@ -367,13 +373,15 @@ static const char *title_of(struct cli *cli, const char *id)
 
 static int project_log(struct cli *cli, int argc, char **argv)
 {
-    static const struct cli_option options[] = {{0}};
     Qipan__ProjectLogRequest request = QIPAN__PROJECT_LOG_REQUEST__INIT;
+    const char *field = NULL;
+    const struct cli_option options[] = {{"--field", &field, NULL}, {0}};
     int n, code = cli_options(cli, argc, argv, options, &n);
 
     if (code || (code = one_word(cli, n, argv)))
         return code;
     request.id = argv[1];
+    request.field = (char *)field;
     return story_print(cli, OP_project_log, &request, title_of);
 }
 

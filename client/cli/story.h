@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-/* op: project_log or record_log; request: whose story, and behind which revision. title: what people call the object, asked for
+/* op: project_log or record_log; request: whose story, behind which revision, of which field. title: what people call the object, asked for
  * once the first page is there; NULL = by its first event. */
 int story_print(struct cli *cli, uint32_t op, Qipan__ProjectLogRequest *request,
                 const char *(*title)(struct cli *cli, const char *id));

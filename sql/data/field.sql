@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Fields of messages Project, Enterprise, Receipt, Due and Account in proto/qipan.proto (sql/test/t/01_lint.sql compares them).
-INSERT INTO registry.kind VALUES ('project', 'p', false), ('enterprise', 'e', false), ('receipt', 'r', false), ('due', 'd', false), ('account', 'a', false);
+INSERT INTO registry.kind VALUES ('project', 'p', false), ('enterprise', 'e', true), ('receipt', 'r', false), ('due', 'd', false), ('account', 'a', false);
 INSERT INTO registry.field
     (kind, number, name, type, code_kind, max, editable, required, masked, watched, zh, en) VALUES
     ('project',  1, 'id',                  'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
@@ -11,13 +11,17 @@ INSERT INTO registry.field
     ('project',  6, 'source',              'text',         NULL,        100, true,  false, false, false, '来源', 'source'),
     ('project',  7, 'external_id',         'text',         NULL,        200, true,  false, false, false, '来源编号', 'external id'),
     ('project',  8, 'class',               'code',         'class',    NULL, true,  false, false, false, '项目类别', 'class'),
+    ('project',  9, 'node',                'code',         'node',     NULL, true,  false, false, false, '产业链节点', 'chain node'),
     ('project', 10, 'investor',            'text',         NULL,        200, true,  false, false, true,  '投资方', 'investor'),
     ('project', 11, 'credit_code',         'credit_code',  NULL,       NULL, true,  false, false, false, '统一社会信用代码', 'credit code'),
     ('project', 12, 'region',              'code',         'region',   NULL, true,  false, false, true,  '来源地', 'region'),
+    ('project', 13, 'node_role',           'code',         'node_role', NULL, true, false, false, false, '链上作用', 'role on the chain'),
+    ('project', 14, 'product',             'text',         NULL,        200, true,  false, false, false, '主要产品', 'product'),
     ('project', 15, 'industry',            'code',         'industry', NULL, true,  false, false, true,  '行业', 'industry'),
     ('project', 16, 'summary',             'note',         NULL,       4000, true,  false, false, false, '建设内容', 'summary'),
     ('project', 17, 'tags',                'tags',         NULL,         20, true,  false, false, true,  '标签', 'tags'),
     ('project', 18, 'method',              'code',         'method',   NULL, true,  false, false, false, '招商方式', 'method'),
+    ('project', 19, 'auto_tags',           'list',         NULL,       NULL, false, false, false, true,  '规则标签', 'tags by rule'),
     ('project', 20, 'amount_total',        'money',        NULL,       NULL, true,  false, false, true,  '总投资', 'total investment'),
     ('project', 21, 'amount_fixed',        'money',        NULL,       NULL, true,  false, false, false, '固定资产投资', 'fixed assets'),
     ('project', 22, 'amount_outside',      'money',        NULL,       NULL, true,  false, false, false, '县外资金', 'amount from outside'),
@@ -55,6 +59,9 @@ INSERT INTO registry.field
     ('enterprise', 5, 'region',            'code',         'region',   NULL, true,  false, false, true,  '所在地', 'region'),
     ('enterprise', 6, 'industry',          'code',         'industry', NULL, true,  false, false, true,  '行业', 'industry'),
     ('enterprise', 7, 'class',             'code',         'firm_class', NULL, true, false, false, false, '企业类别', 'class'),
+    ('enterprise', 9, 'classes',           'list',         'firm_class', NULL, false, false, false, true, '认定类别', 'recognised as'),
+    ('enterprise', 10, 'office',           'code',         'office',   NULL, false, false, false, false, '登记单位', 'office'),
+    ('enterprise', 11, 'changed_at',       'instant',      NULL,       NULL, false, false, false, false, '更新时间', 'changed at'),
     ('receipt', 1, 'id',                    'version',      NULL,       NULL, false, false, false, false, '系统编号', 'id'),
     ('receipt', 2, 'version',               'version',      NULL,       NULL, false, false, false, false, '版本', 'version'),
     ('receipt', 3, 'of_rev',                'rev',          NULL,       NULL, false, false, false, true, '修订号', 'revision'),

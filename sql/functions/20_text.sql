@@ -44,6 +44,8 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_kind = 'office' THEN
         RETURN (SELECT name FROM registry.office WHERE code = p_code);
+    ELSIF p_kind = 'node' THEN
+        RETURN (SELECT x.name FROM registry.node x WHERE x.id = p_code);
     ELSIF p_kind = 'stage' THEN
         RETURN (SELECT CASE WHEN p_lang = 'en' THEN s.en ELSE s.zh END FROM registry.stage s
                 WHERE s.code = p_code AND s.rule_set = registry.rule_set_in_force());
@@ -106,6 +108,8 @@ BEGIN
             ORDER BY length(code) DESC, rank LIMIT 5);
     ELSIF k = 'office' THEN
         RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.office WHERE until_on IS NULL ORDER BY rank, code), 12);
+    ELSIF k = 'node' THEN
+        RETURN registry.nearest(word, ARRAY(SELECT x.name FROM registry.node x ORDER BY x.name LIMIT 1000), 12);
     ELSIF k = 'stage' THEN
         RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.stage
             WHERE rule_set = registry.rule_set_in_force() ORDER BY rank), 12);

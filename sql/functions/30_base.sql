@@ -102,6 +102,9 @@ BEGIN
         RETURN coalesce((SELECT code FROM registry.office WHERE code = w OR name = w ORDER BY code <> w, until_on NULLS FIRST LIMIT 1),
             -- by the name it had
             (SELECT r.office FROM registry.reform r WHERE r.class = 'rename' AND r.state = 'done' AND r.was = w ORDER BY r.from_on DESC LIMIT 1));
+    ELSIF p_kind = 'node' THEN -- by its name, if no other chain has one of that name
+        RETURN coalesce((SELECT x.id FROM registry.node x WHERE x.id = w),
+            (SELECT min(x.id) FROM registry.node x WHERE x.name = w HAVING count(*) = 1));
     ELSIF p_kind = 'stage' THEN
         RETURN (SELECT code FROM registry.stage WHERE rule_set = registry.rule_set_in_force()
             AND (code = w OR zh = w OR en = lower(w)) ORDER BY code <> w LIMIT 1);

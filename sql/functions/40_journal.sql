@@ -176,7 +176,7 @@ DO $$
 DECLARE
     t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['office', 'account', 'certificate', 'code', 'enterprise', 'project', 'stage_event',
+    FOREACH t IN ARRAY ARRAY['office', 'account', 'certificate', 'code', 'project', 'stage_event',
                              'epoch', 'txn', 'entry', 'change', 'dedup_key'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE DELETE OR TRUNCATE ON registry.%I
                         FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()', t || '_keep', t);

@@ -53,7 +53,7 @@ DECLARE
     told boolean; -- by the journal
 BEGIN
     FOR f IN SELECT * FROM registry.field WHERE kind = p_kind ORDER BY number LOOP
-        told := f.editable OR record AND f.name NOT IN ('id', 'version', 'changed_at')
+        told := f.editable OR f.type = 'list' OR record AND f.name NOT IN ('id', 'version', 'changed_at')
             OR p_kind = 'project' AND f.name NOT IN ('id', 'no', 'version', 'registered_at', 'changed_at');
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
         outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
@@ -109,8 +109,9 @@ $f$', p_kind, substr(outs, 3), secrets);
 $f$', p_kind, substr(pairs, 3), secrets);
 END $$;
 
--- Fields with rules beyond their own value: keys of the first report, owner, contacts, who may see it, stage. The others are plain.
-CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,10,40,44,45,46,50}'::int[] $$;
+-- Fields with rules beyond their own value: keys of the first report, owner, contacts, who may see it, stage, and what tags
+-- follow from (of these the amount is told apart by registry.amount_steps). The others are plain.
+CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,8,9,10,11,13,14,15,18,40,44,45,46,50}'::int[] $$;
 
 -- qipan.entry together with a version that moved tells the row trigger that a write is journalled already. The order
 -- of journal and receipts is the order given; rows are locked in the order of their ids.
@@ -127,10 +128,11 @@ DECLARE
     names text := '';
     contacts text := '';
 BEGIN
-    FOR f IN SELECT * FROM registry.field WHERE kind = p_kind AND editable ORDER BY number LOOP
+    FOR f IN SELECT * FROM registry.field WHERE kind = p_kind AND (editable OR type = 'list') ORDER BY number LOOP
         col := f.name || CASE WHEN f.masked THEN '_mark' ELSE '' END;
         cols := cols || format(', %I', col);
         vals := vals || format(', n.%I', col);
+        CONTINUE WHEN NOT f.editable;
         IF f.masked THEN
             params := params || format(', p_%I text[]', f.name);
             args := args || format(', p_%I', f.name);
@@ -219,7 +221,6 @@ SELECT registry.generate(k.code) FROM registry.kind k;
 SELECT registry.generate_edit('project');
 
 CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
-CREATE TYPE api.enterprise_list_reply AS (error api.error, rows api.enterprise[], next text);
 CREATE TYPE api.due_list_reply AS (error api.error, rows api.due[], next text);
 
 -- Kinds of objects: each has a table, a message and lines in registry.field. Of accounts there are changes only, no snapshot.
@@ -277,11 +278,16 @@ BEGIN
         NEW.contact_name_mark := coalesce(NEW.contact_name_mark, 0);
         NEW.contact_phone_mark := coalesce(NEW.contact_phone_mark, 0);
         NEW.changed_at := NEW.registered_at;
+        NEW.auto_tags := registry.auto_tags(NEW);
         fields := registry.project_born(NEW);
     ELSE
         fields := registry.project_diff(OLD, NEW);
         IF fields = '{}' THEN
             RETURN NULL;
+        END IF;
+        IF fields ?| registry.tagging() AND NOT fields ? '19' THEN
+            NEW.auto_tags := registry.auto_tags(NEW);
+            fields := registry.project_diff(OLD, NEW);
         END IF;
         NEW.id := OLD.id;
         NEW.no := OLD.no;
@@ -334,32 +340,3 @@ END $$;
 CREATE TRIGGER contact_mark AFTER INSERT OR UPDATE OR DELETE ON registry.contact
     FOR EACH ROW WHEN (coalesce(current_setting('qipan.entry', true), '') = '')
     EXECUTE FUNCTION registry.contact_mark();
-
-CREATE FUNCTION registry.enterprise_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
-DECLARE
-    fields jsonb;
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        NEW.id := coalesce(NEW.id, registry.new_id('e'));
-        NEW.version := 1;
-        NEW.registered_at := coalesce(NEW.registered_at, registry.now());
-        NEW.changed_at := NEW.registered_at;
-        fields := registry.enterprise_born(NEW);
-    ELSE
-        fields := registry.enterprise_diff(OLD, NEW);
-        IF fields = '{}' THEN
-            RETURN NULL;
-        END IF;
-        NEW.id := OLD.id;
-        NEW.version := OLD.version + 1;
-        NEW.registered_at := OLD.registered_at;
-        NEW.changed_at := registry.now();
-    END IF;
-    NEW.name_key := registry.norm(NEW.name);
-    NEW.find_key := concat_ws('|', NEW.name_key, lower(NEW.credit_code));
-    PERFORM registry.journal('enterprise', NEW.id, NEW.version, fields, registry.enterprise_image(NEW));
-    RETURN NEW;
-END $$;
-CREATE TRIGGER enterprise_journal BEFORE INSERT OR UPDATE ON registry.enterprise
-    FOR EACH ROW EXECUTE FUNCTION registry.enterprise_journal();

@@ -137,11 +137,6 @@ CREATE TRIGGER project_audience_set BEFORE UPDATE ON registry.project
     FOR EACH ROW WHEN (OLD.restricted IS DISTINCT FROM NEW.restricted OR (NEW.restricted AND OLD.office <> NEW.office))
     EXECUTE FUNCTION registry.project_audience_set();
 
-CREATE FUNCTION registry.list_change(p_number int, p_old text[], p_new text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT jsonb_build_object(p_number::text,
-        jsonb_build_array(nullif(array_to_string(p_old, ','), ''), nullif(array_to_string(p_new, ','), '')))
-$$;
-
 -- A change of what an account is or may is journalled, whoever makes it.
 CREATE FUNCTION registry.account_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
@@ -156,10 +151,7 @@ BEGIN
         NEW.object := OLD.object;
         NEW.code := OLD.code; -- journal and receipts name it
         NEW.version := OLD.version;
-        fields := registry.account_diff(OLD, NEW)
-            || CASE WHEN OLD.roles <> NEW.roles THEN registry.list_change(7, OLD.roles, NEW.roles) ELSE '{}' END
-            || CASE WHEN OLD.rights <> NEW.rights THEN registry.list_change(8, OLD.rights, NEW.rights) ELSE '{}' END
-            || CASE WHEN OLD.identities <> NEW.identities THEN registry.list_change(9, OLD.identities, NEW.identities) ELSE '{}' END;
+        fields := registry.account_diff(OLD, NEW);
         IF fields = '{}' THEN
             RETURN NEW;
         END IF;

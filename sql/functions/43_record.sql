@@ -158,6 +158,7 @@ DECLARE
     has_no CONSTANT boolean := registry.has_field(p_kind, 'no');
     body text;
 BEGIN
+    UPDATE registry.kind k SET list_order = p_order WHERE k.code = p_kind;
     -- @k the kind, @prefix, @columns, @n_columns, @order, @project(…) only with a project, @no(…) only with a number of its own
     FOREACH body IN ARRAY ARRAY[$t$
 CREATE FUNCTION registry.@k_journal() RETURNS trigger LANGUAGE plpgsql VOLATILE

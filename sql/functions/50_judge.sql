@@ -247,6 +247,8 @@ BEGIN
                    NULL, NULL, NULL, NULL, NULL)::registry.finding;
     ELSIF n.name IS NULL THEN
         RETURN ROW('INVALID_ARGUMENT', 'name', NULL, 'field.required', NULL, NULL, NULL, NULL, NULL)::registry.finding;
+    ELSIF n.node_role IS NOT NULL AND n.node IS NULL THEN
+        RETURN registry.fault('INVALID_ARGUMENT', 'node', 'node.role');
     ELSIF n.external_id IS NOT NULL AND n.source IS NULL THEN
         RETURN ROW('INVALID_ARGUMENT', 'source', NULL, 'source.missing', NULL, NULL, NULL, NULL, NULL)::registry.finding;
     ELSIF NOT born AND b.stage <> n.stage AND n.stage <> ALL (registry.moves(b.stage)) THEN

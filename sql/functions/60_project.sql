@@ -26,7 +26,7 @@ BEGIN
     SELECT jsonb_object_agg(x.name, CASE
         WHEN x.old IS NULL THEN 'null'::jsonb
         WHEN x.type = 'money' THEN to_jsonb((x.old::numeric * 100)::bigint)
-        WHEN x.type = 'tags' THEN to_jsonb(string_to_array(x.old, ','))
+        WHEN x.type IN ('tags', 'list') THEN to_jsonb(string_to_array(x.old, ','))
         ELSE to_jsonb(x.old) END) INTO olds
     FROM (SELECT DISTINCT ON (f.name) f.name, f.type, w.value ->> 0 AS old
           FROM registry.change c CROSS JOIN LATERAL jsonb_each(c.fields) w
@@ -443,6 +443,12 @@ BEGIN
                 d := registry.project_diff(b, n);
             END IF;
         END IF;
+        -- registry.tagging(); of amounts only those that pass a step
+        IF d ?| ARRAY['8', '9', '10', '11', '14', '15', '18']
+           OR d ? '20' AND registry.steps_over(registry.amount_steps(), b.amount_total, n.amount_total) THEN
+            n := registry.project_follows(b, n);
+            d := registry.project_diff(b, n);
+        END IF;
         IF d = '{}' THEN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
             r.project := registry.project_shown(p_account, b);
@@ -454,7 +460,7 @@ BEGIN
             n.find_key := registry.find_key(n.name_key, n.investor_key, n.no, n.external_id);
             PERFORM registry.lock_project_keys(n);
         END IF;
-        IF d ?| ARRAY['4', '5', '6', '7', '10', '40', '50'] THEN
+        IF d ?| ARRAY['4', '5', '6', '7', '9', '10', '13', '40', '50'] THEN
             f := registry.judge(p_account, b, n);
             IF f.code IS NOT NULL THEN
                 err := registry.error_of(p_lang, 'project', f);
@@ -493,13 +499,15 @@ BEGIN
 END $$;
 
 
--- What of many edits can be written as a set: a new request id, a caller who may, fine values of plain fields, the
+-- What of many edits can be written as a set: a new request id, a caller who may, fine values of plain fields that change no tag, the
 -- first of its object here, nothing of it changed by anybody else since its base. What it says of the others doesn't count.
 CREATE FUNCTION registry.project_plan(p_account int[], p_request text[], p_base bigint[], p_id text[], p_set jsonb[],
     p_reason text[], p_force boolean[], OUT plain boolean[], OUT code text[], OUT office text[], OUT version bigint[],
     OUT clean jsonb[], OUT fields jsonb[], OUT contact_name text[], OUT contact_phone text[])
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
+DECLARE
+    steps CONSTANT bigint[] := registry.amount_steps();
 BEGIN
     WITH who AS MATERIALIZED (
         SELECT a.id, a.code, a.office, a.grants, registry.reach(a.id, 'write') AS writes, registry.reach(a.id, 'contact') AS contacts
@@ -508,7 +516,8 @@ BEGIN
         array_agg(x.fields), array_agg(x.name), array_agg(x.phone)
     INTO plain, code, office, version, clean, fields, contact_name, contact_phone
     FROM (SELECT w.code, w.office, p.version, d.clean, d.fields, c.name, c.phone, coalesce(
-              d.plain AND d.fields <> '{}' AND p.merged_into IS NULL AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
+              d.plain AND d.fields <> '{}' AND NOT (d.fields ? '20' AND registry.steps_over(steps, p.amount_total, (d.clean ->> 'amount_total')::bigint))
+              AND p.merged_into IS NULL AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
               AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
               AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE
               AND array_position(p_request, u.request) = u.n AND array_position(p_id, u.id) = u.n AND array_position(p_id, p.no) IS NULL

@@ -13,6 +13,7 @@ DECLARE
     w text;
     one text;
     parts text[] := '{}';
+    list text; -- people's tags and those by rule are one list
 BEGIN
     IF field_name = 'project' AND p_kind = 'project' THEN
         field_name := 'id';
@@ -35,11 +36,13 @@ BEGIN
         fault := ROW('INVALID_ARGUMENT', field_name, op, 'term.values', NULL, NULL, NULL, NULL, NULL);
         RETURN;
     END IF;
+    list := CASE WHEN p_kind = 'project' AND f.name = 'tags' THEN '(p.tags || p.auto_tags)' ELSE format('p.%I', f.name) END;
     FOREACH v IN ARRAY vals LOOP
         v := btrim(v);
         IF v = '' AND op IN ('=', '!=') THEN
             -- "park=" lists those without
-            parts := parts || format('p.%I IS NULL', f.name);
+            parts := parts || CASE WHEN f.type IN ('tags', 'list') THEN format('coalesce(%s, ''{}'') = ''{}''', list)
+                ELSE format('p.%I IS NULL', f.name) END;
             CONTINUE;
         END IF;
         w := CASE
@@ -63,10 +66,10 @@ BEGIN
                 format('registry.grams(p.find_key) @> %L AND p.%I LIKE %L', registry.gram_query(registry.norm(v)),
                        f.name || '_key', registry.like_any(registry.norm(v)))
             WHEN op = '~' AND f.type IN ('tags', 'list') THEN
-                format('EXISTS (SELECT FROM unnest(p.%I) t WHERE lower(t) LIKE %L)', f.name, registry.like_any(lower(v)))
+                format('EXISTS (SELECT FROM unnest(%s) t WHERE lower(t) LIKE %L)', list, registry.like_any(lower(v)))
             WHEN op = '~' THEN format('lower(p.%I) LIKE %L', f.name, registry.like_any(lower(v)))
             WHEN f.type = 'bool' THEN format('coalesce(p.%I, false) = %L', f.name, v)
-            WHEN f.type IN ('tags', 'list') THEN format('p.%I @> ARRAY[%L]', f.name, v)
+            WHEN f.type IN ('tags', 'list') THEN format('%s @> ARRAY[%L]', list, coalesce(registry.resolve(f.code_kind, v), v))
             WHEN f.type = 'money' THEN format('p.%I %s %L::bigint', f.name, op, (v::numeric * 100)::bigint)
             WHEN f.type = 'mu' THEN format('p.%I %s %L::numeric', f.name, op, v)
             WHEN f.type = 'int' OR f.name = 'version' THEN format('p.%I %s %L::int', f.name, op, v)

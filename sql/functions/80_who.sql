@@ -65,7 +65,7 @@ CREATE FUNCTION api.glossary(p_account int, p_lang text, kind text, prefix text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     r api.glossary_reply;
-    kinds CONSTANT text[] := '{stage,office,park,region,method,class,tag,firm_class,role,industry}';
+    kinds CONSTANT text[] := '{stage,office,park,region,method,class,tag,firm_class,role,node,node_role,industry}';
 BEGIN
     IF registry.grants(p_account) = '{}' THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
@@ -87,6 +87,7 @@ BEGIN
                  registry.moves(s.code) AS next
           FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force()
           UNION ALL SELECT 'office', o.code, o.name, o.rank, NULL FROM registry.office o
+          UNION ALL (SELECT 'node', x.id, x.name, x.rank, NULL FROM registry.node x ORDER BY x.chain, x.rank LIMIT 400)
           UNION ALL SELECT c.kind, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank, NULL
           FROM registry.code c WHERE c.active AND c.kind = ANY (kinds)
             AND (c.kind <> 'industry' OR (glossary.kind = 'industry'

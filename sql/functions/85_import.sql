@@ -421,6 +421,8 @@ BEGIN
                     WHERE z.verdict IN ('new', 'update') ORDER BY z.row OFFSET 0) y OFFSET 0) x
         WHERE d.row = x.row;
         GET DIAGNOSTICS written = ROW_COUNT;
+        UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'new' OR d.verdict = 'update' AND d.diff ?| registry.tagging();
+        UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
         PERFORM set_config('qipan.bulk', g::text, true);
         WITH born AS (
             INSERT INTO registry.project AS q SELECT p.*
@@ -466,7 +468,7 @@ END $$;
 -- Columns that a set-based edit writes.
 CREATE FUNCTION registry.project_columns() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN masked THEN name || '_mark' ELSE name END FROM registry.field WHERE kind = 'project' AND editable
-    UNION ALL VALUES ('version'), ('changed_at'), ('name_key'), ('investor_key'), ('find_key')
+    UNION ALL VALUES ('version'), ('changed_at'), ('auto_tags'), ('name_key'), ('investor_key'), ('find_key')
 $$;
 
 CREATE FUNCTION api.import_commit(p_account int, p_lang text, p_request text, p_digest bytea, id text, keep_going boolean,

@@ -366,12 +366,13 @@ BEGIN
     RETURN r;
 END $$;
 
--- One project's story: the lines a watch would have brought, oldest first.
-CREATE FUNCTION api.project_log(p_account int, p_lang text, id text, after_rev bigint, "limit" int)
+-- One project's story: the lines a watch would have brought, oldest first; of one field only what changed it, and nothing else.
+CREATE FUNCTION api.project_log(p_account int, p_lang text, id text, after_rev bigint, "limit" int, field text DEFAULT NULL)
 RETURNS api.project_log_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     p registry.project := registry.project_seen(p_account, id);
+    wanted record := registry.log_field(p_lang, 'project', field);
     r api.project_log_reply;
     page record;
 BEGIN
@@ -381,8 +382,11 @@ BEGIN
     ELSIF p.id IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
         RETURN r;
+    ELSIF (wanted.error).code IS NOT NULL THEN
+        r.error := wanted.error;
+        RETURN r;
     END IF;
-    page := registry.log_page(registry.grants(p_account), p.id, after_rev, "limit");
+    page := registry.log_page(registry.grants(p_account), p.id, after_rev, "limit", wanted.number);
     IF p.restricted OR page.secret THEN
         PERFORM registry.commit_here();
         PERFORM registry.audit_put(p_account, 'project_log', 'OK', p.id, p.office, jsonb_build_object('rows', coalesce(cardinality(page.rows), 0)));

@@ -121,6 +121,40 @@ def unless_done(expectation, code):  # asked for in a way that is refused with t
     return lambda s, row: code if expectation(s, row) == DONE else expectation(s, row)
 
 
+# Kinds that belong to no project: a new one, a change of one; the right it takes, in one's own office or (county) anywhere
+FREE = {
+    "enterprise": (lambda n: pb.Enterprise(name=f"表外企业{n}"), lambda n: pb.Enterprise(industry=f"C{13 + n % 29}"), "write"),
+    "recognition": (lambda n: pb.Recognition(enterprise="表中企业", source="表", year=1990 + n % 100, **{"class": "gazelle"}),
+                    lambda n: pb.Recognition(note=f"表{n}"), "write"),
+    "station": (lambda n: pb.Station(name=f"表{n}", region="31", staff="某", from_on="2026"), lambda n: pb.Station(note=f"表{n}"), "write"),
+    "valuechain": (lambda n: pb.Valuechain(name=f"表{n}"), lambda n: pb.Valuechain(note=f"表{n}"), "county"),
+    "node": (lambda n: pb.Node(chain="表中链", name=f"表{n}", part="upstream"), lambda n: pb.Node(note=f"表{n}"), "county"),
+}
+
+
+def free_cells(at, seq):
+    for kind, (new, change, word) in FREE.items():
+        id = at.free[kind]
+        may = lambda s, *_, word=word: right(word, s.office if word == "write" else None)(s)  # noqa: E731
+        none = lambda s, *_, word=word: MISSING if s.may(word) else DENIED  # noqa: E731
+        if kind != "recognition":  # one for each firm, class and year
+            yield "enterprise_add" if kind == "enterprise" else f"{kind}_set", "new", lambda new=new: {"set": new(next(seq))}, may, None
+        yield f"{kind}_set", "chengguan's", lambda id=id, change=change: {"id": id, "set": change(next(seq))}, right(word, "chengguan"), None
+        yield f"{kind}_set", "absent", lambda change=change: {"id": "x0", "set": change(0)}, none, None
+        yield f"{kind}_list", "-", dict, right("read"), None
+        if kind != "valuechain":
+            yield f"{kind}_show", "-", lambda id=id: {"id": id}, right("read"), None
+    yield "chain_map", "-", lambda: {"id": at.free["valuechain"]}, right("read"), None
+    yield "chain_map", "absent", lambda: {"id": "没有"}, lambda s, *_: MISSING if s.may("read") else DENIED, None
+    yield "recognition_set", "of no firm", lambda: {"set": pb.Recognition(enterprise="没有", source="表", year=2000, **{"class": "gazelle"})}, (
+        lambda s, *_: "INVALID_ARGUMENT" if s.may("write", s.office) else DENIED), None
+    yield "recognition_withdraw", "withdrawn", lambda: {"id": at.withdrawn}, (
+        lambda s, *_: "FAILED_PRECONDITION" if s.may("write", "chengguan") else DENIED), None
+    for name in ("project_idle", "station_yield"):
+        yield name, "-", dict, right("read"), None
+    yield "project_counts", "-", lambda: {"by": "tag"}, right("read"), None
+
+
 def recording(s, row):
     return DENIED if not s.may("write", s.office) else DONE if s.sees(row) else MISSING
 
@@ -253,6 +287,15 @@ def cells(at):
         project = lambda **f: lambda: {"set": pb.Project(**f)}  # noqa: E731
         yield "project_show", name, lambda pid=pid: {"id": pid}, reading, row
         yield "project_log", name, lambda pid=pid: {"id": pid}, reading, row
+        yield "project_page", name, lambda pid=pid: {"id": pid}, reading, row
+        yield "enterprise_brought", name, lambda pid=pid: {"id": pid}, reading, row
+        link, gone = (row.records["link"], row.records["link gone"]) if row else (ABSENT["p"], ABSENT["p"])
+        yield "link_show", name, lambda link=link: {"id": link}, reading, row
+        yield "link_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+        yield "link_set", f"{name}, new", lambda pid=pid: {"set": pb.Link(project=pid, origin="没有", **{"class": "parent"})}, (
+            unless_done(writing, "INVALID_ARGUMENT")), row
+        yield "link_set", name, lambda link=link: {"id": link, "set": pb.Link(note=f"表{next(seq)}")}, writing, row
+        yield "link_withdraw", name, lambda gone=gone: {"id": gone}, unless_done(writing, "FAILED_PRECONDITION"), row
         yield "project_edit", name, lambda pid=pid: {"id": pid, "set": pb.Project(jobs=next(seq))}, writing, row
         yield "project_advance", name, lambda pid=pid: {"id": pid, "stage": "talks"}, writing, row
         yield "due_set", f"{name}, new", lambda pid=pid: {"set": pb.Due(project=pid, text="表", due_at=4 * 10 ** 15)}, writing, row
@@ -310,12 +353,12 @@ def cells(at):
     yield "receipt_show", "absent", lambda: {"id": "nobody-1"}, lambda *_: MISSING, None
     yield "receipt_sign", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
     yield "receipt_list", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
-    for name in ("project_list", "due_list", "enterprise_list"):
+    for name in ("project_list", "due_list"):
         yield name, "-", dict, right("read"), None
     for name in ("matter_list", "matter_mine", "calendar_list"):
         yield name, "-", dict, right("read"), None
     yield "calendar_set", "-", lambda: {"day": "2030-01-01", "kind": "off"}, right("county"), None
-    yield "enterprise_add", "-", lambda: {"set": pb.Enterprise(name=f"表外企业{next(seq)}")}, lambda s, *_: right("write", s.office)(s), None
+    yield from free_cells(at, seq)
     yield "watch", "-", dict, lambda s, *_: watching(s, whole=True), None
     for name in ("account_list", "role_list"):
         yield name, "-", dict, lambda s, *_: DONE if s.officer else DENIED, None
@@ -358,6 +401,12 @@ class At:
         self.county, self.rows, self.imports, self.meetings = county, [], {}, {}
         owners = {office: county.peer(office) for office in ("chengguan", "dongshan")}
         bureau = county.peer("bureau")
+        self.free = {"enterprise": owners["chengguan"].do("enterprise_add", set=pb.Enterprise(name="表中企业")).enterprise.id}
+        for kind, (new, _, word) in list(FREE.items())[1:]:
+            made = pb.Valuechain(name="表中链") if kind == "valuechain" else new(0)
+            self.free[kind] = getattr((owners["chengguan"] if word == "write" else county.peer("bureau")).do(f"{kind}_set", set=made), kind).id
+        self.withdrawn = owners["chengguan"].do("recognition_set", set=FREE["recognition"][0](50)).recognition.id
+        owners["chengguan"].do("recognition_withdraw", id=self.withdrawn)
         for office, peer in owners.items():
             self.meetings[office] = peer.do("meeting_set", set=pb.Meeting(held_on="2026-01-05", **{"class": "regular"})).meeting.id
             for restricted in (False, True):
@@ -377,6 +426,10 @@ class At:
                 records["case"] = peer.do("case_set", set=pb.Case(project=made.project.id, subject=secret, **{"class": "admission"})).case.id
                 bureau.do("case_ask", id=records["case"], offices=[office])
                 records["opinion"] = bureau.do("opinion_list", terms=[pb.Term(field="of", op="=", values=[records["case"]])]).rows[0].id
+                for called, relation in (("link", "introduced"), ("link gone", "supplier")):
+                    link = pb.Link(project=made.project.id, origin="表中企业", note=secret, **{"class": relation})
+                    records[called] = peer.do("link_set", set=link).link.id
+                peer.do("link_withdraw", id=records["link gone"])
                 self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])

@@ -13,7 +13,17 @@
 #include <time.h>
 #include <cmocka.h>
 
-enum { NO = 2, INDUSTRY = 15, REGION = 12, TAGS = 17, AMOUNT = 20, PARK = 30, OFFICE = 40, STAGE = 50 };
+enum {
+    NO = 2,
+    INDUSTRY = 15,
+    REGION = 12,
+    TAGS = 17,
+    AUTO_TAGS = 19,
+    AMOUNT = 20,
+    PARK = 30,
+    OFFICE = 40,
+    STAGE = 50
+};
 
 static uint64_t seed;
 
@@ -86,8 +96,8 @@ static void ask(struct question *q)
 }
 
 /* An event with every field of a project, some of them changed; the strings stay. */
-static const uint32_t numbers[] = {NO, INDUSTRY, REGION, TAGS, AMOUNT, PARK, OFFICE, STAGE};
-static const char *const *const contents[] = {ids,     industries, regions, tags,
+static const uint32_t numbers[] = {NO, INDUSTRY, REGION, TAGS, AUTO_TAGS, AMOUNT, PARK, OFFICE, STAGE};
+static const char *const *const contents[] = {ids,     industries, regions, tags,  tags,
                                               amounts, parks,      offices, stages};
 #define FIELDS (sizeof numbers / sizeof numbers[0])
 

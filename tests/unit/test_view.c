@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-enum { NO = 2, INDUSTRY = 15, TAGS = 17, AMOUNT_TOTAL = 20, OFFICE = 40, STAGE = 50 };
+enum { NO = 2, INDUSTRY = 15, TAGS = 17, AUTO_TAGS = 19, AMOUNT_TOTAL = 20, OFFICE = 40, STAGE = 50 };
 
 static struct arena arena;
 
@@ -54,6 +54,7 @@ static const char *view_of(const char *field, const char *op, const char *value,
 
 static void views(void **state)
 {
+    const char *code;
     (void)state;
     arena_init(&arena, 64 * 1024);
     assert_string_equal(view_of("stage", "=", "signed", STAGE, "talks", "signed", 3), "enter");
@@ -76,6 +77,11 @@ static void views(void **state)
     assert_string_equal(view_of("park", "=", "", 30, NULL, NULL, 2), "update"); /* "" = has none */
     assert_string_equal(view_of("park", "!=", "", 30, NULL, "jingkai", 2), "enter");
     assert_string_equal(view_of("tags", "=", "", TAGS, "大", NULL, 2), "enter");
+    assert_string_equal(view_of("tags", "=", "链", AUTO_TAGS, "二产", "链,二产", 2),
+                        "enter"); /* tags by rule */
+    assert_string_equal(view_of("tags", "=", "", AUTO_TAGS, NULL, "二产", 2), "leave");
+    assert_string_equal(view_of("tags", "!=", "二产", AUTO_TAGS, NULL, "二产", 2), "leave");
+    assert_non_null((compile("auto_tags", "=", "二产", &code), code)); /* asked for by tags alone */
     assert_string_equal(view_of("industry", "=", "", INDUSTRY, NULL, "C38", 2), "leave");
     assert_string_equal(view_of("amount_total", "=", "350000000", AMOUNT_TOTAL, NULL, "350000000.00", 2),
                         "enter");

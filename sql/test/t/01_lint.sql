@@ -82,7 +82,7 @@ SELECT set_eq($$ SELECT 'project', number, name FROM registry.field WHERE kind =
     'registry.field has the numbers and names of qipan.proto');
 SELECT is_empty($$ SELECT k.code FROM registry.kind k WHERE k.record AND NOT EXISTS (SELECT FROM registry.text t WHERE t.key = 'kind.' || k.code) $$,
     'people have a word for every kind of record');
-SELECT is_empty($$ SELECT f.kind, f.name FROM registry.field f WHERE f.code_kind IS NOT NULL AND f.code_kind NOT IN ('office', 'stage', 'park')
+SELECT is_empty($$ SELECT f.kind, f.name FROM registry.field f WHERE f.code_kind IS NOT NULL AND f.code_kind NOT IN ('office', 'stage', 'park', 'node')
     AND NOT EXISTS (SELECT FROM registry.code c WHERE c.kind = f.code_kind) $$, 'every kind of code has codes');
 -- security
 SELECT is_empty($$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'api'::regnamespace

@@ -41,7 +41,7 @@ SELECT is_empty($$ SELECT (e).object FROM shot LEFT JOIN registry.change c ON c.
 SELECT is_empty('SELECT 1 FROM shot WHERE (e).view <> ''enter'' OR (e).changes IS NOT NULL OR (e).type <> registry.event_type((e).kind, (e).version, ''{}'')', 'as enter, without changes');
 SELECT results_eq(format('SELECT v.number, v.value FROM shot, unnest((e).row) v WHERE (e).object = %L ORDER BY 1', :'a'),
     format($$ SELECT f.number, w.value FROM registry.project p, registry.field f, LATERAL (SELECT CASE f.name
-            WHEN 'amount_total' THEN '350000000.00' WHEN 'tags' THEN '链,新' WHEN 'land_mu' THEN '3.1'
+            WHEN 'amount_total' THEN '350000000.00' WHEN 'tags' THEN '链,新' WHEN 'auto_tags' THEN array_to_string(p.auto_tags, ',') WHEN 'land_mu' THEN '3.1'
             WHEN 'registered_at' THEN registry.rfc3339(p.registered_at) WHEN 'changed_at' THEN registry.rfc3339(p.changed_at)
             WHEN 'contact_name' THEN '密' WHEN 'contact_phone' THEN '123' ELSE to_jsonb(p) ->> f.name END AS value) w
         WHERE p.id = %L AND f.kind = 'project' AND w.value IS NOT NULL ORDER BY 1 $$, :'a'), 'all fields as canonical text');

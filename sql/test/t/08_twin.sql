@@ -24,7 +24,7 @@ DECLARE
 BEGIN
     FOR i IN 1 .. rounds LOOP
         s := s || pg_temp.pick('{"jobs":7}', '{"jobs":8}', '{"summary":"甲"}', '{"summary":" 乙 "}', '{"summary":null}', '{"summary":""}', '{"tags":["新","x"]}',
-            '{"tags":["链"]}', '{"tags":[]}', '{"tags":[" 大 ","大"]}', '{"amount_total":12345}', '{"amount_fixed":5}', '{"land_mu":"1.50"}', '{"land_mu":"1.5"}',
+            '{"tags":["链"]}', '{"tags":[]}', '{"tags":[" 大 ","大"]}', '{"amount_total":12345}', '{"amount_total":60000000000}', '{"method":"talent"}', '{"amount_fixed":5}', '{"land_mu":"1.50"}', '{"land_mu":"1.5"}',
             '{"industry":"3825"}', '{"industry":"C38"}', '{"region":"350000"}', '{"park":"经济开发区"}', '{"planned_sign_on":"2026-05"}',
             '{"site":"城东"}', '{"host_office":"dongshan"}', '{"currency":"USD"}', '{"lead_person":"某"}', '{"jobs":7,"site":"x"}',
             CASE WHEN random() < 0.4 THEN pg_temp.pick('{"amount_total":-1}', '{"jobs":"x"}', '{"nothing":1}', '{"version":3}', '{"name":null}',
