@@ -17,7 +17,7 @@ INSERT INTO registry.field
     ('case', 11, 'other_office',     'code',    'office',        NULL, true,  false, false, true,  '对方单位', 'other office'),
     ('case', 12, 'person',           'text',    NULL,             100, true,  false, false, false, '当事人', 'person'),
     ('case', 13, 'of',               'text',    NULL,              40, true,  false, false, true,  '认定对象', 'what it is about'),
-    ('case', 14, 'plot',             'text',    NULL,              40, true,  false, false, true,  '意向地块', 'plot wanted'),
+    ('case', 14, 'plot',             'text',    NULL,             100, true,  false, false, true,  '意向地块', 'plot wanted'),
     ('case', 15, 'stage',            'code',    'stage',         NULL, true,  false, false, false, '拟进入阶段', 'stage it opens'),
     ('case', 16, 'energy_kgce',      'int',     NULL,        10000000, true,  false, false, false, '万元产值能耗(千克标准煤)', 'energy, kgce per 10 000 yuan'),
     ('case', 17, 'environment',      'code',    'environment',   NULL, true,  false, false, false, '环评类别', 'environmental class'),

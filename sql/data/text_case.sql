@@ -107,10 +107,10 @@ ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;
 
 INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('case_class', 'admission',      '准入评审', 'admission', 1),
-    ('case_class', 'duplicate',      '重复研判', 'duplicate', 2),
-    ('case_class', 'transfer',       '项目流转', 'transfer', 3),
-    ('case_class', 'recognition',    '成果认定', 'recognition', 4),
-    ('case_class', 'exit',           '项目退出', 'exit', 5),
+    ('case_class', 'duplicate',      '研判', 'duplicate', 2),
+    ('case_class', 'transfer',       '流转', 'transfer', 3),
+    ('case_class', 'recognition',    '认定', 'recognition', 4),
+    ('case_class', 'exit',           '退出', 'exit', 5),
     ('case_class', 'accountability', '责任追究', 'accountability', 6),
     ('case_class', 'reward',         '奖惩',     'reward or penalty', 7),
     ('case_state', 'opened',    '已提起',   'opened', 1),

@@ -1,31 +1,27 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What comes of a case in force, in the transaction that puts it there.
 
--- Everything of one project goes to another; it leaves what is active and points there. A kind with rules of its own for that has
--- registry.<kind>_merge(from, into). Cases and opinions stay: they are about the project as it was.
+-- Everything of one project goes to another; it leaves what is active and points there. Cases and opinions stay: they are about the
+-- project as it was. So does a row of which the other has one already (a share, an inspection of the same round).
 CREATE FUNCTION registry.project_merge(p_from text, p_into text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     into_no CONSTANT text := (SELECT p.no FROM registry.project p WHERE p.id = p_into);
     k text;
+    row_id text;
 BEGIN
     FOR k IN SELECT f.kind FROM registry.field f WHERE f.name = 'project' AND f.kind NOT IN ('receipt', 'case', 'opinion') ORDER BY f.kind LOOP
-        IF to_regproc('registry.' || k || '_merge') IS NOT NULL THEN
-            EXECUTE format('SELECT registry.%I($1, $2)', k || '_merge') USING p_from, p_into;
-        ELSE
-            EXECUTE format('UPDATE registry.%I x SET project = $2 %s %s WHERE x.project = $1', k,
-                CASE WHEN registry.has_field(k, 'no') THEN ', no = $3' ELSE '' END,
-                CASE WHEN registry.has_field(k, 'of') THEN ', of = CASE x.of WHEN $1 THEN $2 ELSE x.of END' ELSE '' END) USING p_from, p_into, into_no;
-        END IF;
+        FOR row_id IN EXECUTE format('SELECT x.id FROM registry.%I x WHERE x.project = $1 ORDER BY x.id', k) USING p_from LOOP
+            BEGIN
+                EXECUTE format('UPDATE registry.%I x SET project = $2 %s %s WHERE x.id = $4', k,
+                    CASE WHEN registry.has_field(k, 'no') THEN ', no = $3' ELSE '' END,
+                    CASE WHEN registry.has_field(k, 'of') THEN ', of = CASE x.of WHEN $1 THEN $2 ELSE x.of END' ELSE '' END)
+                USING p_from, p_into, into_no, row_id;
+            EXCEPTION WHEN unique_violation THEN
+                NULL;
+            END;
+        END LOOP;
     END LOOP;
     UPDATE registry.project p SET stage = 'exited', merged_into = into_no WHERE p.id = p_from;
-END $$;
-
--- Shares that the survivor has already stand.
-CREATE FUNCTION registry.share_merge(p_from text, p_into text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    UPDATE registry.share x SET project = p_into, no = (SELECT p.no FROM registry.project p WHERE p.id = p_into)
-    WHERE x.project = p_from AND NOT EXISTS (SELECT FROM registry.share y
-        WHERE y.project = p_into AND y.class = x.class AND y.indicator = x.indicator);
 END $$;
 
 -- "fixed=100/100,arrived=60/40" as shares of introducer and host; null = not written so.

@@ -185,7 +185,13 @@ BEGIN
     RETURN f;
 END $$;
 
--- Values that must fit the case: which stage it opens, which project stays, how credit is shared.
+-- The plot of this id or name; null = none, or several of that name.
+CREATE FUNCTION registry.plot_named(p_word text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN count(*) = 1 OR bool_or(p.id = p_word) THEN max(p.id) END FROM registry.plot p WHERE p_word IN (p.id, p.name));
+END $$;
+
+-- Values that must fit the case: the plot it wants, which stage it opens, which project stays, how credit is shared.
 CREATE FUNCTION registry.case_fit(INOUT n registry."case", OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     b CONSTANT text := (SELECT p.stage FROM registry.project p WHERE p.id = n.project);
@@ -193,13 +199,16 @@ BEGIN
     IF n.survivor IS NOT NULL THEN
         n.survivor := coalesce((registry.project_find(n.survivor)).id, n.survivor);
     END IF;
-    IF n.stage IS NOT NULL AND n.stage <> ALL (registry.moves(b)) THEN
+    IF n.plot IS NOT NULL AND registry.plot_named(n.plot) IS NULL THEN
+        fault := registry.fault('NOT_FOUND', 'plot', 'record.none', n.plot);
+    ELSIF n.stage IS NOT NULL AND n.stage <> ALL (registry.moves(b)) THEN
         fault := ROW('FAILED_PRECONDITION', 'stage', n.stage, 'stage.move', ARRAY[b], registry.moves(b), NULL, NULL, NULL);
     ELSIF n.survivor NOT IN (n.project, coalesce(n.other_project, '')) THEN
         fault := registry.bad('survivor', n.survivor, 'case.survivor');
     ELSIF EXISTS (SELECT FROM registry.shares_read(n.shares) x WHERE x.indicator IS NULL) THEN
         fault := registry.bad('shares', n.shares, 'case.shares');
     END IF;
+    n.plot := registry.plot_named(n.plot);
 END $$;
 
 CREATE FUNCTION registry.case_opened(p_account int, b registry."case", INOUT n registry."case", OUT fault registry.finding)

@@ -90,48 +90,45 @@ END $$;
 
 -- ---------------------------------------------------------------- the pool of suspected duplicates
 
--- Pairs that share an investor, a telephone or an address, of projects the account sees that are neither merged nor gone.
-CREATE FUNCTION registry.pairs_alike(p_grants int[]) RETURNS TABLE (a text, b text) LANGUAGE sql STABLE AS $$
-    WITH alike AS (
-        SELECT 'i' || p.investor_key AS key, p.id FROM registry.project p WHERE p.investor_key <> ''
-        UNION ALL SELECT 'p' || registry.norm(k.phone), k.project FROM registry.contact k WHERE k.phone IS NOT NULL AND registry.norm(k.phone) <> ''
-        UNION ALL SELECT 's' || registry.norm(p.site), p.id FROM registry.project p WHERE p.site IS NOT NULL AND registry.norm(p.site) <> ''),
-    shared AS (
-        SELECT array_agg(alike.id ORDER BY alike.id) AS ids FROM alike GROUP BY alike.key HAVING count(*) BETWEEN 2 AND 50)
-    SELECT DISTINCT x.id, y.id FROM shared s
-    CROSS JOIN LATERAL unnest(s.ids) x(id) CROSS JOIN LATERAL unnest(s.ids) y(id)
-    JOIN registry.project p ON p.id = x.id AND p.stage <> 'exited' AND p.audience && p_grants
-    JOIN registry.project q ON q.id = y.id AND q.stage <> 'exited' AND q.audience && p_grants
-    WHERE x.id < y.id
-$$;
+-- Projects that share investor, telephone or address with p and were registered before it, by number.
+CREATE FUNCTION registry.alike(p registry.project) RETURNS TABLE (id text) LANGUAGE plpgsql STABLE ROWS 5 AS $$
+BEGIN
+    RETURN QUERY
+    SELECT q.id FROM (
+        (SELECT i.id FROM registry.project i WHERE p.investor_key <> '' AND i.investor_key = p.investor_key AND i.investor_key <> '' LIMIT 50)
+        UNION (SELECT y.project FROM registry.contact x JOIN registry.contact y ON registry.norm(y.phone) = registry.norm(x.phone) AND y.phone IS NOT NULL
+               WHERE x.project = p.id AND x.phone IS NOT NULL LIMIT 50)
+        UNION (SELECT s.id FROM registry.project s WHERE p.site IS NOT NULL AND registry.norm(s.site) = registry.norm(p.site) AND s.site IS NOT NULL LIMIT 50)) u
+    JOIN registry.project q ON q.id = u.id AND q.no < p.no;
+END $$;
 
--- The strongest first. Left out: pairs a case has dealt with; a case that runs is named.
+-- Pairs, the last registered first and among those of one project the strongest; a page looks at 60 projects, and may find nothing
+-- among them. Left out: what has exited, and pairs a case has dealt with; a case that runs is named.
 CREATE FUNCTION api.case_pool(p_account int, p_lang text, after text, "limit" int) RETURNS api.case_pool_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
     most CONSTANT int := least(greatest(coalesce("limit", 100), 1), 100);
-    skip CONSTANT int := CASE WHEN after ~ '^[0-9]{1,7}$' THEN after::int ELSE 0 END;
     r api.case_pool_reply;
+    looked text[];
+    pairs int;
 BEGIN
     IF NOT registry.may(p_account, 'assign', NULL) THEN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.assign');
         RETURN r;
     END IF;
-    r.rows := (SELECT array_agg(x.row ORDER BY x.n) FROM (
+    looked := ARRAY(SELECT p.no FROM registry.project p WHERE p.no < coalesce(after, '~') ORDER BY p.no DESC LIMIT 60);
+    SELECT count(*), array_agg(x.row ORDER BY x.n) FILTER (WHERE x.place <= most) INTO pairs, r.rows FROM (
         SELECT ROW(p.id, p.no, p.office, q.id, q.no, q.office, registry.code_label(p_lang, 'suspicion', s.level), s.likeness, s.gap,
                 (SELECT string_agg(registry.code_label(p_lang, 'case_fact', w), ' · ' ORDER BY n) FROM unnest(s.reasons) WITH ORDINALITY u(w, n)), c.id)::api.case_pair AS row,
-            row_number() OVER (ORDER BY s.level, s.likeness DESC, p.id, q.id) AS n
-        FROM registry.pairs_alike(registry.grants(p_account)) m
-        JOIN registry.project p ON p.id = m.a JOIN registry.project q ON q.id = m.b
+            row_number() OVER (ORDER BY p.no DESC, s.level, s.likeness DESC, q.no) AS n, dense_rank() OVER (ORDER BY p.no DESC) AS place
+        FROM registry.project p CROSS JOIN LATERAL registry.alike(p) m JOIN registry.project q ON q.id = m.id AND q.stage <> 'exited' AND q.audience && grants
         CROSS JOIN LATERAL registry.suspect(p, q) s
-        LEFT JOIN LATERAL (SELECT k.id, k.state FROM registry."case" k WHERE k.class = 'duplicate' AND (k.project, k.other_project) IN ((m.a, m.b), (m.b, m.a))
-            AND k.state <> 'withdrawn' ORDER BY k.opened_at DESC LIMIT 1) c ON true
-        WHERE s.level IS NOT NULL AND (c.state IN ('in_force', 'rejected')) IS NOT TRUE
-        ORDER BY 2 OFFSET skip LIMIT most + 1) x);
-    IF cardinality(r.rows) > most THEN
-        r.rows := r.rows[1:most];
-        r.next := (skip + most)::text;
-    END IF;
+        LEFT JOIN LATERAL (SELECT k.id, k.state FROM registry."case" k WHERE k.class = 'duplicate' AND k.state <> 'withdrawn'
+            AND k.project IN (p.id, q.id) AND k.other_project IN (p.id, q.id) ORDER BY k.opened_at DESC LIMIT 1) c ON true
+        WHERE p.no = ANY (looked) AND p.stage <> 'exited' AND p.audience && grants AND s.level IS NOT NULL AND (c.state IN ('in_force', 'rejected')) IS NOT TRUE) x;
+    r.next := CASE WHEN pairs > coalesce(cardinality(r.rows), 0) THEN (r.rows[cardinality(r.rows)]).no
+        WHEN cardinality(looked) = 60 THEN looked[60] END;
     PERFORM registry.commit_here();
     PERFORM registry.audit_listed(p_account, 'case_pool', ARRAY(SELECT unnest(ARRAY[x.project, x.other_project]) FROM unnest(r.rows) x));
     RETURN r;
@@ -139,26 +136,43 @@ END $$;
 
 -- ---------------------------------------------------------------- cases proposed
 
+-- Projects before signing without a talk for at least so many days, with how many; one never talked about counts from its registration.
+CREATE FUNCTION registry.projects_silent(p_grants int[], p_days int) RETURNS TABLE (id text, office text, days int) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    early CONSTANT text[] := ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.rank < (
+        SELECT min(d.rank) FROM registry.stage d WHERE d.rule_set = s.rule_set AND d.date_field IS NOT NULL));
+    today CONSTANT date := registry.today();
+    zone CONSTANT text := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone');
+    since CONSTANT text := (today - p_days + 1)::text; -- a talk since then, and it is not silent
+    before CONSTANT timestamptz := registry.day_begins(today - p_days + 1);
+BEGIN
+    RETURN QUERY
+    SELECT p.id, p.office, CASE length(a.last) WHEN 10 THEN today - a.last::date ELSE coalesce(registry.days_since(a.last), -- the first for speed
+        today - (p.registered_at AT TIME ZONE zone)::date) END
+    FROM registry.project p CROSS JOIN LATERAL (SELECT max(y.held_on::text) AS last FROM registry.activity y WHERE y.project = p.id OFFSET 0) a
+    WHERE p.stage = ANY (early) AND p.registered_at < before AND p.audience && p_grants AND (a.last >= since) IS NOT TRUE;
+END $$;
+
 -- What the rule set's triggers find: a class, an office or project, how much, from how much on.
 CREATE FUNCTION registry.case_triggers(p_grants int[]) RETURNS TABLE (class text, trigger text, office text, project text, value int, "least" int)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
-    signing CONSTANT int := (SELECT min(s.rank) FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.date_field IS NOT NULL);
+    rules CONSTANT int := registry.rule_set_in_force();
+    exit_days CONSTANT int := (SELECT k.least FROM registry.case_trigger k WHERE k.rule_set = rules AND k.trigger = 'silent');
+    office_days CONSTANT int := (SELECT k.days FROM registry.case_trigger k WHERE k.rule_set = rules AND k.trigger = 'neglected');
 BEGIN
     RETURN QUERY
-    WITH silent AS MATERIALIZED (
-        SELECT p.id, p.office, registry.days_since(coalesce(a.last, registry.day(p.registered_at))) AS days
-        FROM registry.project p JOIN registry.stage s ON s.rule_set = registry.rule_set_in_force() AND s.code = p.stage AND s.rank < signing
-        LEFT JOIN (SELECT y.project, max(y.held_on::text) AS last FROM registry.activity y GROUP BY y.project) a ON a.project = p.id
-        WHERE p.audience && p_grants),
+    WITH silent AS MATERIALIZED (SELECT * FROM registry.projects_silent(p_grants, least(exit_days, office_days))),
     found AS (
         SELECT 'silent' AS trigger, x.office, x.id AS project, x.days AS value FROM silent x
-        UNION ALL SELECT 'overdue', d.office, NULL, count(*)::int FROM registry.due d WHERE d.state = 'fired' GROUP BY d.office
-        UNION ALL SELECT 'neglected', x.office, NULL, count(*)::int FROM silent x
-            JOIN registry.case_trigger k ON k.rule_set = registry.rule_set_in_force() AND k.trigger = 'neglected' AND x.days >= k.days GROUP BY x.office)
+        UNION ALL SELECT 'neglected', x.office, NULL, count(*)::int FROM silent x WHERE x.days >= office_days GROUP BY x.office
+        UNION ALL SELECT 'overdue', y.office, NULL, count(*)::int FROM (
+            SELECT d.office FROM registry.due d WHERE d.state = 'fired'
+            UNION ALL SELECT m.office FROM registry.matter m WHERE m.light IN ('yellow', 'red') AND registry.matter_is_open(m.state)) y GROUP BY y.office)
     SELECT k.class, k.trigger, f.office, f.project, f.value, k.least
-    FROM found f JOIN registry.case_trigger k ON k.rule_set = registry.rule_set_in_force() AND k.trigger = f.trigger AND f.value >= k.least;
+    FROM found f JOIN registry.case_trigger k ON k.rule_set = rules AND k.trigger = f.trigger AND f.value >= k.least;
 END $$;
 
 -- Proposals only: people open cases. `case`: one about the same that runs already, and `step`, where its procedure goes next.
@@ -180,17 +194,17 @@ BEGIN
         RETURN r;
     END IF;
     r.rule_set := (SELECT s.name FROM registry.rule_set s WHERE s.in_force);
-    r.rows := (SELECT array_agg(x.row ORDER BY x.n) FROM (
-        SELECT ROW(t.class, t.office, p.id, p.no, t.trigger, registry.code_label(p_lang, 'case_fact', t.trigger), t.value, t.least, c.id,
-                coalesce((registry.case_next(c)).step, c.state, (SELECT s.step FROM registry.case_step s
-                    WHERE s.rule_set = registry.rule_set_in_force() AND s.class = t.class ORDER BY s.rank LIMIT 1)))::api.case_proposal AS row,
-            row_number() OVER (ORDER BY t.class, t.value DESC, t.office, p.no) AS n
-        FROM registry.case_triggers(registry.grants(p_account)) t LEFT JOIN registry.project p ON p.id = t.project
-        LEFT JOIN registry."case" c ON c.class = t.class AND c.state NOT IN ('in_force', 'rejected', 'withdrawn')
-            AND registry.case_key(c.class, c.project, c.other_project, c.other_office, c.of, c.person)
-              = registry.case_key(t.class, t.project, NULL, t.office, NULL, NULL)
-        WHERE (of_class IS NULL OR t.class = of_class) AND (of_office IS NULL OR t.office = of_office)
-        ORDER BY 2 LIMIT least(greatest(coalesce("limit", 100), 1), 200)) x);
+    r.rows := (SELECT array_agg(ROW(t.class, t.office, p.id, p.no, t.trigger, registry.code_label(p_lang, 'case_fact', t.trigger), t.value, t.least, c.id,
+            coalesce((registry.case_next(c)).step, c.state, (SELECT s.step FROM registry.case_step s
+                WHERE s.rule_set = registry.rule_set_in_force() AND s.class = t.class ORDER BY s.rank LIMIT 1)))::api.case_proposal
+            ORDER BY t.class, t.value DESC, t.office, p.no)
+        FROM (SELECT * FROM registry.case_triggers(registry.grants(p_account)) u
+              WHERE (of_class IS NULL OR u.class = of_class) AND (of_office IS NULL OR u.office = of_office)
+              ORDER BY u.class, u.value DESC, u.office, u.project LIMIT least(greatest(coalesce("limit", 100), 1), 200)) t
+        LEFT JOIN registry.project p ON p.id = t.project
+        LEFT JOIN LATERAL (SELECT * FROM registry."case" k WHERE k.class = t.class AND k.state NOT IN ('in_force', 'rejected', 'withdrawn')
+            AND registry.case_key(k.class, k.project, k.other_project, k.other_office, k.of, k.person)
+              = registry.case_key(t.class, t.project, NULL, t.office, NULL, NULL) LIMIT 1) c ON true);
     PERFORM registry.commit_here();
     PERFORM registry.audit_listed(p_account, 'case_proposals', ARRAY(SELECT x.project FROM unnest(r.rows) x));
     RETURN r;
@@ -203,7 +217,7 @@ CREATE FUNCTION api.case_rank(p_account int, p_lang text, plot text, park text) 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     of_park CONSTANT text := registry.resolve('park', btrim(park));
-    of_plot CONSTANT text := nullif(btrim(plot), '');
+    of_plot CONSTANT text := registry.plot_named(btrim(plot));
     grants CONSTANT int[] := registry.grants(p_account);
     r api.case_rank_reply;
 BEGIN
@@ -211,6 +225,8 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
     ELSIF coalesce(btrim(park), '') <> '' AND of_park IS NULL THEN
         r.error := registry.error_of(p_lang, 'project', registry.bad('park', park, 'code.unknown'));
+    ELSIF coalesce(btrim(plot), '') <> '' AND of_plot IS NULL THEN
+        r.error := registry.refusal(p_lang, 'NOT_FOUND', 'plot', 'record.none', plot);
     ELSIF of_park IS NULL AND of_plot IS NULL THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'plot', 'case.rank');
     END IF;

@@ -164,9 +164,9 @@ CREATE TABLE registry.opinion (
     late boolean,
     asker text,
     asked_at timestamptz NOT NULL,
-    changed_at timestamptz NOT NULL,
-    UNIQUE (of, class, office)
+    changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
+CREATE INDEX opinion_of ON registry.opinion (of, class, office);
 CREATE INDEX opinion_project ON registry.opinion (project);
 CREATE INDEX opinion_asked ON registry.opinion (asked_at, id);
 CREATE INDEX opinion_until ON registry.opinion (until_on, id) WHERE state = 'asked';

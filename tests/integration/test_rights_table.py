@@ -271,7 +271,7 @@ def case_cells(row, name):
             yield op, name, lambda: {"id": ABSENT["p"]}, reading, row
         for op in ("case_pool", "case_proposals"):
             yield op, "-", dict, right("assign"), None
-        yield "case_rank", "-", lambda: {"plot": "表"}, right("read"), None
+        yield "case_rank", "-", lambda: {"plot": "表"}, unless_done(right("read"), "NOT_FOUND"), None
 
 
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}

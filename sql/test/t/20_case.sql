@@ -28,10 +28,12 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(160);
+SELECT plan(162);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
+SELECT api.plot_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('name', n, 'class', 'land', 'park', 'jingkai', 'area_mu', '100'), NULL, NULL, NULL)
+FROM unnest('{CS-1,CS-7}'::text[]) n \g /dev/null
 -- ---------------------------------------------------------------- likeness
 SELECT is(registry.similar_names(a, b), want, a || ' / ' || b) FROM (VALUES
     ('光伏组件项目', '光伏组件二期项目', 0.6667), ('光伏 组件(一期)', '光伏组件一期', 1), ('ABC', 'abc', 1), ('甲', '乙', 0), ('甲', '甲', 1), ('', '甲乙', 0),
@@ -41,7 +43,7 @@ SELECT is(registry.amount_gap(NULL, 80), NULL, 'an amount that is not known');
 
 -- ---------------------------------------------------------------- admission
 SELECT pg_temp.p('准入项目', 'chengguan', '{"amount_total":50000000000,"land_mu":"200","amount_tax":100000000,"stage":"intent"}') AS p \gset
-SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'p', 'plot', 'A-1', 'energy_kgce', 600, 'environment', '报告表')) AS c \gset
+SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'p', 'plot', 'CS-1', 'energy_kgce', 600, 'environment', '报告表')) AS c \gset
 SELECT row_eq(format('SELECT state, rule_set, actor, mover, office, no, project FROM registry."case" WHERE id = %L', :'c'),
     ROW('opened'::text, 1, 'chengguan'::text, 'chengguan'::text, 'chengguan'::text, (pg_temp.project(:'p')).no, :'p'::text), 'an admission is opened by its office');
 SELECT is((SELECT string_agg(concat_ws('|', f.fact, f.value, f."limit", f.met), ' ' ORDER BY n) FROM unnest((api.case_facts(pg_temp.acc('leader'), 'en', :'c')).rows) WITH ORDINALITY f(fact, label, value, "limit", met, n)),
@@ -109,8 +111,7 @@ SELECT is((SELECT p.stage FROM registry.project p WHERE p.id = :'p2'), 'lead', '
 SELECT pg_temp.p('新能源汽车零部件生产基地项目', 'chengguan', '{"investor":"远山集团","amount_total":1000000000,"industry":"C38","contact_phone":"139-1"}') AS a \gset
 SELECT pg_temp.p('新能源汽车零部件生产基地建设项目', 'dongshan', '{"investor":"远山集团","amount_total":900000000,"industry":"C38","contact_phone":"1391"}') AS b \gset
 SELECT row_eq(format('SELECT no, other_no, office, other_office, level, likeness, gap, reasons, "case" FROM unnest((api.case_pool(%s, ''en'', NULL, NULL)).rows) WHERE %L IN (project, other_project)', pg_temp.acc('bureau'), :'a'),
-    ROW((SELECT p.no FROM registry.project p WHERE p.id = least(:'a', :'b')), (SELECT p.no FROM registry.project p WHERE p.id = greatest(:'a', :'b')),
-        (SELECT p.office FROM registry.project p WHERE p.id = least(:'a', :'b')), (SELECT p.office FROM registry.project p WHERE p.id = greatest(:'a', :'b')),
+    ROW((pg_temp.project(:'b')).no, (pg_temp.project(:'a')).no, 'dongshan'::text, 'chengguan'::text,
         'duplicate'::text, '0.8571'::text, '0.1000'::text, 'same investor, like name · same investor and trade, like amount · same telephone'::text, NULL::text), 'a suspected pair, and why');
 SELECT is((api.case_pool(pg_temp.acc('chengguan'), 'en', NULL, NULL)).error.code, 'PERMISSION_DENIED', 'the pool is the county''s');
 SELECT is(pg_temp.said((pg_temp.case('c.fagai', jsonb_build_object('class', 'duplicate', 'project', :'a', 'other_project', :'b'))).error),
@@ -188,7 +189,7 @@ SELECT pg_temp.ask('bureau', :'c', '{dongshan}', (registry.today() + 2)::text) A
 SELECT is((pg_temp.step('chengguan', :'c'))."case".state, 'agreed', 'asked again it does');
 SELECT is((pg_temp.step('chengguan', :'c')).error.code, 'PERMISSION_DENIED', 'the county takes it up');
 SELECT is((pg_temp.step('bureau', :'c'))."case".state, 'review', 'to rule on it');
-SELECT registry.account_new('c.chief', '镇长', 'dongshan', 'leader') AS chief \gset
+SELECT registry.account_new('c.chief', '副镇长', 'dongshan', 'leader') AS chief \gset
 SELECT is(pg_temp.said((pg_temp.decide('c.chief', :'c', 'transfer')).error), 'PERMISSION_DENIED by "默认规则 2026" nobody of an office the case is about decides it', 'nobody of a party rules');
 SELECT is((pg_temp.decide('leader', :'c', 'transfer'))."case".state, 'in_force', 'ruled');
 SELECT row_eq(format('SELECT p.office, p.host_office FROM registry.project p WHERE p.id = %L', :'t'), ROW('dongshan'::text, 'dongshan'::text), 'the project moved');
@@ -300,10 +301,12 @@ SELECT is((SELECT concat_ws(' ', x.class, x.office, x.person, x.points, x.amount
 -- ---------------------------------------------------------------- candidates, log, exactly once, restricted
 SELECT pg_temp.p('地块甲', 'chengguan', '{"amount_total":40000000000,"land_mu":"100","amount_tax":1000000000,"park":"jingkai"}') AS k1,
     pg_temp.p('地块乙', 'dongshan', '{"amount_total":20000000000,"land_mu":"100","amount_tax":2000000000}') AS k2, pg_temp.p('地块丙', 'dongshan') AS k3 \gset
-SELECT pg_temp.open('bureau', 'admission', jsonb_build_object('project', k, 'plot', 'B-7')) FROM unnest(ARRAY[:'k1', :'k2', :'k3']) k \g /dev/null
-SELECT is((SELECT string_agg(concat_ws(' ', x.place, x.name, x.score, x.invest_per_mu), ', ' ORDER BY x.place) FROM unnest((api.case_rank(pg_temp.acc('leader'), 'en', 'B-7', NULL)).rows) x), '1 地块甲 60.00 400.00, 1 地块乙 60.00 200.00, 3 地块丙 0', 'candidates for a plot ranked; equals share a place');
+SELECT pg_temp.open('bureau', 'admission', jsonb_build_object('project', k, 'plot', 'CS-7')) FROM unnest(ARRAY[:'k1', :'k2', :'k3']) k \g /dev/null
+SELECT is((SELECT string_agg(concat_ws(' ', x.place, x.name, x.score, x.invest_per_mu), ', ' ORDER BY x.place) FROM unnest((api.case_rank(pg_temp.acc('leader'), 'en', 'CS-7', NULL)).rows) x), '1 地块甲 60.00 400.00, 1 地块乙 60.00 200.00, 3 地块丙 0', 'candidates for a plot ranked; equals share a place');
 SELECT is((SELECT x.working FROM unnest((api.case_rank(pg_temp.acc('leader'), 'en', NULL, '经济开发区')).rows) x), 'investment per mu (10 000 yuan) 400.00/400.00×40 = 40.00; tax per mu (10 000 yuan) 10.00/10.00×40 = 40.00; output per mu (10 000 yuan) — = 0', 'with the working');
 SELECT is((api.case_rank(pg_temp.acc('leader'), 'en', NULL, NULL)).error.field, 'plot', 'of something');
+SELECT is((api.case_rank(pg_temp.acc('leader'), 'en', 'Z-9', NULL)).error.code, 'NOT_FOUND', 'of a plot that is there');
+SELECT is((pg_temp.case('chengguan', jsonb_build_object('class', 'admission', 'project', :'p2', 'plot', 'Z-9'))).error.field, 'plot', 'and so an admission');
 SELECT api.case_set(pg_temp.acc('chengguan'), 'en', 'case-1', '\x00', NULL, NULL, jsonb_build_object('class', 'admission', 'project', :'a'), NULL, NULL, NULL) AS r \gset
 SELECT is((r.r).replayed::text || ((r.r)."case".id = ((:'r'::api.case_reply)."case").id)::text, 'truetrue', 'the same request: the same case') FROM (SELECT api.case_set(pg_temp.acc('chengguan'), 'en', 'case-1', '\x00', NULL, NULL, '{}', NULL, NULL, NULL) AS r OFFSET 0) r;
 SELECT pg_temp.p('机密项目', 'chengguan', '{"restricted":true}') AS s \gset

@@ -112,7 +112,7 @@ SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'with a case u
 SELECT is((SELECT count(*) FROM registry.agenda WHERE of = :'exit'), 0::bigint, 'a case is on the agenda when all its steps are done');
 UPDATE registry."case" c SET state = (SELECT x.step FROM registry.case_step x WHERE (x.rule_set, x.class) = (c.rule_set, c.class) ORDER BY x.rank DESC LIMIT 1) WHERE c.id = :'exit';
 SELECT is(pg_temp.step('meeting_draw', 'leader', :'special'), '', 'with one that waits');
-SELECT is((SELECT source || ' ' || subject FROM registry.agenda WHERE of = :'exit'), 'decision 项目退出:长期停滞(自 2001-09-28 待裁定)', 'then it is');
+SELECT is((SELECT source || ' ' || subject FROM registry.agenda WHERE of = :'exit'), 'decision 退出:长期停滞(自 2001-09-28 待裁定)', 'then it is');
 SELECT registry.set_clock_offset(timestamptz '2001-09-01 12:00+08' - now()) AS at \gset
 
 -- ---------------------------------------------------------------- inspections
