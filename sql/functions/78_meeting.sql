@@ -66,13 +66,11 @@ DECLARE
     everywhere CONSTANT boolean := registry.of_county(m.office);
 BEGIN
     RETURN QUERY SELECT p.id, p.id, p.no, p.office,
-            registry.say('zh', 'topic.stale', left(p.name, 200), registry.code_label('zh', 'stage', p.stage), s.last_on), NULL::text
-        FROM registry.project p
-        CROSS JOIN LATERAL (SELECT greatest(
-            (SELECT left(e.happened_on, 10) FROM registry.stage_event e WHERE e.project = p.id ORDER BY e.version DESC LIMIT 1),
-            (SELECT max(a.held_on::text) FROM registry.activity a WHERE a.project = p.id)) AS last_on) s
-        WHERE p.stage = ANY (r.stages) AND p.audience && grants AND (everywhere OR p.office = m.office) AND s.last_on < since
-        ORDER BY s.last_on, p.no LIMIT r.most;
+            registry.say('zh', 'topic.stale', left(p.name, 200), registry.code_label('zh', 'stage', p.stage), greatest(k.stage_on, k.active_on)), NULL::text
+        FROM registry.pace k JOIN registry.project p ON p.id = k.project
+        WHERE k.stage = ANY (r.stages) AND k.active_on < since AND k.stage_on < since AND p.audience && grants
+          AND (everywhere OR p.office = m.office)
+        ORDER BY greatest(k.stage_on, k.active_on), p.no LIMIT r.most;
 END $$;
 
 -- Cases that have been through all their steps and wait for a ruling, the longest first.

@@ -7,22 +7,24 @@ CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next t
 -- People of an office: its accounts, and names that its live projects bear, as far as the account sees those.
 CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
     WITH live AS MATERIALIZED (
-        SELECT p.id, p.lead_person, p.service_person FROM registry.project p
+        SELECT p.id, p.lead_person, p.service_person, c.name AS chain FROM registry.project p
+        LEFT JOIN registry.node k ON k.id = p.node LEFT JOIN registry.valuechain c ON c.id = k.chain
         WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && registry.grants(p_account)),
     who AS (
         SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
         UNION ALL SELECT NULL, n.name
         FROM (SELECT DISTINCT w.name FROM live, unnest(ARRAY[live.lead_person, live.service_person]) w(name)) n
         WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND n.name IN (a.code, a.name)))
-    SELECT who.code, who.name, p_office, NULL::text,
-        (SELECT count(*) FROM live WHERE who.name IN (live.lead_person, live.service_person) OR who.code IN (live.lead_person, live.service_person))::int,
+    SELECT who.code, who.name, p_office, held.chains, held.projects,
         (SELECT count(*) FROM registry.matter m WHERE m.signer = who.code AND m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
             AND (m.project IS NULL OR registry.audience_of(m.project) && registry.grants(p_account)))::int,
         (SELECT v.held_on::text FROM registry.activity v
          WHERE v.office = p_office AND (v.actor = who.code OR strpos(v.people, who.name) > 0)
            AND registry.audience_of(v.project) && registry.grants(p_account)
          ORDER BY v.held_on DESC LIMIT 1)
-    FROM who
+    FROM who CROSS JOIN LATERAL (
+        SELECT string_agg(DISTINCT live.chain, ',' ORDER BY live.chain) AS chains, count(*)::int AS projects
+        FROM live WHERE who.name IN (live.lead_person, live.service_person) OR who.code IN (live.lead_person, live.service_person)) held
 $$;
 
 -- One page; the places are office and name.

@@ -301,6 +301,10 @@ SELECT is(pg_temp.told(pg_temp.people('dongshan', '东山镇')), 'dongshan 丙 1
 SELECT api.activity_set(pg_temp.acc('east'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'stale_east', 'class', 'talk', 'held_on', '2001-08-29'), NULL, NULL, NULL) AS x \gset
 SELECT is((SELECT x.last_on FROM unnest((pg_temp.people('leader', 'dongshan')).rows) x WHERE x.account = 'east'), '2001-08-29', 'and the last contact');
 SELECT is(pg_temp.told(pg_temp.people('chengguan', 'dongshan')), 'dongshan 丙 1, east 丙二 0, 赵六 1, 镇长 1', 'what one may not see doesn''t count');
+SELECT (api.valuechain_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"name":"光伏链","office":"bureau"}', NULL, NULL, NULL)).valuechain.id AS chain \gset
+SELECT (api.node_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('chain', :'chain', 'name', '组件', 'part', 'midstream'), NULL, NULL, NULL)).node.id AS node \gset
+SELECT is((pg_temp.add('dongshan', jsonb_build_object('name', '人员四', 'investor', '光伏', 'lead_person', '丙二', 'node', :'node'))).error, NULL, 'a project on a chain');
+SELECT is((SELECT x.chains FROM unnest((pg_temp.people('leader', 'dongshan')).rows) x WHERE x.account = 'east'), '光伏链', 'chains');
 SELECT is((pg_temp.people('sysadmin')).error.code, 'PERMISSION_DENIED', 'officers read nothing');
 SELECT is((SELECT string_agg(x.office || x.name, ' ' ORDER BY n) FROM (
     WITH RECURSIVE page AS (SELECT pg_temp.people('bureau', NULL, NULL, 2) AS r, 1 AS k
