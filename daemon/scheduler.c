@@ -9,21 +9,23 @@
 #define RETAIN_MS (3600 * 1000)
 
 static const struct pg_statement look_sql = {
-    PG_STATEMENTS - 20, "SELECT next_ms::text, rights, offices FROM api.due_next()", 0, NULL};
+    PG_STATEMENTS - 20, "SELECT next_ms::text, rights, offices, clocks FROM api.due_next()", 0, NULL};
 static const struct pg_statement fire_sql = {PG_STATEMENTS - 21, "SELECT fired::text FROM api.due_fire(64)",
                                              0, NULL};
 static const struct pg_statement turn_sql = {PG_STATEMENTS - 23, "SELECT turned::text FROM api.rights_turn()",
                                              0, NULL};
 static const struct pg_statement office_sql = {PG_STATEMENTS - 25,
                                                "SELECT turned::text FROM api.office_turn()", 0, NULL};
+static const struct pg_statement clock_sql = {
+    PG_STATEMENTS - 24, "SELECT changes::text, more FROM api.clock_turn(2000)", 0, NULL};
 static const struct pg_statement retain_sql = {PG_STATEMENTS - 22, "SELECT api.journal_retain()", 0, NULL};
 
 struct scheduler {
     struct deadlines *deadlines;
     struct pool *pool;
     struct deadline look, retain;
-    struct pool_job looking, firing, retaining, turning, carrying; /* one at a time each */
-    bool is_retaining, is_turning, is_carrying;
+    struct pool_job looking, firing, retaining, turning, carrying, clocking; /* one at a time each */
+    bool is_retaining, is_turning, is_carrying, is_clocking;
 };
 
 /* The number of a one-column row; `none` for null and for no row. */
@@ -31,6 +33,12 @@ static long long number_of(const struct pool_answer *a, long long none)
 {
     return a->row && !PQgetisnull(a->row, a->index, 0) ? strtoll(PQgetvalue(a->row, a->index, 0), NULL, 10)
                                                        : none;
+}
+
+/* A column of the row says that there is something to do. */
+static bool says(const struct pool_answer *a, int column)
+{
+    return a->row && !PQgetisnull(a->row, a->index, column) && PQgetvalue(a->row, a->index, column)[0];
 }
 
 static void look_again(struct scheduler *s, long long in_ms)
@@ -95,10 +103,30 @@ static void carry_on(struct scheduler *s)
     pool_submit(s->pool, &s->carrying);
 }
 
-/* A column of the look says that there is something to do. */
-static bool says(const struct pool_answer *a, int column)
+static void run_clocks(struct scheduler *s);
+
+static void on_clocked(struct pool_job *job, const struct pool_answer *a)
 {
-    return a->row && !PQgetisnull(a->row, a->index, column) && PQgetvalue(a->row, a->index, column)[0];
+    struct scheduler *s = container_of(job, struct scheduler, clocking);
+    long long changes = number_of(a, 0);
+
+    s->is_clocking = false;
+    if (!a->row)
+        log_warn("scheduler", "clocks could not be run: %s", a->code);
+    else if (changes)
+        log_info("scheduler", "alerts and protections changed by time: %lld", changes);
+    if (says(a, 1))
+        run_clocks(s);
+}
+
+/* A step of the day's run over all projects; the next one when that is done. */
+static void run_clocks(struct scheduler *s)
+{
+    if (s->is_clocking)
+        return;
+    s->is_clocking = true;
+    s->clocking = (struct pool_job){.lane = POOL_BULK, .statement = &clock_sql, .done = on_clocked};
+    pool_submit(s->pool, &s->clocking);
 }
 
 static void on_looked(struct pool_job *job, const struct pool_answer *a)
@@ -109,6 +137,8 @@ static void on_looked(struct pool_job *job, const struct pool_answer *a)
         turn_rights(s);
     if (says(a, 2))
         carry_on(s);
+    if (says(a, 3))
+        run_clocks(s);
     if (next_ms > 0) {
         look_again(s, next_ms);
         return;

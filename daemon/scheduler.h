@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the registry does by its own clock, asked for by every daemon: fires deadlines, moves the feed's retention.
+/* What the registry does by its own clock, asked for by every daemon: fires deadlines, runs the clocks of
+ * projects once a day, moves the feed's retention.
  *
  * Any number of daemons may do so: the registry hands each deadline to one of them. Each looks in time for the next
  * one it knows of, at least once a second for those it doesn't; only who sees one due begins a change. */

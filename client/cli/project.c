@@ -194,6 +194,22 @@ static int project_show(struct cli *cli, int argc, char **argv)
 
 /* ---------------------------------------------------------------- changes */
 
+/* What may be wrong with a change that was done: on stderr, a line each. */
+static void print_warnings(struct cli *cli, const Qipan__ProjectReply *reply)
+{
+    for (size_t i = 0; i < reply->n_warnings; i++) {
+        const Qipan__Warning *w = reply->warnings[i];
+        char *line = cli_json(cli) ? qipan_json(&w->base) : NULL;
+
+        if (line)
+            fprintf(stderr, "{\"warning\":%s}\n", line);
+        else
+            fprintf(stderr, _("qipan: note: %s [%s]\n"), cli_safe(&cli->scratch, w->sentence),
+                    cli_safe(&cli->scratch, w->code));
+        free(line);
+    }
+}
+
 static int print_change(struct cli *cli, const struct qipan_result *r)
 {
     const Qipan__ProjectReply *reply = (const Qipan__ProjectReply *)r->message;
@@ -217,6 +233,7 @@ static int change(struct cli *cli, unsigned op, const ProtobufCMessage *request,
 
     if (code)
         return code;
+    print_warnings(cli, (const Qipan__ProjectReply *)r.message);
     code = print_change(cli, &r);
     qipan_result_free(&r);
     return code;

@@ -101,6 +101,8 @@ int cmd_record(struct cli *cli, int argc, char **argv)
         verbs[n] = v;
         words[n++] = v->word;
     }
+    if (n == 1 && strcmp(words[0], "show") == 0 && (argc < 2 || strcmp(argv[1], words[0]) != 0))
+        return run(cli, verbs[0], argc, argv); /* there is nothing else to do */
     code = cli_subcommand(cli, argc, argv, words, &i);
     return code ? code : run(cli, verbs[i], argc - 1, argv + 1);
 }

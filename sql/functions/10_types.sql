@@ -3,6 +3,8 @@
 -- api.project, api.enterprise, api.receipt and api.due are made from registry.field by 41_generate.sql.
 CREATE TYPE api.clash AS (field text, base_value text, theirs text, yours text, by text, at timestamptz);
 
+CREATE TYPE api.warning AS (code text, no text, office text, "on" text, sentence text);
+
 CREATE TYPE api.cursor AS (epoch bigint, rev bigint, idx int, tag bigint, object text);
 
 CREATE TYPE api.error AS (
@@ -35,6 +37,19 @@ CREATE TYPE api.audit_row AS (
     request text, reason text, peer text, detail text, closing bigint
 );
 CREATE TYPE api.audit_list_reply AS (error api.error, rows api.audit_row[], next text);
+
+CREATE TYPE api.clock_turn_reply AS (error api.error, changes int, rev bigint, more boolean);
+CREATE TYPE api.run AS (day text, began_at timestamptz, done_at timestamptz, projects int, opened int, changed int, cleared int);
+CREATE TYPE api.clock_rule AS (
+    rule text, label text, stages text[], start text, met text, unit text, blue int, yellow int, red int, exit int, open int
+);
+CREATE TYPE api.clock_reply AS (error api.error, run api.run, rules api.clock_rule[], rule_set text, rev bigint, replayed boolean);
+CREATE TYPE api.return_due AS (office text, name text, period text, due_on text, filed_on text, state text, days int, reports int, oldest_on text);
+CREATE TYPE api.return_due_reply AS (error api.error, rows api.return_due[]);
+CREATE TYPE api.dispatch AS (
+    office text, name text, projects int, red int, yellow int, blue int, reports int, returns int, expiring int, exits int, overdue int
+);
+CREATE TYPE api.dispatch_reply AS (error api.error, rows api.dispatch[]);
 
 CREATE TYPE api.due_fire_reply AS (error api.error, fired int, rev bigint, next_ms bigint);
 

@@ -56,8 +56,9 @@ BEGIN
         told := f.editable OR f.type = 'list' OR record AND f.name NOT IN ('id', 'version', 'changed_at')
             OR p_kind = 'project' AND f.name NOT IN ('id', 'no', 'version', 'registered_at', 'changed_at');
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
-        outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
+        outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'derived' THEN ', NULL::text' WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;
+        CONTINUE WHEN f.type = 'derived'; -- left to who shows it
         pairs := pairs || format(', ROW(%s, (%s)::text)', f.number, CASE WHEN f.masked THEN f.name ELSE registry.canon(f, 'p') END);
         IF f.masked THEN
             secrets := secrets || format(', %I text', f.name);
@@ -78,8 +79,8 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('CREATE TYPE api.%I AS (%s)', p_kind, substr(attrs, 3));
-    EXECUTE format('CREATE TYPE api.%1$I AS (error api.error, %2$I api.%2$I, rev bigint, replayed boolean)',
-        p_kind || '_reply', p_kind);
+    EXECUTE format('CREATE TYPE api.%1$I AS (error api.error, %2$I api.%2$I, rev bigint, replayed boolean%3$s)',
+        p_kind || '_reply', p_kind, CASE p_kind WHEN 'project' THEN ', warnings api.warning[]' ELSE '' END);
     EXECUTE format('CREATE FUNCTION registry.%1$s_diff(o registry.%1$I, n registry.%1$I) RETURNS jsonb
         LANGUAGE plpgsql IMMUTABLE AS $f$
 DECLARE
@@ -208,7 +209,7 @@ BEGIN
     entry AS (
         INSERT INTO registry.entry (account, request, grp, ord, actor, office, op, status, object, version, reason, at, digest)
         SELECT account, request, g, first_ord + n, code, office, p_op, ''OK'', id, version, reason, t, digest FROM placed)
-    SELECT array_agg(o.place), array_agg(ROW(NULL, o.shown, 0, NULL)::api.%1$s_reply) INTO places, replies
+    SELECT array_agg(o.place), array_agg(ROW(NULL, o.shown, 0, NULL, NULL)::api.%1$s_reply) INTO places, replies
     FROM (SELECT * FROM placed ORDER BY placed.n) o;
     IF places IS NOT NULL THEN
         mute := set_config(''qipan.ord'', (first_ord + cardinality(places) - 1)::text, true);

@@ -194,42 +194,6 @@ CREATE FUNCTION registry.with_clears(p_set jsonb, p_clear text[]) RETURNS jsonb 
     SELECT coalesce(p_set, '{}') || coalesce((SELECT jsonb_object_agg(c, NULL) FROM unnest(p_clear) c), '{}')
 $$;
 
--- The project that stands in the way of this one: the same external id, the same project code, or the same name
--- under the same investor. Different keys of one source don't block each other: one project may hold many parcels.
-CREATE FUNCTION registry.twin(n registry.project) RETURNS registry.project LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    p registry.project;
-BEGIN
-    SELECT * INTO p FROM registry.project q
-    WHERE n.external_id IS NOT NULL AND q.source = n.source AND q.external_id = n.external_id
-      AND q.id IS DISTINCT FROM n.id;
-    IF NOT FOUND THEN
-        SELECT * INTO p FROM registry.project q
-        WHERE (q.name_key = n.name_key AND q.investor_key = n.investor_key OR q.code = n.code)
-          AND q.id IS DISTINCT FROM n.id
-          AND (q.source = n.source AND q.external_id <> n.external_id) IS NOT TRUE
-        ORDER BY q.registered_at, q.id LIMIT 1;
-    END IF;
-    RETURN p;
-END $$;
-
--- First report: locks the rows of these keys, making them if need be, always in one order.
-CREATE FUNCTION registry.lock_keys(p_kinds text[], p_keys text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    INSERT INTO registry.dedup_key (kind, key)
-    SELECT DISTINCT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key) WHERE u.key IS NOT NULL ORDER BY 1, 2
-    ON CONFLICT DO NOTHING;
-    PERFORM FROM registry.dedup_key d
-    WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
-    ORDER BY d.kind, d.key FOR UPDATE;
-END $$;
-
-CREATE FUNCTION registry.lock_project_keys(n registry.project) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    PERFORM registry.lock_keys(ARRAY['code', 'external', 'name'],
-        ARRAY[n.code, n.source || '|' || n.external_id, n.name_key || '|' || n.investor_key]);
-END $$;
-
 -- The rules of a whole record: b before (id null = new), n after. Null = nothing against it.
 -- Field values were read by read_sets; that the account may write b was asked before. A caller
 -- that judges many has found out itself: p_alone, that no other project shares a key with n; p_may, the right to n.office.
@@ -239,7 +203,6 @@ RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     f registry.finding;
-    t registry.project;
     born boolean := b.id IS NULL;
 BEGIN
     IF (born OR b.office <> n.office) AND NOT coalesce(p_may, registry.may(p_account, 'write', n.office)) THEN
@@ -263,14 +226,7 @@ BEGIN
         RETURN NULL;
     ELSIF born OR (b.name_key, b.investor_key, b.code, b.source, b.external_id)
                IS DISTINCT FROM (n.name_key, n.investor_key, n.code, n.source, n.external_id) THEN
-        t := registry.twin(n);
-        IF t.id IS NOT NULL THEN
-            RETURN ROW('ALREADY_EXISTS',
-                CASE WHEN t.code = n.code THEN 'code' WHEN t.external_id = n.external_id AND t.source = n.source
-                     THEN 'external_id' ELSE 'name' END, n.name, 'twin',
-                ARRAY[t.no, (SELECT name FROM registry.office WHERE code = t.office), registry.day(t.registered_at)],
-                NULL, t.no, t.office, t.registered_at)::registry.finding;
-        END IF;
+        RETURN registry.twin_fault(n, born OR (b.name_key, b.investor_key) IS DISTINCT FROM (n.name_key, n.investor_key));
     END IF;
     RETURN NULL;
 END $$;

@@ -271,6 +271,7 @@ BEGIN
                           project_add.reason, NULL, NULL);
     r.rev := 0;
     r.project := registry.project_shown(p_account, n);
+    r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[n.id], ARRAY[NULL::jsonb]) w);
     RETURN r;
 END $$;
 
@@ -478,6 +479,9 @@ BEGIN
             END IF;
             r.rev := 0;
             r.project := registry.project_shown(p_account, n);
+            IF registry.suspicious(d || contact) THEN
+                r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[b.id], ARRAY[d || contact]) w);
+            END IF;
             RETURN r;
         END IF;
     END LOOP;
@@ -537,6 +541,27 @@ BEGIN
           ORDER BY u.n OFFSET 0) x;
 END $$;
 
+-- Answers of a set with their warnings; p_fields: what each changed.
+CREATE FUNCTION registry.with_warnings(p_lang text[], p_replies api.project_reply[], p_fields jsonb[]) RETURNS api.project_reply[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    x record;
+    at CONSTANT int[] := ARRAY(SELECT u.n FROM unnest(p_fields) WITH ORDINALITY u(fields, n) WHERE registry.suspicious(u.fields));
+    r api.project_reply;
+BEGIN
+    IF at = '{}' THEN
+        RETURN p_replies;
+    END IF;
+    FOR x IN SELECT * FROM registry.warnings(ARRAY(SELECT p_lang[i] FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n),
+                                             ARRAY(SELECT (p_replies[i]).project.id FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n),
+                                             ARRAY(SELECT p_fields[i] FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n)) LOOP
+        r := p_replies[at[x.n]];
+        r.warnings := x.warnings;
+        p_replies[at[x.n]] := r;
+    END LOOP;
+    RETURN p_replies;
+END $$;
+
 -- The twin of project_edit for a whole group: a row for each element, in order, the very answers project_edit gives.
 -- What the plan took is written as one set, first: it is the first of its object here. Every other element, and one that
 -- was not written, then goes through project_change in its turn. (Sets between those would cost more than they save.) All
@@ -564,6 +589,8 @@ BEGIN
         w := registry.project_writes('project_edit', x.account, x.code, x.office, x.request, x.digest, x.reason, x.id, x.version,
             x.clean, x.fields, x.contact_name, x.contact_phone);
         written := ARRAY(SELECT x.n[place] FROM unnest(w.places) WITH ORDINALITY u(place, n) ORDER BY u.n);
+        w.replies := registry.with_warnings(ARRAY(SELECT p_lang[x.n[place]] FROM unnest(w.places) WITH ORDINALITY u(place, n) ORDER BY u.n), w.replies,
+            ARRAY(SELECT x.fields[place] FROM unnest(w.places) WITH ORDINALITY u(place, n) ORDER BY u.n));
     END IF;
     IF cardinality(written) = cardinality(id) THEN
         RETURN QUERY SELECT * FROM unnest(w.replies);
@@ -620,7 +647,7 @@ BEGIN
     ELSIF p.id IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
     ELSE
-        r.project := registry.project_shown(p_account, p);
+        r.project := (registry.with_protection(ARRAY[registry.project_shown(p_account, p)]))[1];
         PERFORM registry.commit_here();
         PERFORM registry.audit_shown(p_account, 'project_show', false, p.id, p.office, ARRAY[r.project], NULL);
     END IF;

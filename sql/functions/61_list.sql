@@ -18,7 +18,7 @@ BEGIN
     IF field_name = 'project' AND p_kind = 'project' THEN
         field_name := 'id';
     END IF;
-    SELECT * INTO f FROM registry.field x WHERE x.kind = p_kind AND x.name = field_name AND NOT x.masked;
+    SELECT * INTO f FROM registry.field x WHERE x.kind = p_kind AND x.name = field_name AND NOT x.masked AND x.type <> 'derived';
     IF NOT FOUND THEN
         fault := ROW('INVALID_ARGUMENT', coalesce(field_name, ''), NULL, 'term.field', NULL, registry.nearest(coalesce(field_name, ''),
             ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = p_kind AND NOT x.masked ORDER BY number), 8),
@@ -167,7 +167,7 @@ BEGIN
         conditions := conditions || format('registry.grams(p.find_key) @> %L AND p.find_key LIKE %L',
             registry.gram_query(needle), registry.like_any(needle));
     END IF;
-    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked;
+    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked AND x.type <> 'derived';
     IF NOT FOUND THEN
         r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'sort', sort_name, 'sort.field', NULL,
             registry.nearest(sort_name, ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project'
@@ -214,6 +214,7 @@ BEGIN
         FROM taken $q$, key, array_to_string(conditions, ' AND '), page_condition,
         CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, n + 1)
     INTO r.rows, last_key, last_id, more USING registry.reach(p_account, 'contact'), grants;
+    r.rows := registry.with_protection(r.rows);
     IF more THEN
         r.next := translate(encode(convert_to(jsonb_build_object('s', descending::text || sort_name, 'k', last_key,
                                                                  'i', last_id)::text, 'UTF8'), 'base64'), E'\n', '');

@@ -49,7 +49,7 @@ $$;
 -- What of a kind is held by an office, or by a person: `holds` a condition on p, a row of it, `sets` what becomes of that. $1 and $2:
 -- words and what each becomes (a person's code and name); $3 only of these projects; $4 only what this office owns; null = all.
 -- What tells of the past keeps its office: activities, evidence, days of departments, returns, rewards; inspections that which was
--- inspected. Parties of a case are nobody's work.
+-- inspected. Parties of a case are nobody's work; alerts follow their project with the next run of the clocks.
 CREATE FUNCTION registry.held(p_what text) RETURNS TABLE (kind text, holds text, sets text) LANGUAGE sql STABLE AS $$
     SELECT f.kind, format('(%s) AND %s AND ($3 IS NULL OR %s) AND ($4 IS NULL OR %s)',
             string_agg(format(CASE f.type WHEN 'tags' THEN 'p.%I && $1' ELSE 'p.%I = ANY ($1)' END, f.name), ' OR '),
@@ -60,7 +60,7 @@ CREATE FUNCTION registry.held(p_what text) RETURNS TABLE (kind text, holds text,
         string_agg(format(CASE f.type WHEN 'tags' THEN '%1$I = registry.list_carried(p.%1$I, $1, $2)'
             ELSE '%1$I = coalesce($2[array_position($1, p.%1$I::text)], p.%1$I)' END, f.name), ', ')
     FROM registry.field f JOIN registry.kind k ON k.code = f.kind
-    WHERE (k.record OR f.kind IN ('project', 'due')) AND f.kind NOT IN ('reform', 'handover', 'activity', 'evidence', 'stagedate', 'return', 'reward')
+    WHERE (k.record OR f.kind IN ('project', 'due')) AND f.kind NOT IN ('reform', 'handover', 'activity', 'evidence', 'stagedate', 'return', 'reward', 'alert')
       AND (f.kind, f.name) NOT IN (('inspection', 'office'), ('case', 'person'))
       AND CASE p_what WHEN 'office' THEN f.code_kind = 'office' OR (f.kind, f.name) IN (('matter', 'helpers'), ('round', 'offices'))
           ELSE f.name ~ '(^|_)person$' OR (f.kind, f.name) IN (('matter', 'reviewer'), ('matter', 'superior')) END

@@ -271,13 +271,14 @@ BEGIN
 END $$;
 
 -- rights: roles must be brought up to a new day (api.rights_turn). offices: a change of offices or a hand-over is to be carried
--- out (api.office_turn).
-CREATE FUNCTION api.due_next(OUT next_ms bigint, OUT rights boolean, OUT offices boolean)
+-- out (api.office_turn). clocks: their run of the day isn't over (api.clock_turn).
+CREATE FUNCTION api.due_next(OUT next_ms bigint, OUT rights boolean, OUT offices boolean, OUT clocks boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
     next_ms := registry.due_next_ms();
     rights := registry.rights_due();
     offices := registry.office_due();
+    clocks := registry.clock_due();
 END $$;
 
 -- Deadlines that are due, an entry of the registry each. Whoever comes at the same time takes others: the state moves in the

@@ -187,7 +187,7 @@ BEGIN
     IF p_lock THEN
         PERFORM registry.lock_keys(array_agg(k.kind), array_agg(k.key)) FROM (
             SELECT DISTINCT v.kind, v.key FROM draft d CROSS JOIN LATERAL (VALUES
-                ('name', CASE WHEN d.name_key <> '' THEN d.name_key || '|' || d.investor_key END),
+                ('name', CASE WHEN d.name_key <> '' THEN d.name_key || '|' || d.investor_key END), ('investor', nullif(d.investor_key, '')),
                 ('external', d.source || '|' || d.external_id), ('code', d.code)) v(kind, key)
             WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
     END IF;
@@ -206,7 +206,10 @@ BEGIN
           FROM registry.project p JOIN (SELECT DISTINCT x.name_key, x.investor_key FROM draft x
                                         WHERE x.fault IS NULL AND x.external_id IS NULL AND x.given IS NULL
                                           AND x.name_key <> '') k
-          ON p.name_key = k.name_key AND p.investor_key = k.investor_key GROUP BY 1, 2) m
+          ON p.name_key = k.name_key AND p.investor_key = k.investor_key
+          -- one whose protection has run out is no obstacle to another office, nor what its row speaks of
+          WHERE NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
+          GROUP BY 1, 2) m
     WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
     -- a key twice in the file: the later row is rejected and names the first
     UPDATE draft d SET fault = ROW('ALREADY_EXISTS', x.field, d.clean ->> x.field, 'import.repeated',
@@ -285,6 +288,8 @@ BEGIN
     FROM (SELECT y.row, registry.judge(p_account, y.b, y.n, NOT (
                     EXISTS (SELECT FROM registry.project p WHERE p.name_key = y.after_name
                             AND p.investor_key = y.after_investor AND p.id IS DISTINCT FROM y.project)
+                    OR EXISTS (SELECT FROM registry.project p WHERE p.investor_key = y.after_investor AND p.investor_key <> ''
+                               AND p.id IS DISTINCT FROM y.project AND NOT registry.apart_by_source(y.n, p))
                     OR y.code IS NOT NULL OR y.external_id IS NOT NULL AND y.project IS NOT NULL), o.may) AS fault
           FROM (SELECT z.*, (z.n).office AS after_office, (z.n).name_key AS after_name, (z.n).investor_key AS after_investor
                 FROM draft z WHERE z.fault IS NULL AND (z.project IS NULL OR z.diff <> '{}') OFFSET 0) y

@@ -5,7 +5,7 @@
 CREATE FUNCTION registry.columns_missing() RETURNS text LANGUAGE sql STABLE SET search_path = registry, api, pg_temp AS $$
     SELECT string_agg(f.kind || '.' || f.name, ', ')
     FROM registry.field f
-    WHERE NOT f.masked AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ('registry.' || f.kind)::regclass
+    WHERE NOT f.masked AND f.type <> 'derived' AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ('registry.' || f.kind)::regclass
                                                                     AND a.attname = f.name AND NOT a.attisdropped)
 $$;
 

@@ -124,7 +124,7 @@ class Run:
         self.secrets += 1
         restricted = self.rng.random() < 0.3
         project = self.bureau.do("project_add", set=pb.Project(
-            name=f"随机{self.seed}之{self.secrets}", investor="随机", stage="lead", office=self.rng.choice(OFFICES),
+            name=f"随机{self.seed}之{self.secrets}", investor=f"随机{self.secrets}", stage="lead", office=self.rng.choice(OFFICES),
             restricted=restricted, summary=f"内容{self.secrets}", contact_name=f"密联系人{self.secrets}")).project
         self.projects.append(project.id)
 
@@ -152,7 +152,7 @@ class Run:
         picked = self.rng.sample(self.projects, min(3, len(self.projects)))
         rows = [pb.ImportRow(row=n, set=pb.Project(id=p, name=self.names[p], jobs=self.rng.randrange(1000), restricted=self.rng.random() < 0.4))
                 for n, p in enumerate(picked, 1)]
-        rows.append(pb.ImportRow(row=9, set=pb.Project(name=f"随机{self.seed}批{self.secrets}", investor="批", office=self.rng.choice(OFFICES))))
+        rows.append(pb.ImportRow(row=9, set=pb.Project(name=f"随机{self.seed}批{self.secrets}", investor=f"批{self.secrets}", office=self.rng.choice(OFFICES))))
         self.secrets += 1
         batch = self.bureau.do("import_open", file_sha256=self.rng.randbytes(32), rows=len(rows)).id
         self.bureau.do("import_put", id=batch, chunk=0, rows=rows)

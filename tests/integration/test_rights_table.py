@@ -3,6 +3,7 @@
 from sql/README.md and asking nobody) against what is observed through the protocol, in SQL as the daemon's role, and in the
 feed. An operation that is new there and has no line here fails. The table goes to build/rights-table.md."""
 import collections
+import datetime
 import json
 import os
 import re
@@ -274,6 +275,7 @@ def case_cells(row, name):
         yield "case_rank", "-", lambda: {"plot": "表"}, unless_done(right("read"), "NOT_FOUND"), None
 
 
+LAST_MONTH = (datetime.date.today().replace(day=1) - datetime.timedelta(days=1)).strftime("%Y-%m")
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -281,6 +283,11 @@ def cells(at):
     """(operation, state of the row, request as it goes, what is expected of each subject). at: ids of the county."""
     rows = [*at.rows, None]
     seq = iter(range(10 ** 6))
+
+    def outside():  # a name like no other
+        n = next(seq)
+        return f"{n}表外{n}"
+
     for row in rows:
         name, pid, due = (row.name, row.id, row.due) if row else ("absent", ABSENT["p"], ABSENT["d"])
         rev = row.rev if row else at.rows[0].rev
@@ -330,23 +337,37 @@ def cells(at):
         yield "meeting_decide", name, lambda item=item: {"id": item, "decision": "表"}, unless_done(on_the_agenda, "FAILED_PRECONDITION"), row  # not held
         yield "agenda_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
         yield "inspection_set", f"{name}, of no round", lambda pid=pid: {"set": pb.Inspection(round=ABSENT["p"], project=pid)}, unless_done(writing, MISSING), row
+        for kind in ("protection", "alert"):
+            record = row.records[kind] if row else ABSENT["p"]
+            yield f"{kind}_show", name, lambda record=record: {"id": record}, reading, row
+            yield f"{kind}_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+        yield "protection_renew", name, lambda pid=pid: {"project": pid}, unless_done(writing, "FAILED_PRECONDITION"), row  # nothing to renew it for
         yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
         yield "project_list", f"{name}, by search", lambda name=name: {"search": f"表中{name}"}, right("read"), row
         yield "project_add", f"{name}, its twin", lambda name=name, row=row: {
-            "set": pb.Project(name=f"表中{name}" if row else f"表外{next(seq)}", investor="表中公司", stage="lead")}, twin, row
+            "set": pb.Project(name=f"表中{name}" if row else outside(), investor="表中公司", stage="lead")}, twin, row
     for office, import_id in (*at.imports.items(), (None, ABSENT["i"])):
         where = f"an import of {office}" if office else "absent"
         expected = lambda s, _, office=office: importing(s, office)  # noqa: E731
         if office:
             yield "import_open", where, lambda office=office: {"file_sha256": os.urandom(32), "office": office, "rows": 1}, right("import", office), None
             yield "project_add", f"for {office}", lambda office=office: {
-                "set": pb.Project(name=f"表外{next(seq)}", investor="表外", stage="lead", office=office)}, right("write", office), None
+                "set": pb.Project(name=outside(), investor="表外", stage="lead", office=office)}, right("write", office), None
         yield "import_put", where, lambda i=import_id: {"id": i, "chunk": 0, "rows": [pb.ImportRow(row=1, set=pb.Project(name="x"))]}, expected, None
         for name in ("import_judge", "import_verdicts", "import_commit"):
             yield name, where, lambda i=import_id: {"id": i}, expected, None
     yield from meeting_cells(at, seq)
+    for office in at.imports:
+        yield "return_file", f"of {office}, too early", lambda office=office: {"office": office, "period": "2099-12"}, unless_done(right("write", office), "FAILED_PRECONDITION"), None
+        yield "return_set", f"of {office}", lambda office=office: {"id": at.returns[office], "set": pb.Return(note=f"表{next(seq)}")}, right("write", office), None
+    yield "return_set", "absent", lambda: {"id": ABSENT["p"], "set": pb.Return(note="表")}, lambda s, _: MISSING if s.may("write") else DENIED, None
+    for office, record in (*at.returns.items(), ("absent", ABSENT["p"])):
+        yield "return_show", office, lambda record=record: {"id": record}, (lambda s, _, office=office: DENIED if not s.may("read") else MISSING if office == "absent" else DONE), None
+    for name in ("return_list", "return_due", "dispatch", "clock_show", "protection_list", "alert_list"):
+        yield name, "-", dict, right("read"), None
+    yield "clock_run", "-", dict, right("county"), None
     yield "whoami", "-", dict, lambda s, *_: DONE if s.enabled else "UNAUTHENTICATED", None
     for name in ("office_list", "glossary"):
         yield name, "-", dict, lambda s, *_: DONE if s.rights else DENIED, None
@@ -398,7 +419,7 @@ def cells(at):
 
 class At:
     def __init__(self, county):
-        self.county, self.rows, self.imports, self.meetings = county, [], {}, {}
+        self.county, self.rows, self.imports, self.meetings, self.returns = county, [], {}, {}, {}
         owners = {office: county.peer(office) for office in ("chengguan", "dongshan")}
         bureau = county.peer("bureau")
         self.free = {"enterprise": owners["chengguan"].do("enterprise_add", set=pb.Enterprise(name="表中企业")).enterprise.id}
@@ -430,10 +451,15 @@ class At:
                     link = pb.Link(project=made.project.id, origin="表中企业", note=secret, **{"class": relation})
                     records[called] = peer.do("link_set", set=link).link.id
                 peer.do("link_withdraw", id=records["link gone"])
+                for kind, columns, values in (("protection", "state, since_on, until_on, actor", "'held', '2026-01-01', '2099-01-01', 'registry'"),
+                                              ("alert", "state, since_on, lit_on, rule, light", "'open', '2026-01-01', '2026-01-01', 'judge', 'red'")):
+                    records[kind] = county.psql(f"INSERT INTO registry.{kind} (project, no, office, {columns}) SELECT id, no, office, {values} "
+                                                f"FROM registry.project WHERE id = '{made.project.id}' RETURNING id")[0][0]
                 self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])
             self.imports[office] = batch
+            self.returns[office] = getattr(peer.do("return_file", period=LAST_MONTH), "return").id
         duban = county.peer("duban")
         self.rounds = [duban.do("round_set", set=pb.Round(name=f"表{n}", begin_on="2026-01-01", until_on="2026-02-01", offices=offices,
                                                           **{"class": "supervision"})).round.id for n, offices in enumerate(([], ["chengguan"]))]
@@ -602,7 +628,7 @@ def test_the_feed(at, capsys):
             secret[version] = f"流中内容{first}{version}"
             fields = pb.Project(office=state.office, restricted=state.restricted, summary=secret[version], contact_name=f"密联系人{version}")
             if project is None:
-                fields.MergeFrom(pb.Project(name=f"流中{first}", investor="流中", stage="lead"))
+                fields.MergeFrom(pb.Project(name=f"流中{first}", investor=f"流{first}", stage="lead"))
                 project = bureau.do("project_add", set=fields).project
             else:
                 bureau.do("project_edit", id=project.id, set=fields)

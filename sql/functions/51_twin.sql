@@ -1,0 +1,160 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- First report: which project stands in the way of another, and what is only pointed out. Levels are data of the rule set
+-- (duplicate_rule). Different keys of one source never block each other: one project may hold many parcels.
+
+-- The limit of a rule if it is at that level; null = it isn't. A rule set that says nothing of it leaves it as the default has it.
+CREATE FUNCTION registry.duplicate_limit(p_rule text, p_level text) RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT coalesce(x.likeness, x.gap, 1)
+    FROM (SELECT d.* FROM registry.duplicate_rule d JOIN registry.rule_set s ON s.id = d.rule_set
+          WHERE d.rule = p_rule AND (s.in_force OR s.id = 1) ORDER BY s.in_force DESC LIMIT 1) x
+    WHERE x.level = p_level
+$$;
+
+-- Has protection of it run out, so that another office may report it?
+CREATE FUNCTION registry.is_released(p_project text, p_office text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM registry.protection x WHERE x.project = p_project AND x.state = 'released' AND x.office <> p_office)
+$$;
+
+CREATE FUNCTION registry.apart_by_source(n registry.project, q registry.project) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT (q.source = n.source AND q.external_id <> n.external_id) IS TRUE
+$$;
+
+-- Projects of one investor whose name is like that of n. Lengths alone rule most out.
+CREATE FUNCTION registry.like_named(n registry.project, p_likeness numeric) RETURNS SETOF registry.project LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+    IF n.investor_key <> '' AND p_likeness IS NOT NULL THEN
+        RETURN QUERY SELECT q.* FROM registry.project q
+        WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.id IS DISTINCT FROM n.id AND q.name_key <> n.name_key
+          AND 2 * (least(length(q.name_key), length(n.name_key)) - 1) >= p_likeness * (length(q.name_key) + length(n.name_key) - 2)
+          AND registry.similar_names(q.name_key, n.name_key) >= p_likeness;
+    END IF;
+END $$;
+
+-- The project that stands in the way of this one: the same external id, the same project code, the same name under the same
+-- investor, or (p_named: name or investor are new) a similar one.
+CREATE FUNCTION registry.twin(n registry.project, p_named boolean, OUT p registry.project, OUT rule text, OUT likeness numeric) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    SELECT * INTO p FROM registry.project q
+    WHERE n.external_id IS NOT NULL AND q.source = n.source AND q.external_id = n.external_id
+      AND q.id IS DISTINCT FROM n.id;
+    IF FOUND THEN
+        rule := 'external_id';
+        RETURN;
+    END IF;
+    SELECT * INTO p FROM registry.project q
+    WHERE (q.name_key = n.name_key AND q.investor_key = n.investor_key AND registry.duplicate_limit('same_name', 'block') IS NOT NULL
+           OR q.code = n.code AND registry.duplicate_limit('same_code', 'block') IS NOT NULL)
+      AND q.id IS DISTINCT FROM n.id AND NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
+    ORDER BY q.registered_at, q.id LIMIT 1;
+    IF FOUND THEN
+        rule := CASE WHEN p.code = n.code THEN 'code' ELSE 'name' END;
+        RETURN;
+    END IF;
+    likeness := CASE WHEN p_named AND n.investor_key <> '' THEN registry.duplicate_limit('like_name', 'block') END;
+    IF likeness IS NOT NULL THEN
+        SELECT * INTO p FROM registry.like_named(n, likeness) q
+        WHERE NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
+        ORDER BY q.registered_at, q.id LIMIT 1;
+        rule := CASE WHEN FOUND THEN 'like' END;
+    END IF;
+END $$;
+
+-- The refusal that names it: owner office, day and number, nothing else.
+CREATE FUNCTION registry.twin_fault(n registry.project, p_named boolean) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    t record := registry.twin(n, p_named);
+    p CONSTANT registry.project := t.p;
+BEGIN
+    IF p.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN ROW('ALREADY_EXISTS', CASE t.rule WHEN 'like' THEN 'name' ELSE t.rule END, n.name, CASE t.rule WHEN 'like' THEN 'twin.like' ELSE 'twin' END,
+        ARRAY[p.no, (SELECT o.name FROM registry.office o WHERE o.code = p.office), registry.day(p.registered_at),
+            (SELECT s.name FROM registry.rule_set s WHERE s.in_force), trim_scale(t.likeness * 100) || '%'],
+        NULL, p.no, p.office, p.registered_at)::registry.finding;
+END $$;
+
+-- ---------------------------------------------------------------- locks
+
+-- Locks the rows of these keys, making them if need be, always in one order.
+CREATE FUNCTION registry.lock_keys(p_kinds text[], p_keys text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.dedup_key (kind, key)
+    SELECT DISTINCT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key) WHERE u.key IS NOT NULL ORDER BY 1, 2
+    ON CONFLICT DO NOTHING;
+    PERFORM FROM registry.dedup_key d
+    WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
+    ORDER BY d.kind, d.key FOR UPDATE;
+END $$;
+
+-- What can be its twin has one of these keys, too: similar names are of one investor. (The key of the name stays with it, for
+-- registries of two versions at work.)
+CREATE FUNCTION registry.lock_project_keys(n registry.project) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.lock_keys(ARRAY['code', 'external', 'investor', 'name'],
+        ARRAY[n.code, n.source || '|' || n.external_id, nullif(n.investor_key, ''), n.name_key || '|' || n.investor_key]);
+END $$;
+
+-- ---------------------------------------------------------------- warnings
+
+-- Changes of these fields may make a project the suspect of being another one.
+CREATE FUNCTION registry.suspicious(p_fields jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_fields ?| '{4,5,6,7,10,15,20,31,45}'
+$$;
+
+-- What else projects may be, by rule, five at most for each rule. p_fields: what was set of each; null = all of a new one.
+CREATE FUNCTION registry.suspects(p_ids text[], p_fields jsonb[]) RETURNS TABLE (n bigint, rule text, other registry.project)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'warn');
+    blocking CONSTANT numeric := registry.duplicate_limit('like_name', 'block');
+    gap CONSTANT numeric := registry.duplicate_limit('like_amount', 'warn');
+    sites CONSTANT boolean := registry.duplicate_limit('same_site', 'warn') IS NOT NULL;
+    phones CONSTANT boolean := registry.duplicate_limit('same_phone', 'warn') IS NOT NULL;
+BEGIN
+    RETURN QUERY WITH me AS MATERIALIZED (
+        SELECT u.n, u.fields, p FROM unnest(p_ids, p_fields) WITH ORDINALITY u(id, fields, n) JOIN registry.project p ON p.id = u.id)
+    SELECT me.n, x.rule, x.q FROM me CROSS JOIN LATERAL (
+        (SELECT CASE WHEN registry.apart_by_source(me.p, q) THEN 'same_source' WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
+                WHEN q.code = (me.p).code THEN 'same_code' ELSE 'same_name' END, q
+         FROM registry.project q
+         WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.id <> (me.p).id
+           AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
+         ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL
+        (SELECT CASE WHEN registry.is_released(q.id, (me.p).office) THEN 'released' ELSE 'like_name' END, q
+         FROM registry.like_named(me.p, coalesce(likeness, blocking)) q
+         WHERE (me.fields IS NULL OR me.fields ?| '{4,10}') AND (likeness IS NOT NULL OR registry.is_released(q.id, (me.p).office))
+         ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL
+        (SELECT 'like_amount', q FROM registry.project q
+         WHERE gap IS NOT NULL AND (me.fields IS NULL OR me.fields ?| '{10,15,20}') AND (me.p).amount_total > 0
+           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.id <> (me.p).id AND q.industry = (me.p).industry
+           AND least(q.amount_total, (me.p).amount_total) >= (1 - gap) * greatest(q.amount_total, (me.p).amount_total)
+         ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL
+        (SELECT 'same_site', q FROM registry.project q
+         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.id <> (me.p).id
+           AND registry.norm(q.site) = registry.norm((me.p).site) AND q.site IS NOT NULL
+         ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL
+        (SELECT 'same_phone', q FROM registry.contact c
+         JOIN registry.contact y ON registry.norm(y.phone) = registry.norm(c.phone) AND y.phone IS NOT NULL AND y.project <> c.project
+         JOIN registry.project q ON q.id = y.project
+         WHERE phones AND (me.fields IS NULL OR me.fields ? '45') AND (me.p).contact_phone_mark > 0
+           AND c.project = (me.p).id AND registry.norm(c.phone) <> ''
+         ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q);
+END $$;
+
+-- The same as callers hear it: each other project once, five at most. Owner office, day and number are all that is disclosed.
+CREATE FUNCTION registry.warnings(p_lang text[], p_ids text[], p_fields jsonb[]) RETURNS TABLE (n bigint, warnings api.warning[])
+LANGUAGE sql STABLE AS $$
+    SELECT x.n, array_agg(ROW(x.rule, x.no, x.office, x.day, registry.say(p_lang[x.n], 'warn.' || x.rule, x.name, x.day, x.no))::api.warning ORDER BY x.place)
+    FROM (SELECT y.*, row_number() OVER (PARTITION BY y.n ORDER BY y.at, y.no) AS place
+          FROM (SELECT DISTINCT ON (s.n, (s.other).id) s.n, s.rule, (s.other).no, (s.other).office, (s.other).registered_at AS at,
+                    registry.day((s.other).registered_at) AS day, o.name
+                FROM registry.suspects(p_ids, p_fields) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
+                WHERE s.rule = 'released' OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
+                ORDER BY s.n, (s.other).id, s.first) y) x
+    WHERE x.place <= 5 GROUP BY x.n
+$$;
