@@ -156,8 +156,6 @@ static json_t *json_of_field(const ProtobufCMessage *m, const ProtobufCFieldDesc
         return list(m, f);
     if (!value_has(m, f))
         return NULL;
-    if (strcmp(f->name, "at") == 0)
-        return instant(*(const int64_t *)((const char *)m + f->offset));
     if (kind == VALUE_MONEY || kind == VALUE_INSTANT)
         return canonical(m, f);
     return scalar(f, (const char *)m + f->offset);

@@ -44,9 +44,9 @@ enum value_kind value_kind(const ProtobufCFieldDescriptor *f)
         return f->type == PROTOBUF_C_TYPE_STRING ? VALUE_LIST : VALUE_OTHER;
     switch (f->type) {
     case PROTOBUF_C_TYPE_INT64:
-        return !strncmp(f->name, "amount_", 7) ? VALUE_MONEY
-               : ends_with(f->name, "_at")     ? VALUE_INSTANT
-                                               : VALUE_INT;
+        if (!strncmp(f->name, "amount_", 7))
+            return VALUE_MONEY;
+        return !strcmp(f->name, "at") || ends_with(f->name, "_at") ? VALUE_INSTANT : VALUE_INT;
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_UINT32:
         return VALUE_INT;

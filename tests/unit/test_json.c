@@ -214,13 +214,31 @@ static void test_cursors(void **state)
             fail_msg("taken: \"%s\"", bad[i]);
 }
 
+/* `at` is an instant where it is a number only. */
+static void test_a_place(void **state)
+{
+    Qipan__WatchReply reply = QIPAN__WATCH_REPLY__INIT;
+    Qipan__Cursor cursor = QIPAN__CURSOR__INIT;
+
+    (void)state;
+    reply.at = &cursor;
+    cursor.has_rev = true;
+    cursor.rev = 7;
+    expect(qipan_json(&reply.base), "{\"at\":{\"rev\":\"7\"}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_project),          cmocka_unit_test(test_messages_inside),
-        cmocka_unit_test(test_every_key_is_there), cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_row_on_enter_only),  cmocka_unit_test(test_row_of_a_record),
-        cmocka_unit_test(test_a_conflict),         cmocka_unit_test(test_cursors),
+        cmocka_unit_test(test_a_project),
+        cmocka_unit_test(test_messages_inside),
+        cmocka_unit_test(test_every_key_is_there),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_row_on_enter_only),
+        cmocka_unit_test(test_row_of_a_record),
+        cmocka_unit_test(test_a_conflict),
+        cmocka_unit_test(test_cursors),
+        cmocka_unit_test(test_a_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
