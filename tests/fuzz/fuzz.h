@@ -30,4 +30,18 @@ static inline unsigned fuzz_n_ops(void)
     return n;
 }
 
+/* The message that two bytes name: twice an operation's number, and one more for its reply; 0 for the other. Numbers stay, so a
+ * kept input means tomorrow what it does today; what is no operation's number stands for some operation, too. */
+static inline const ProtobufCMessageDescriptor *fuzz_choose(const uint8_t bytes[2],
+                                                            const ProtobufCMessageDescriptor *other)
+{
+    unsigned which = (unsigned)bytes[0] << 8 | bytes[1];
+    const struct op_info *op = op_by_number(which / 2);
+
+    if (which == 0)
+        return other;
+    op = op ? op : &op_table[which / 2 % fuzz_n_ops()];
+    return which % 2 ? op->reply : op->request;
+}
+
 #endif
