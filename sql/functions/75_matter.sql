@@ -35,35 +35,29 @@ $$;
 
 -- ---------------------------------------------------------------- clocks
 
--- All turns of an open matter by the rule set in force: reminders (no light) and colours, each at the beginning of a day.
-CREATE FUNCTION registry.matter_turns(n registry.matter) RETURNS TABLE (at timestamptz, light text) LANGUAGE sql STABLE AS $$
-    SELECT registry.day_begins(n.due_on::date + t.days), t.light
-    FROM (SELECT 1 AS days, 'blue' AS light
-          UNION ALL SELECT x.days, x.light FROM registry.matter_rule r CROSS JOIN LATERAL (
-              SELECT -u AS days, NULL AS light FROM unnest(r.remind) u
-              UNION ALL VALUES (r.yellow, 'yellow'), (r.red, 'red')) x
-          WHERE r.rule_set = registry.rule_set_in_force() AND r.class = n.class) t
-$$;
-
 CREATE FUNCTION registry.matter_is_open(p_state text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT p_state NOT IN ('closed', 'withdrawn')
 $$;
 
--- Light and next turn as of now. Whoever has reported waits for others: no clock runs, the light stays as it was.
+-- Light and next turn as of now, by the rule set in force. A turn is the beginning of a day: a reminder before the deadline, a
+-- colour after it. Whoever has reported waits for others: no clock runs, the light stays as it was.
 CREATE FUNCTION registry.matter_clock(INOUT n registry.matter) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    lights CONSTANT text[] := '{none,blue,yellow,red}';
-    concerned text;
+    late CONSTANT int := registry.today() - n.due_on::date;
+    r registry.matter_rule;
+    next_late int;
 BEGIN
     n.turn_at := NULL;
     IF n.state = 'withdrawn' THEN
         n.light := 'none';
+        n.escalated_to := NULL;
     ELSIF n.state IN ('issued', 'signed', 'working') THEN
-        n.light := coalesce((SELECT t.light FROM registry.matter_turns(n) t
-            WHERE t.at <= registry.now() AND t.light IS NOT NULL ORDER BY t.at DESC LIMIT 1), 'none');
-        n.turn_at := (SELECT min(t.at) FROM registry.matter_turns(n) t WHERE t.at > registry.now());
-        concerned := (SELECT r.escalate FROM registry.matter_rule r WHERE r.rule_set = registry.rule_set_in_force() AND r.class = n.class);
-        n.escalated_to := CASE WHEN array_position(lights, n.light) >= array_position(lights, concerned) THEN n.superior END;
+        SELECT * INTO r FROM registry.matter_rule x WHERE x.rule_set = registry.rule_set_in_force() AND x.class = n.class;
+        n.light := CASE WHEN late >= r.red THEN 'red' WHEN late >= r.yellow THEN 'yellow' WHEN late >= 1 THEN 'blue' ELSE 'none' END;
+        n.escalated_to := CASE WHEN late >= CASE r.escalate WHEN 'blue' THEN 1 WHEN 'yellow' THEN r.yellow WHEN 'red' THEN r.red END
+            THEN n.superior END;
+        next_late := (SELECT min(d) FROM (SELECT -u FROM unnest(r.remind) u UNION ALL VALUES (1), (r.yellow), (r.red)) x(d) WHERE d > late);
+        n.turn_at := registry.day_begins(n.due_on::date + next_late);
     END IF;
 END $$;
 
@@ -608,8 +602,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 DECLARE
     r api.matter_list_reply;
     offices CONSTANT text[] := registry.offices_at_work(p_account);
-    works CONSTANT text := format('(p.office = ANY (%1$L) OR coalesce(p.helpers && %1$L, false))', offices);
-    reviews CONSTANT text := format('(p.issuer_office = ANY (%L) OR p.reviewer = %L) AND NOT %s', offices, registry.account_code(p_account), works);
+    works CONSTANT text := format('(p.office = ANY (%1$L) OR p.helpers && %1$L)', offices);
+    reviews CONSTANT text := format('(p.issuer_office = ANY (%L) OR p.reviewer = %L) AND %s IS NOT TRUE', offices, registry.account_code(p_account), works);
     condition text;
 BEGIN
     condition := CASE coalesce(nullif(btrim(what), ''), 'all')

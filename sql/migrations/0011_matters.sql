@@ -51,6 +51,10 @@ CREATE INDEX matter_whole ON registry.matter (whole) WHERE whole IS NOT NULL;
 CREATE INDEX matter_issued ON registry.matter (issued_at DESC NULLS LAST, id);
 CREATE INDEX matter_open ON registry.matter (due_on, id) WHERE state NOT IN ('closed', 'withdrawn');
 CREATE INDEX matter_office ON registry.matter (office, due_on) WHERE state NOT IN ('closed', 'withdrawn');
+CREATE INDEX matter_helpers ON registry.matter USING gin (helpers) WHERE state NOT IN ('closed', 'withdrawn');
+CREATE INDEX matter_issuer ON registry.matter (issuer_office, due_on) WHERE state NOT IN ('closed', 'withdrawn');
+CREATE INDEX matter_reviewer ON registry.matter (reviewer) WHERE state NOT IN ('closed', 'withdrawn');
+CREATE INDEX matter_escalated ON registry.matter (escalated_to) WHERE state NOT IN ('closed', 'withdrawn');
 CREATE INDEX matter_turn ON registry.matter (turn_at, id) WHERE turn_at IS NOT NULL;
 
 -- Clocks of a class. Days are calendar days; `days` are working days and stand for a deadline that nobody names.

@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(126);
+SELECT plan(135);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -126,7 +126,7 @@ SELECT is(pg_temp.said(pg_temp.close('bureau', :'b')), 'closed', 'another does')
 SELECT pg_temp.new('chengguan', 'fagai', 'request', '用电', '{"enterprise":"甲公司"}') AS q \gset
 SELECT registry.account_new('fagaiclerk', '壬', 'fagai', 'clerk') \g /dev/null
 SELECT pg_temp.move('fagaiclerk', 'sign', :'q'), pg_temp.report('fagaiclerk', :'q', '已增容') \g /dev/null
-SELECT is(pg_temp.said(pg_temp.close('chengguan', :'q', 9)), 'INVALID_ARGUMENT satisfaction', 'from 1 to 5');
+SELECT is(pg_temp.said(pg_temp.close('chengguan', :'q', n)), 'INVALID_ARGUMENT satisfaction', 'from 1 to 5, not ' || n) FROM unnest('{0,9}'::int[]) n;
 SELECT is(((pg_temp.close('chengguan', :'q', 4)).matter).satisfaction, 4, 'the office that asked closes it, with what the enterprise says');
 -- evidence, withdrawal, reviewer
 SELECT pg_temp.new('bureau', 'chengguan', 'finding', '整改件', '{"needs_evidence":true,"reviewer":"dongshan"}') AS e \gset
@@ -136,6 +136,7 @@ SELECT pg_temp.set('bureau', :'e', '{"needs_evidence":false}'), pg_temp.report('
 SELECT is(pg_temp.said(pg_temp.close('dongshan', :'e')), 'closed', 'the named reviewer closes');
 SELECT pg_temp.new('chengguan', 'fagai', 'help', '撤掉') AS w \gset
 SELECT is(pg_temp.said(pg_temp.move('fagaiclerk', 'withdraw', :'w', 'x')), 'PERMISSION_DENIED', 'only the issuer withdraws');
+SELECT is(pg_temp.said(pg_temp.move('duban', 'withdraw', :'w', 'x')), 'PERMISSION_DENIED', 'not even who may assign');
 SELECT is(pg_temp.said(pg_temp.move('chengguan', 'withdraw', :'w', '已自行解决')), 'withdrawn', 'withdrawn');
 -- an answer told again
 SELECT is(pg_temp.said(pg_temp.set('bureau', NULL, '{"office":"chengguan","class":"order","subject":"重放"}', NULL, 'mt-again')), 'issued', 'issued once');
@@ -166,9 +167,13 @@ SELECT is((SELECT string_agg(office || ' ' || issuer_office || ' ' || subject, '
 SELECT pg_temp.move('chengguan', 'sign', :'t'), pg_temp.report('chengguan', :'t', '汇总') \g /dev/null
 SELECT matches((pg_temp.close('bureau', :'t')).error.message, '^2 parts are not closed yet: 东山镇、发改局', 'the whole waits for its parts');
 SELECT is(pg_temp.said(pg_temp.split('bureau', (SELECT id FROM registry.matter WHERE whole = :'t' AND office = 'dongshan'), 'fagai')), 'FAILED_PRECONDITION whole', 'a part has none itself');
+SELECT is(pg_temp.said(pg_temp.set('bureau', NULL, jsonb_build_object('office', 'fagai', 'class', 'order', 'subject', 'x', 'whole',
+    (SELECT id FROM registry.matter WHERE whole = :'t' AND office = 'dongshan')))), 'INVALID_ARGUMENT whole', 'nor is anything a part of it');
 SELECT pg_temp.move('bureau', 'return', :'t', '再议') \g /dev/null
+SELECT is(pg_temp.said(pg_temp.set('bureau', NULL, jsonb_build_object('office', 'fagai', 'class', 'order', 'subject', '分项', 'whole', :'t'))), 'issued', 'a part with words of its own');
+SELECT is((SELECT parts FROM registry.matter WHERE id = :'t'), '{dongshan,fagai,fagai}'::text[], 'the whole learns of it');
 SELECT is(pg_temp.said(pg_temp.move('bureau', 'withdraw', :'t', '合并办理')), 'withdrawn', 'the whole goes');
-SELECT is((SELECT count(*) FROM registry.matter WHERE whole = :'t' AND state = 'withdrawn'), 2::bigint, 'and its parts with it');
+SELECT is((SELECT count(*) FROM registry.matter WHERE whole = :'t' AND state = 'withdrawn'), 3::bigint, 'and its parts with it');
 
 -- ---------------------------------------------------------------- time alone
 SELECT pg_temp.clock(0) \g /dev/null
@@ -185,11 +190,16 @@ SELECT is((SELECT c.fields #>> '{34,1}' FROM registry.change c JOIN registry.ent
 SELECT is(pg_temp.said(pg_temp.extend('chengguan', :'d', pg_temp.at(20), 'x')), 'FAILED_PRECONDITION due_on', 'too late to ask for time');
 SELECT pg_temp.clock(14) \g /dev/null
 SELECT row_eq(format('SELECT light, turn_at FROM registry.matter WHERE id = %L', :'d'), ROW('red'::text, NULL::timestamptz), 'red, and nothing more to come');
+SELECT is(pg_temp.mine('boss', 'overdue'), '督办件 到点', 'in the list of the superior, beside those of his office');
+SELECT is(position('到点' IN pg_temp.mine('dongshan', 'overdue')), 0, 'in no stranger''s');
 SELECT is(pg_temp.said(pg_temp.move('chengguan', 'sign', :'d')), 'signed', 'work goes on');
 SELECT is(((pg_temp.set('bureau', :'d', jsonb_build_object('due_on', pg_temp.at(30)))).matter).light, 'none', 'more time: the light goes out');
 SELECT ok((SELECT turn_at > registry.now() AND escalated_to IS NULL FROM registry.matter WHERE id = :'d'), 'and its clock runs again');
 SELECT registry.set_clock_offset('46 days') \g /dev/null
 SELECT row_eq(format('SELECT (m).light, (m).escalated_to FROM (SELECT (pg_temp.report(''chengguan'', %L, ''办妥'')).matter AS m OFFSET 0) x', :'d'), ROW('yellow'::text, 'boss'::text), 'reported before its turn fired: as late as it is');
+SELECT pg_temp.clock(31) \g /dev/null
+SELECT row_eq(format('SELECT (r).light, (r).escalated_to FROM (SELECT (pg_temp.move(''bureau'', ''withdraw'', %L, ''不再需要'')).matter AS r OFFSET 0) y', :'d'),
+    ROW('none'::text, NULL::text), 'overdue again, then withdrawn: no light');
 SELECT pg_temp.clock(0) \g /dev/null
 
 -- ---------------------------------------------------------------- lists
@@ -203,6 +213,8 @@ SELECT pg_temp.move('chengguan', 'sign', :'l2'), pg_temp.move('dongshan', 'sign'
 SELECT is(pg_temp.mine(w, l), want, why) FROM (VALUES ('chengguan', 'sign', '签', 'mine to sign'), ('chengguan', 'do', '办', 'to do'),
     ('chengguan', 'review', '', 'nothing to review for who performs'), ('bureau', 'review', '核 报', 'to review'), ('chengguan', NULL, '核 办 签', 'all, by deadline'),
     ('dongshan', NULL, '核 报', 'of one''s own offices'), ('chengguan', 'overdue', '', 'nothing overdue')) v(w, l, want, why);
+SELECT pg_temp.extend('chengguan', :'l2', pg_temp.at(9), '等') \g /dev/null
+SELECT is(pg_temp.mine('bureau', 'review'), '核 办 报', 'what asks for time is to be answered');
 SELECT is((api.matter_mine(pg_temp.acc('chengguan'), 'en', 'lost', NULL, NULL, NULL)).error.field, 'what', 'no such list');
 -- a turn comes for one of another list
 SELECT pg_temp.clock(4) \g /dev/null
