@@ -21,9 +21,11 @@ const char *labels_kind(const char *field)
     static const struct {
         const char *field, *kind;
     } kinds[] = {
-        {"stage", "stage"},   {"office", "office"}, {"host_office", "office"}, {"park", "park"},
-        {"region", "region"}, {"method", "method"}, {"class", "class"},        {"industry", "industry"},
-        {"role", "role"},     {"state", "due"},     {"node", "node"},          {"node_role", "node_role"},
+        {"stage", "stage"},         {"office", "office"},     {"host_office", "office"},
+        {"park", "park"},           {"region", "region"},     {"method", "method"},
+        {"class", "class"},         {"industry", "industry"}, {"role", "role"},
+        {"state", "due"},           {"node", "node"},         {"node_role", "node_role"},
+        {"agreement", "agreement"},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

@@ -77,11 +77,24 @@ static bool is_positional(const struct verb *v, const char *field)
     return false;
 }
 
+/* An amount that looks odd is insisted on, of a new one too. */
+static bool has_amounts(const struct verb *v)
+{
+    const ProtobufCFieldDescriptor *set = record_field(request_of(v), "set");
+    const ProtobufCMessageDescriptor *desc = set ? set->descriptor : NULL;
+
+    for (unsigned i = 0; desc && i < desc->n_fields; i++)
+        if (strncmp(desc->fields[i].name, "amount_", 7) == 0)
+            return true;
+    return false;
+}
+
 /* Pages are asked for by out_pages(); an object is named by its place. */
 static bool is_option(const struct verb *v, const ProtobufCFieldDescriptor *f)
 {
     bool pages = record_field(request_of(v), "after") || record_field(request_of(v), "after_rev");
-    bool fresh = record_field(request_of(v), "id") && !is_positional(v, "id"); /* nothing to overwrite */
+    bool fresh = record_field(request_of(v), "id") && !is_positional(v, "id") &&
+                 !has_amounts(v); /* nothing to overwrite */
 
     return !(fresh && strcmp(f->name, "force") == 0) && value_kind(f) != VALUE_OTHER &&
            strcmp(f->name, "id") != 0 && strcmp(f->name, "clear") != 0 && strcmp(f->name, "after") != 0 &&

@@ -28,6 +28,7 @@ INSERT INTO registry.field
     ('project', 23, 'amount_agreed',       'money',        NULL,       NULL, true,  false, false, false, '协议金额', 'agreed amount'),
     ('project', 24, 'amount_filed',        'money',        NULL,       NULL, true,  false, false, false, '备案金额', 'filed amount'),
     ('project', 25, 'currency',            'currency',     NULL,       NULL, true,  true,  false, false, '币种', 'currency'),
+    ('project', 27, 'agreement',           'code',         'agreement',NULL, true,  false, false, false, '协议类别', 'kind of agreement'),
     ('project', 30, 'park',                'code',         'park',     NULL, true,  false, false, true,  '园区', 'park'),
     ('project', 31, 'site',                'text',         NULL,        200, true,  false, false, false, '建设地点', 'site'),
     ('project', 32, 'land_mu',             'mu',           NULL,       NULL, true,  false, false, false, '用地(亩)', 'land in mu'),

@@ -5,19 +5,19 @@ SELECT 1, '默认规则 2026', 2026, 'The default that ships with Qipan; not the
     NOT EXISTS (SELECT FROM registry.rule_set WHERE in_force)
 ON CONFLICT DO NOTHING;
 
-INSERT INTO registry.stage (rule_set, code, zh, en, rank, initial, date_field) VALUES
-    (1, 'concept',   '谋划', 'concept',       10, false, NULL),
-    (1, 'lead',      '线索', 'lead',          20, true,  NULL),
-    (1, 'intent',    '意向', 'intent',        30, false, NULL),
-    (1, 'talks',     '在谈', 'talks',         40, false, NULL),
-    (1, 'signed',    '签约', 'signed',        50, false, 'signed_on'),
-    (1, 'landed',    '落地', 'landed',        60, false, NULL),
-    (1, 'started',   '开工', 'started',       70, false, 'started_on'),
-    (1, 'completed', '竣工', 'completed',     80, false, 'completed_on'),
-    (1, 'producing', '投产', 'in production', 90, false, 'produced_on'),
-    (1, 'full',      '达产', 'full capacity', 100, false, NULL),
-    (1, 'suspended', '暂停', 'suspended',     110, false, NULL),
-    (1, 'exited',    '退出', 'exited',        120, false, NULL)
+INSERT INTO registry.stage (rule_set, code, zh, en, rank, initial, date_field, pauses, ends) VALUES
+    (1, 'concept',   '谋划', 'concept',       10, false, NULL, false, false),
+    (1, 'lead',      '线索', 'lead',          20, true,  NULL, false, false),
+    (1, 'intent',    '意向', 'intent',        30, false, NULL, false, false),
+    (1, 'talks',     '在谈', 'talks',         40, false, NULL, false, false),
+    (1, 'signed',    '签约', 'signed',        50, false, 'signed_on', false, false),
+    (1, 'landed',    '落地', 'landed',        60, false, NULL, false, false),
+    (1, 'started',   '开工', 'started',       70, false, 'started_on', false, false),
+    (1, 'completed', '竣工', 'completed',     80, false, 'completed_on', false, false),
+    (1, 'producing', '投产', 'in production', 90, false, 'produced_on', false, false),
+    (1, 'full',      '达产', 'full capacity', 100, false, NULL, false, false),
+    (1, 'suspended', '暂停', 'suspended',     110, false, NULL, true, false),
+    (1, 'exited',    '退出', 'exited',        120, false, NULL, false, true)
 ON CONFLICT DO NOTHING;
 
 -- Forward by a step or over one that need not happen; one step back to put a mistake right;

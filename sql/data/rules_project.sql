@@ -63,7 +63,8 @@ INSERT INTO registry.tag_rule (rule_set, n, tag, amount_total, industry, except_
     (1, 105, '资源型', NULL, 'C32', NULL, NULL, NULL, NULL, NULL, NULL, 'default after 国发〔2013〕45号: 有色金属冶炼'),
     -- listed, but no result of promotion; the registry's counts leave out what has this tag
     (1, 120, '不计入', NULL, NULL, NULL, NULL, 'infrastructure', NULL, NULL, NULL, 'default'),
-    (1, 121, '不计入', NULL, NULL, NULL, NULL, 'realestate',     NULL, NULL, NULL, 'default')
+    (1, 121, '不计入', NULL, NULL, NULL, NULL, 'realestate',     NULL, NULL, NULL, 'default'),
+    (1, 122, '不计入', NULL, NULL, NULL, NULL, 'commercial',     NULL, NULL, NULL, 'default')
 ON CONFLICT DO NOTHING;
 -- all other sections are tertiary
 INSERT INTO registry.tag_rule (rule_set, n, tag, industry, source)

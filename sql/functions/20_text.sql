@@ -19,6 +19,19 @@ BEGIN
     RETURN result;
 END $$;
 
+-- Arguments of a sentence in the caller's language: "@kind:code" is what people call that code, "@field:kind.name" a field, several
+-- of them joined by commas a list; any other text is as it is.
+CREATE FUNCTION registry.said(p_lang text, p_args text[]) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(CASE WHEN a.word !~ '^@[a-z_]+:' THEN a.word ELSE (
+        SELECT string_agg(CASE split_part(w.part, ':', 1) WHEN '@field'
+            THEN registry.field_label(p_lang, split_part(split_part(w.part, ':', 2), '.', 1), split_part(w.part, '.', 2))
+            ELSE coalesce(registry.code_label(p_lang, substr(split_part(w.part, ':', 1), 2), split_part(w.part, ':', 2)), split_part(w.part, ':', 2)) END,
+            CASE p_lang WHEN 'en' THEN ', ' ELSE '、' END ORDER BY w.n)
+        FROM unnest(string_to_array(a.word, ',')) WITH ORDINALITY w(part, n)) END ORDER BY a.n)
+        FROM unnest(p_args) WITH ORDINALITY a(word, n));
+END $$;
+
 -- A refusal. `<key>.hint`, where it exists, says what to do now.
 CREATE FUNCTION registry.refusal(p_lang text, p_code text, p_field text, p_key text, VARIADIC p_args text[] DEFAULT '{}')
 RETURNS api.error LANGUAGE plpgsql STABLE AS $$
@@ -71,7 +84,10 @@ DECLARE
     label text := registry.field_label(p_lang, p_kind, f.field);
     word text := left(f.value, 100);
 BEGIN
-    IF f.key IN ('stage.move', 'stage.end', 'may.add', 'may.transfer') THEN
+    f.args := registry.said(p_lang, f.args);
+    IF f.key IN ('stage.right', 'stage.need') THEN
+        word := registry.code_label(p_lang, f.field, f.value);
+    ELSIF f.key IN ('stage.move', 'stage.end', 'may.add', 'may.transfer') THEN
         word := registry.code_label(p_lang, f.field, f.value);
         f.args := ARRAY[registry.code_label(p_lang, f.field, f.args[1])];
     END IF;

@@ -311,14 +311,14 @@ CREATE TRIGGER project_changed BEFORE UPDATE ON registry.project
     FOR EACH ROW WHEN (NEW.version = OLD.version OR coalesce(current_setting('qipan.entry', true), '') = '')
     EXECUTE FUNCTION registry.project_journal();
 
--- The day a stage was reached: given with qipan.on by an advance, else today.
+-- The day a stage was reached: given with qipan.on by an advance, else today. qipan.correct: the version whose event was a mistake.
 CREATE FUNCTION registry.stage_reached() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    INSERT INTO stage_event (project, version, "from", stage, happened_on, at, actor)
+    INSERT INTO stage_event (project, version, "from", stage, happened_on, at, actor, corrects)
     VALUES (NEW.id, NEW.version, CASE TG_OP WHEN 'UPDATE' THEN OLD.stage END, NEW.stage,
             coalesce(nullif(current_setting('qipan.on', true), ''), registry.today()::text), NEW.changed_at,
-            registry.writer());
+            registry.writer(), nullif(current_setting('qipan.correct', true), '')::bigint);
     RETURN NULL;
 END $$;
 CREATE TRIGGER project_opened AFTER INSERT ON registry.project

@@ -5,7 +5,8 @@
 --   registry.<kind>_may(p_account, p_op, b, p) → finding     who may do this, and when. b: the row; version 0: one that is being
 --       made, project and office as given or by default; version null: there is none, or none this account sees (then say only
 --       whether the account may do this at all). p: its project.
---   registry.<kind>_rules(p_account, p_op, b, n) → n, fault  what the row must be, and what follows from what was set
+--   registry.<kind>_rules(p_account, p_op, b, n) → n, fault  what the row must be, and what follows from what was set; a fault
+--       whose key begins with "odd." gives way to force, so it comes last
 --   registry.<kind>_effects(p_account, p_op, b, n)           optional: what else changes with it, under the same entry
 --
 -- Then `SELECT registry.generate_record('<kind>', '<order of its list>', <its index for it>)` makes the rest:
@@ -48,8 +49,7 @@ CREATE FUNCTION registry.no_move(p_kind text, p_id text, p_state text) RETURNS r
         WHERE c.object = p_id AND c.fields ? '7' ORDER BY c.version DESC LIMIT 1) m ON true
 $$;
 
--- A finding in the caller's language. Those of fault() have no value, those about a value have one. An argument "@kind:code" is
--- what people call that code.
+-- A finding in the caller's language. Those of fault() have no value, those about a value have one.
 CREATE FUNCTION registry.record_error(p_lang text, p_kind text, f registry.finding) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
 DECLARE
     e api.error;
@@ -57,9 +57,7 @@ BEGIN
     IF f.value IS NOT NULL OR f.key LIKE 'field.%' THEN
         RETURN registry.error_of(p_lang, p_kind, f);
     END IF;
-    e := registry.refusal(p_lang, f.code, f.field, f.key, VARIADIC ARRAY(
-        SELECT CASE WHEN a.word ~ '^@[a-z_]+:' THEN registry.code_label(p_lang, substr(split_part(a.word, ':', 1), 2), split_part(a.word, ':', 2))
-               ELSE a.word END FROM unnest(f.args) WITH ORDINALITY a(word, n) ORDER BY a.n));
+    e := registry.refusal(p_lang, f.code, f.field, f.key, VARIADIC coalesce(registry.said(p_lang, f.args), '{}'));
     e.allowed := f.allowed;
     e.other_no := f.other_no;
     e.other_office := f.other_office;
@@ -85,6 +83,14 @@ DECLARE
                      WHERE f.kind = p_kind AND f.required AND p_row ->> f.name IS NULL ORDER BY f.number LIMIT 1);
 BEGIN
     RETURN CASE WHEN missing IS NOT NULL THEN registry.bad(missing, NULL, 'field.required') END;
+END $$;
+
+-- A change without a reason of a field that wants one: the first, by number.
+CREATE FUNCTION registry.reason_fault(p_kind text, d jsonb, p_reason text) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    touched text := (SELECT f.name FROM registry.field f WHERE f.kind = p_kind AND f.reasoned AND d ? f.number::text ORDER BY f.number LIMIT 1);
+BEGIN
+    RETURN CASE WHEN touched IS NOT NULL AND coalesce(btrim(p_reason), '') = '' THEN registry.bad(touched, NULL, 'field.reasoned') END;
 END $$;
 
 -- A record as it was at a version: its present row with later changes taken back, as JSON of its columns.
@@ -269,11 +275,12 @@ BEGIN
         n := jsonb_populate_record(b, registry.with_instants('@k', s.clean) || coalesce(p_own, '{}'));
         w := registry.@k_rules(p_account, p_op, b, n);
         f := w.fault;
-        EXIT WHEN f.code IS NOT NULL;
+        EXIT WHEN f.code IS NOT NULL AND NOT (coalesce(p_force, false) AND starts_with(f.key, 'odd.')); -- odd, not wrong: gives way
         n := w.n;
         f := registry.required_fault('@k', to_jsonb(n));
         EXIT WHEN f.code IS NOT NULL;
         d := CASE WHEN p_id IS NULL THEN registry.@k_born(n) ELSE registry.@k_diff(b, n) END;
+        @reasoned
         IF p_id IS NOT NULL AND d = '{}' THEN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
             r."@k" := registry.@k_row(b);
@@ -366,6 +373,9 @@ BEGIN
 END $f$
 $t$] LOOP
         body := replace(body, '@columns', columns);
+        body := replace(body, '@reasoned', CASE WHEN EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.reasoned) THEN
+            $x$f := CASE WHEN p_id IS NOT NULL THEN registry.reason_fault('@k', d, p_reason) END;
+        EXIT WHEN f.code IS NOT NULL;$x$ ELSE '' END);
         body := replace(body, '@n_columns', 'n.' || replace(columns, ', ', ', n.'));
         body := replace(body, '@prefix', (SELECT k.prefix FROM registry.kind k WHERE k.code = p_kind));
         body := replace(body, '@order', p_order);

@@ -267,6 +267,7 @@ BEGIN
         INSERT INTO registry.contact (project, name, phone)
         VALUES (n.id, clean ->> 'contact_name', clean ->> 'contact_phone');
     END IF;
+    PERFORM registry.step_open(n);
     PERFORM registry.keep(p_account, p_request, p_digest, 'project_add', place, 'OK', n.id, n.version,
                           project_add.reason, NULL, NULL);
     r.rev := 0;
@@ -476,6 +477,9 @@ BEGIN
         IF registry.project_write(n, d, p_op, p_account, me.code, me.office, p_request, p_digest, p_reason) THEN
             IF contact <> '{}' THEN
                 PERFORM registry.contact_write(b.id, contact);
+            END IF;
+            IF d ? '50' THEN
+                PERFORM registry.step_open(n);
             END IF;
             r.rev := 0;
             r.project := registry.project_shown(p_account, n);

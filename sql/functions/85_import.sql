@@ -407,8 +407,9 @@ BEGIN
 END $$;
 
 -- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said. The journal is
--- written as a set: qipan.bulk keeps the row triggers still, which would do the same row by row.
-CREATE FUNCTION registry.import_apply(i registry.import, p_ord int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- written as a set: qipan.bulk keeps the row triggers still, which would do the same row by row. p_history: what it
+-- says of stages is the bureau's word, and nobody has to approve it.
+CREATE FUNCTION registry.import_apply(i registry.import, p_ord int, p_history boolean) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     t CONSTANT timestamptz := registry.now();
     today CONSTANT text := registry.today()::text;
@@ -462,6 +463,10 @@ BEGIN
         SELECT d.project, coalesce((d.b).version, 0) + 1, (d.b).stage, (d.n).stage, today, t, registry.writer() FROM draft d
         WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
+        IF NOT p_history THEN
+            PERFORM registry.step_open(p) FROM draft d JOIN registry.project p ON p.id = d.project
+            WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage AND registry.stage_judged((d.n).stage) ORDER BY d.row;
+        END IF;
         UPDATE registry.import_row x SET project = d.project, no = d.no FROM draft d
         WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
     END IF;
@@ -527,7 +532,7 @@ BEGIN
     IF i.added + i.updated > 0 THEN
         place := registry.entry_begin((SELECT a.code FROM registry.account a WHERE a.id = p_account));
     END IF;
-    PERFORM registry.import_apply(i, place);
+    PERFORM registry.import_apply(i, place, registry.reach(p_account, 'write') && '{*}');
     i := registry.import_count(i, 'done');
     r := registry.import_reply(i);
     PERFORM registry.keep(p_account, p_request, digest, 'import_commit', place, 'OK', i.id, NULL, reason, i.id,

@@ -27,7 +27,7 @@ def test_a_trip_and_what_comes_of_it(county):
 
 def test_what_is_wrong_is_said(county):
     no = county.qipan("chengguan", "project", "add", "name=洽谈有误项目", "investor=有误公司", "-o", "json", ok=True).json["no"]
-    for words, exit_code, said in [(["class=跳舞", "held_on=2026-01-05"], 7, "活动类别"), (["class=talk", "held_on=2126-01-05"], 7, "不能晚于今天"),
+    for words, exit_code, said in [(["class=跳舞", "held_on=2026-01-05"], 7, "活动类别"), (["class=talk", "held_on=2099-01-05"], 7, "不能晚于今天"),
                                    (["clas=talk"], 7, "class"), (["class=talk", "held_on=2026-01-05", "next_step=再谈"], 7, "时限")]:
         assert said in county.qipan("chengguan", "activity", "add", f"project={no}", *words, ok=exit_code).stderr
     assert county.qipan("leader", "activity", "add", f"project={no}", "class=talk", "held_on=2026-01-05", ok=8).stderr

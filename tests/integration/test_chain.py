@@ -84,7 +84,7 @@ def test_a_packaged_project_becomes_a_lead(town):
 
 
 def test_stations_and_what_they_yield(town):
-    town.qipan("chengguan", "station", "add", "name=福州驻点", "region=福建省", "staff=张某,李某", "from_on=2026-01-01", "until_on=2199-12-31", ok=True)
+    town.qipan("chengguan", "station", "add", "name=福州驻点", "region=福建省", "staff=张某,李某", "from_on=2026-01-01", "until_on=2099-12-31", ok=True)
     assert "不能早于" in town.qipan("chengguan", "station", "add", "name=x", "region=福建省", "staff=某", "from_on=2026-05", "until_on=2026-04", ok=7).stderr
     rows = {r.get("code"): r for r in town.qipan("leader", "station", "yield", "-o", "json", ok=True).json}
     assert (rows["35"]["stations"], rows["35"]["projects"], rows["35"]["not_counted"], rows["35"]["conversion"]) == (1, 1, 1, "0.0")

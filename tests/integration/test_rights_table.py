@@ -111,7 +111,17 @@ RECORDS = {
     "activity": (lambda project, text: pb.Activity(project=project, held_on="2026-01-05", result=text, **{"class": "talk"}),
                  lambda text: pb.Activity(place=text)),
     "land": (lambda project, text: pb.Land(project=project, area_mu="10", note=text), lambda text: pb.Land(place=text)),
+    "arrival": (lambda project, text: pb.Arrival(project=project, amount_arrived=500, arrived_on="2026-01-05", origin="own", voucher="1", note=text, **{"class": "fixed"}),
+                lambda text: pb.Arrival(payer=text)),
 }
+
+
+def new_milestone(project, text):
+    return pb.Milestone(project=project, planned_on="2026-05", note=text, **{"class": "start"})
+
+
+def new_stagedate(project, text=None, stage="signed"):
+    return pb.Stagedate(project=project, stage=stage, dated_on="2026-01-05", basis=text)
 
 
 def of_another(s, row):  # what only who began it goes on with
@@ -154,6 +164,10 @@ def free_cells(at, seq):
     for name in ("project_idle", "station_yield"):
         yield name, "-", dict, right("read"), None
     yield "project_counts", "-", lambda: {"by": "tag"}, right("read"), None
+def approving(s, row):
+    if not (s.may("approve") or s.may("decide")):
+        return DENIED
+    return MISSING if not s.sees(row) else DONE if s.may("approve", row.office) or s.may("decide", row.office) else DENIED
 
 
 def recording(s, row):
@@ -342,6 +356,23 @@ def cells(at):
             yield f"{kind}_show", name, lambda record=record: {"id": record}, reading, row
             yield f"{kind}_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
         yield "protection_renew", name, lambda pid=pid: {"project": pid}, unless_done(writing, "FAILED_PRECONDITION"), row  # nothing to renew it for
+        step, arrival, milestone = (row.records[kind] if row else ABSENT["p"] for kind in ("step", "money", "milestone"))
+        yield "stage_list", name, lambda pid=pid: {"project": pid}, reading, row
+        yield "stage_approve", name, lambda step=step: {"id": step}, unless_done(approving, "FAILED_PRECONDITION"), row  # no evidence
+        yield "stage_reject", name, lambda step=step: {"id": step}, unless_done(approving, "INVALID_ARGUMENT"), row  # no reason
+        yield "stage_correct", name, lambda pid=pid: {"id": pid}, unless_done(writing, "INVALID_ARGUMENT"), row
+        yield "arrival_approve", name, lambda arrival=arrival: {"id": arrival}, unless_done(approving, "FAILED_PRECONDITION"), row
+        yield "arrival_reject", name, lambda arrival=arrival: {"id": arrival}, unless_done(approving, "INVALID_ARGUMENT"), row
+        yield "arrival_withdraw", name, lambda arrival=arrival: {"id": arrival}, unless_done(writing, "INVALID_ARGUMENT"), row
+        day = row.records["stagedate"] if row else ABSENT["p"]
+        yield "stagedate_show", name, lambda day=day: {"id": day}, reading, row
+        yield "stagedate_set", f"{name}, new", lambda pid=pid: {"set": new_stagedate(pid, stage="landed")}, unless_done(recording, "INVALID_ARGUMENT"), row  # no basis
+        yield "stagedate_set", name, lambda day=day: {"id": day, "set": pb.Stagedate(basis=f"表{next(seq)}")}, writing, row
+        yield "stagedate_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
+        yield "milestone_show", name, lambda milestone=milestone: {"id": milestone}, reading, row
+        yield "milestone_set", f"{name}, new", lambda pid=pid: {"set": new_milestone(pid, "表")}, writing, row
+        yield "milestone_set", name, lambda milestone=milestone: {"id": milestone, "set": pb.Milestone(person=f"表{next(seq)}")}, writing, row
+        yield "milestone_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
         yield "receipt_sign", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "receipt_list", name, lambda pid=pid, rev=rev: {"of_rev": rev, "object": pid}, signing, row
         yield "watch", name, lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, watching, row
@@ -380,6 +411,8 @@ def cells(at):
         yield name, "-", dict, right("read"), None
     yield "calendar_set", "-", lambda: {"day": "2030-01-01", "kind": "off"}, right("county"), None
     yield from free_cells(at, seq)
+    yield "stage_list", "what waits", dict, right("read"), None
+    yield "enterprise_add", "-", lambda: {"set": pb.Enterprise(name=f"表外企业{next(seq)}")}, lambda s, *_: right("write", s.office)(s), None
     yield "watch", "-", dict, lambda s, *_: watching(s, whole=True), None
     for name in ("account_list", "role_list"):
         yield name, "-", dict, lambda s, *_: DONE if s.officer else DENIED, None
@@ -455,6 +488,11 @@ class At:
                                               ("alert", "state, since_on, lit_on, rule, light", "'open', '2026-01-01', '2026-01-01', 'judge', 'red'")):
                     records[kind] = county.psql(f"INSERT INTO registry.{kind} (project, no, office, {columns}) SELECT id, no, office, {values} "
                                                 f"FROM registry.project WHERE id = '{made.project.id}' RETURNING id")[0][0]
+                records["money"] = peer.do("arrival_set", set=RECORDS["arrival"][0](made.project.id, secret)).arrival.id  # which nobody else writes
+                records["milestone"] = peer.do("milestone_set", set=new_milestone(made.project.id, secret)).milestone.id
+                records["stagedate"] = peer.do("stagedate_set", set=new_stagedate(made.project.id, secret)).stagedate.id
+                signed = peer.do("project_add", set=pb.Project(name=f"表签{name}", stage="signed", restricted=restricted)).project.id
+                records["step"] = peer.do("stage_list", project=signed).rows[0].id
                 self.rows.append(Row(name, office, restricted, made.project.id, made.project.no, made.rev, due.id, contact, secret, records))
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])

@@ -59,7 +59,7 @@ SELECT row_eq($$ SELECT (x.r).replayed, (x.r).rev IS NOT NULL, (x.r).added FROM 
         SELECT api.import_commit(pg_temp.acc('chengguan'), 'en', 'once', '\x01', '$$ || :'i' || $$', true, '月报') AS r) x $$,
     ROW(true, true, 2), 'exactly once');
 SELECT results_eq($$ SELECT c.idx, c.ord, c.version, c.fields ->> '4', e.batch, e.reason FROM registry.change c JOIN registry.entry e USING (grp, ord)
-        WHERE e.request = 'once' ORDER BY c.idx $$,
+        WHERE e.request = 'once' AND c.kind = 'project' ORDER BY c.idx $$,
     format($$ VALUES (0, 0, 1::bigint, '[null, "入一"]'::text, %1$L::text, '月报'::text), (1, 0, 1, '[null, "入二"]', %1$L, '月报') $$, :'i'),
     'one entry, changes in the order of rows');
 SELECT row_eq($$ SELECT source, external_id, stage, office, no IS NOT NULL, find_key <> '', contact_name_mark FROM registry.project WHERE name = '入一' $$,

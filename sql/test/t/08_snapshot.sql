@@ -32,7 +32,7 @@ SELECT max(rev) AS w FROM registry.txn \gset
 SELECT plan(31);
 CREATE TEMP TABLE shot AS SELECT * FROM pg_temp.snapshot('chengguan', n => 7);
 SELECT results_eq('SELECT (e).object FROM shot ORDER BY page, place',
-    'SELECT id FROM (SELECT id FROM registry.project UNION ALL SELECT id FROM registry.enterprise UNION ALL SELECT id FROM registry.receipt UNION ALL SELECT id FROM registry.due) x ORDER BY id',
+    'SELECT id FROM (SELECT id FROM registry.project UNION ALL SELECT id FROM registry.enterprise UNION ALL SELECT id FROM registry.receipt UNION ALL SELECT id FROM registry.due UNION ALL SELECT id FROM registry.step) x ORDER BY id',
     'every object of every kind once, in the order of ids');
 SELECT is((SELECT max(n) FROM (SELECT count(*) AS n FROM shot GROUP BY page) x), 7::bigint, 'no page larger than asked for');
 SELECT is_empty($$ SELECT (e).object FROM shot LEFT JOIN registry.change c ON c.object = (e).object AND c.version = (e).version
@@ -62,7 +62,7 @@ SELECT is(pg_temp.ids('[{"field":"office","op":"=","values":["dongshan"]},{"fiel
 SELECT is(pg_temp.ids(format('[{"field":"project","op":"=","values":["%s","%s"]}]', :'b', (SELECT no FROM registry.project WHERE id = :'a'))::jsonb),
     (SELECT array_agg(x ORDER BY x) FROM unnest(ARRAY[:'a', :'b']) x), 'a project by id or number');
 SELECT is(pg_temp.ids('[{"field":"kind","op":"=","values":["enterprise"]}]'), (SELECT array_agg(id ORDER BY id) FROM registry.enterprise), 'a kind');
-SELECT is(pg_temp.ids('[{"field":"kind","op":"!=","values":["project","receipt","due"]}]'), (SELECT array_agg(id ORDER BY id) FROM registry.enterprise), 'all other kinds');
+SELECT is(pg_temp.ids('[{"field":"kind","op":"!=","values":["project","receipt","due","step"]}]'), (SELECT array_agg(id ORDER BY id) FROM registry.enterprise), 'all other kinds');
 SELECT is(pg_temp.ids('[{"field":"region","op":"=","values":["33"]},{"field":"stage","op":"=","values":[""]}]'),
     (SELECT array_agg(id ORDER BY id) FROM registry.enterprise WHERE region LIKE '33%'), 'a field that a kind doesn''t have is empty');
 SELECT is(pg_temp.ids('[{"field":"amount_total","op":">=","values":["300000000"]}]'),

@@ -32,11 +32,11 @@ FROM (VALUES ('leader', format('{"project":"%s","class":"talk","held_on":"2026"}
     ('chengguan', '{"class":"talk","held_on":"2026-01-01"}', 'INVALID_ARGUMENT project', 'without project'),
     ('chengguan', format('{"project":"%s","held_on":"2026-01-01"}', :'p'), 'INVALID_ARGUMENT class', 'without class'),
     ('chengguan', format('{"project":"%s","class":"dance","held_on":"2026-01-01"}', :'p'), 'INVALID_ARGUMENT class', 'no such class'),
-    ('chengguan', format('{"project":"%s","class":"talk","held_on":"2126-01-01"}', :'p'), 'INVALID_ARGUMENT held_on', 'in the future'),
+    ('chengguan', format('{"project":"%s","class":"talk","held_on":"2099-01-01"}', :'p'), 'INVALID_ARGUMENT held_on', 'in the future'),
     ('chengguan', format('{"project":"%s","class":"talk","held_on":"2026-02-30"}', :'p'), 'INVALID_ARGUMENT held_on', 'no day'),
     ('chengguan', format('{"project":"%s","class":"talk","held_on":"2026-01-01","actor":"x"}', :'p'), 'INVALID_ARGUMENT actor', 'what the registry sets'),
     ('chengguan', format('{"project":"%s","class":"talk","held_on":"2026-01-01","next_step":"再谈"}', :'p'), 'INVALID_ARGUMENT next_on', 'a step without its day')) v(w, s, want, why);
-SELECT matches((pg_temp.act('chengguan', NULL, NULL, format('{"project":"%s","class":"talk","held_on":"2126-01-01"}', :'p')::jsonb)).error.message, 'day cannot be after today: "2126', 'a sentence with field and value');
+SELECT matches((pg_temp.act('chengguan', NULL, NULL, format('{"project":"%s","class":"talk","held_on":"2099-01-01"}', :'p')::jsonb)).error.message, 'day cannot be after today: "2099', 'a sentence with field and value');
 -- merge
 SELECT is(((pg_temp.act('chengguan', 1, :'a', '{"place":"县政府"}')).activity).version, 2::bigint, 'one sets the place');
 SELECT is(((pg_temp.act('bureau', 1, :'a', '{"people":"李"}')).activity).place, '县政府', 'the other the people, from the same version: both stand');

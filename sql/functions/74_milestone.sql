@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Milestones, planned and done, and the days that several departments give for one stage.
+
+-- p_until before p_from, as far as both are known: what is wrong with the former; null = nothing. Fields are "kind.field".
+CREATE FUNCTION registry.order_fault(p_from_field text, p_from text, p_until_field text, p_until text) RETURNS registry.finding
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN left(p_until, least(length(p_until), length(p_from))) < left(p_from, least(length(p_until), length(p_from))) THEN
+        registry.bad(split_part(p_until_field, '.', 2), p_until, 'day.order', '@field:' || p_from_field, p_from) END;
+END $$;
+
+-- Written by the project's office for whoever is to do it; who is to do it says when it was done.
+CREATE FUNCTION registry.milestone_may(p_account int, p_op text, b registry.milestone, p registry.project) RETURNS registry.finding
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN b.version > 0 AND registry.may(p_account, 'write', p.office) THEN NULL
+        WHEN b.version = 0 AND p.id IS NOT NULL THEN registry.unless_may(p_account, 'write', p.office)
+        ELSE registry.unless_may(p_account, 'write', CASE WHEN b.version > 0 THEN b.office END) END;
+END $$;
+
+CREATE FUNCTION registry.milestone_rules(p_account int, p_op text, b registry.milestone, INOUT n registry.milestone,
+    OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    today CONSTANT text := registry.today()::text;
+BEGIN
+    n.actor := coalesce(b.actor, registry.account_code(p_account));
+    fault := CASE WHEN n.done_on > left(today, length(n.done_on)) THEN registry.bad('done_on', n.done_on, 'day.future') END;
+END $$;
+
+SELECT registry.generate_record('milestone', 'planned_on');
+
+-- A department's own day for a stage: only it writes it.
+CREATE FUNCTION registry.stagedate_may(p_account int, p_op text, b registry.stagedate, p registry.project) RETURNS registry.finding
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN registry.unless_may(p_account, 'write', b.office);
+END $$;
+
+CREATE FUNCTION registry.stagedate_rules(p_account int, p_op text, b registry.stagedate, INOUT n registry.stagedate,
+    OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    today CONSTANT text := registry.today()::text;
+    twin CONSTANT text := (SELECT x.id FROM registry.stagedate x
+        WHERE (x.project, x.stage, x.office) = (n.project, n.stage, n.office) AND x.id IS DISTINCT FROM n.id);
+BEGIN
+    n.actor := registry.account_code(p_account);
+    fault := CASE WHEN n.dated_on > left(today, length(n.dated_on)) THEN registry.bad('dated_on', n.dated_on, 'day.future')
+        WHEN n.office <> b.office AND NOT registry.may(p_account, 'write', n.office) THEN registry.fault('PERMISSION_DENIED', 'office', 'may.write')
+        WHEN twin IS NOT NULL THEN registry.fault('ALREADY_EXISTS', 'stage', 'stagedate.twin', twin) END;
+END $$;
+
+SELECT registry.generate_record('stagedate', 'stage');
