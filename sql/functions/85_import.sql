@@ -235,6 +235,8 @@ BEGIN
         PERFORM FROM registry.project p JOIN draft d ON d.project = p.id ORDER BY p.id FOR UPDATE OF p;
     END IF;
     UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
+    -- what was merged into another stays as it is, whatever sheets go on saying of it
+    UPDATE draft d SET clean = '{}' WHERE d.fault IS NULL AND (d.b).merged_into IS NOT NULL;
     -- another office's project: by name it is a duplicate, by external id somebody else's
     UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
         THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'twin', ARRAY[(d.b).no, o.name,
