@@ -394,6 +394,8 @@ $t$] LOOP
         body := replace(body, '@no_project', CASE WHEN has_project THEN $x$
         ELSIF f.code IS NULL AND p_id IS NULL AND p.id IS NULL AND coalesce(btrim(p_set ->> 'project'), '') <> '' THEN
             f := registry.fault('NOT_FOUND', 'project', 'project.none', p_set ->> 'project');
+        ELSIF f.code IS NULL AND p_id IS NULL AND p.merged_into IS NOT NULL THEN
+            f := registry.fault('FAILED_PRECONDITION', 'project', 'project.merged', p.merged_into);
         ELSIF f.code IS NULL AND p_id IS NOT NULL AND p_set ? 'project' AND btrim(p_set ->> 'project') NOT IN (p.id, p.no) THEN
             f := registry.bad('project', p_set ->> 'project', 'field.readonly');$x$ ELSE '' END);
         body := replace(body, '@sans_project', CASE WHEN has_project THEN ' - ''project''' ELSE '' END);

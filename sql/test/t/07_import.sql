@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(55);
+SELECT plan(57);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -132,4 +132,9 @@ SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('che
 -- pruning
 SELECT cmp_ok(registry.import_prune('-1 day'), '>', 10::bigint, 'old staging rows go');
 SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 0, 'then a file is uploaded anew');
+-- merged into another by a ruling: sheets go on speaking of it
+SELECT pg_temp.counts(pg_temp.import('chengguan', '并入一', '[{"name":"并入项目","external_id":"bm-1","amount_total":100},{"name":"并存项目","external_id":"bm-2"}]')) \g /dev/null
+UPDATE registry.project SET merged_into = (SELECT p.no FROM registry.project p WHERE p.external_id = 'bm-2'), stage = 'exited' WHERE external_id = 'bm-1';
+SELECT is(pg_temp.counts(pg_temp.import('chengguan', '并入二', '[{"name":"并入项目","external_id":"bm-1","amount_total":200},{"name":"并存项目","external_id":"bm-2","jobs":5}]')), '2 = 0 + 1 + 1 + 0 + 0', 'a merged project''s row holds up nothing');
+SELECT is((SELECT p.amount_total::bigint FROM registry.project p WHERE p.external_id = 'bm-1'), 100::bigint, 'and changes nothing');
 SELECT * FROM finish();

@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(162);
+SELECT plan(163);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -160,6 +160,8 @@ SELECT is((SELECT h.fields FROM registry.change h WHERE h.object = :'act' AND h.
 SELECT is((SELECT string_agg(DISTINCT e.op || e.actor, ' ') FROM registry.change h JOIN registry.entry e USING (grp, ord) WHERE h.object IN (:'act', :'due', :'matter', :'b') AND h.version > 1 AND h.fields ?| '{3,29}'), 'case_forceregistry', 'under the entry that put it in force');
 SELECT row_eq(format('SELECT (e).code, (e).other_no FROM (SELECT (pg_temp.edit(''dongshan'', NULL, %L, ''{"jobs":1}'')).error AS e OFFSET 0) x', :'b'), ROW('FAILED_PRECONDITION'::text, (pg_temp.project(:'a')).no), 'it is edited no more; its page points to the other');
 SELECT is((SELECT count(*) FROM unnest((api.case_pool(pg_temp.acc('bureau'), 'en', NULL, NULL)).rows) x WHERE :'a' IN (x.project, x.other_project)), 0::bigint, 'no suspect any more');
+SELECT is(pg_temp.said((api.activity_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'class', 'talk', 'held_on', '2026-01-05'), NULL, NULL, NULL)).error),
+    'FAILED_PRECONDITION project this project was merged into ' || (pg_temp.project(:'a')).no, 'nothing new is written about it');
 -- the other rulings
 CREATE FUNCTION pg_temp.ruled(p_ruling text, a text, b text, survivor text DEFAULT NULL, shares text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
