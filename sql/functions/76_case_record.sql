@@ -575,7 +575,7 @@ DECLARE
     fired int := 0;
 BEGIN
     FOR c IN SELECT * FROM registry."case" x WHERE x.state = 'decided' AND x.force_at <= registry.now()
-             ORDER BY x.force_at, x.id LIMIT p_limit FOR UPDATE SKIP LOCKED LOOP
+             ORDER BY x.force_at, x.decided_at, x.id LIMIT p_limit FOR UPDATE SKIP LOCKED LOOP
         place := registry.entry_begin('registry');
         c := registry.case_force(c);
         PERFORM registry.keep_own(place, format('case-%s-%s', c.id, c.version), 'case_force', c.id, c.version);

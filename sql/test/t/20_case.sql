@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(163);
+SELECT plan(167);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -45,7 +45,7 @@ FROM unnest('{CS-1,CS-7}'::text[]) n \g /dev/null
 -- ---------------------------------------------------------------- likeness
 SELECT is(registry.similar_names(a, b), want, a || ' / ' || b) FROM (VALUES
     ('光伏组件项目', '光伏组件二期项目', 0.6667), ('光伏 组件(一期)', '光伏组件一期', 1), ('ABC', 'abc', 1), ('甲', '乙', 0), ('甲', '甲', 1), ('', '甲乙', 0),
-    ('新能源汽车零部件生产基地项目', '新能源汽车零部件生产基地建设项目', 0.8571), ('哈哈哈', '哈哈', 0.6667)) v(a, b, want);
+    ('新能源汽车零部件生产基地项目', '新能源汽车零部件生产基地建设项目', 0.8571), ('哈哈哈', '哈哈', 0.6667), ('哈哈哈', '哈哈哈呀', 0.8)) v(a, b, want);
 SELECT is(registry.amount_gap(100, 80), 0.2, 'a fifth less');
 SELECT is(registry.amount_gap(NULL, 80), NULL, 'an amount that is not known');
 
@@ -174,9 +174,13 @@ BEGIN
     PERFORM pg_temp.fire();
     RETURN coalesce((r.error).field, pg_temp.state(c));
 END $$;
-SELECT pg_temp.p('甲', 'chengguan', '{"investor":"子一"}') AS a1, pg_temp.p('乙', 'dongshan', '{"investor":"子一"}') AS b1, pg_temp.p('丙', 'chengguan') AS a2, pg_temp.p('丁', 'dongshan') AS b2,
+SELECT pg_temp.p('甲', 'chengguan', '{"site":"工业路 1 号"}') AS a1, pg_temp.p('乙', 'dongshan', '{"site":"工业路1号"}') AS b1, pg_temp.p('丙', 'chengguan') AS a2, pg_temp.p('丁', 'dongshan') AS b2,
     pg_temp.p('戊', 'chengguan') AS a3, pg_temp.p('己', 'dongshan') AS b3 \gset
+CREATE FUNCTION pg_temp.pooled(a text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM unnest((api.case_pool(pg_temp.acc('bureau'), 'en', NULL, NULL)).rows) x WHERE a IN (x.project, x.other_project) $$;
+SELECT is(pg_temp.pooled(:'a1'), 1::bigint, 'the same address');
 SELECT is(pg_temp.ruled('keep_both', :'a1', :'b1'), 'in_force', 'keep both');
+SELECT is(pg_temp.pooled(:'a1'), 0::bigint, 'which settles it');
 SELECT is((SELECT string_agg(p.stage || coalesce(p.merged_into, ''), ' ') FROM registry.project p WHERE p.id IN (:'a1', :'b1')), 'lead lead', 'both stay');
 SELECT is(pg_temp.ruled('reject_later', :'b2', :'a2'), 'in_force', 'reject the later');
 SELECT is((SELECT string_agg(p.stage || coalesce(p.merged_into, ''), ' ' ORDER BY p.registered_at, p.no) FROM registry.project p WHERE p.id IN (:'a2', :'b2')), 'lead exited', 'the later one exits, unmerged');
@@ -186,6 +190,14 @@ SELECT is(pg_temp.ruled('joint', :'a3', :'b3', :'b3', '到位资金=60/40, fixed
 SELECT is((SELECT p.merged_into FROM registry.project p WHERE p.id = :'a3'), (pg_temp.project(:'b3')).no, 'the earlier goes into it');
 SELECT is((SELECT string_agg(concat_ws(' ', s.indicator, s.class, s.office, s.percent), ', ' ORDER BY s.indicator, s.class DESC) FROM registry.share s WHERE s.project = :'b3'),
     'arrived introducer dongshan 60, arrived host chengguan 40, fixed introducer dongshan 100, fixed host chengguan 100', 'shares as ruled');
+
+-- two rulings on their way about one project: the second finds it gone
+SELECT pg_temp.p('庚', 'chengguan') AS g1, pg_temp.p('辛', 'dongshan') AS g2, pg_temp.p('壬', 'dongshan') AS g3 \gset
+SELECT pg_temp.open('c.duban', 'duplicate', jsonb_build_object('project', :'g1', 'other_project', :'g2')) AS d1, pg_temp.open('c.duban', 'duplicate', jsonb_build_object('project', :'g2', 'other_project', :'g3')) AS d2 \gset
+SELECT pg_temp.step('bureau', d) AS x, pg_temp.ask('bureau', d, '{fagai}') AS y, pg_temp.opine('c.fagai', d, 'agree') AS z, pg_temp.step('bureau', d) AS w FROM unnest(ARRAY[:'d1', :'d2']) d \g /dev/null
+SELECT pg_temp.decide('leader', :'d1', 'merge', 'so', :'g1') \g /dev/null
+SELECT pg_temp.decide('leader', :'d2', 'merge', 'so', :'g3') AS y, pg_temp.later(4), pg_temp.fire() \g /dev/null
+SELECT is((SELECT concat_ws(' ', pg_temp.state(:'d1'), pg_temp.state(:'d2'), p.merged_into) FROM registry.project p WHERE p.id = :'g2'), 'in_force in_force ' || (pg_temp.project(:'g1')).no, 'merged once');
 
 -- ---------------------------------------------------------------- transfer
 SELECT pg_temp.p('流转项目', 'chengguan') AS t \gset
