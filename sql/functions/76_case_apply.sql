@@ -1,15 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What comes of a case in force, in the transaction that puts it there.
 
--- Everything of one project goes to another; it leaves what is active and points there. Cases and opinions stay: they are about the
--- project as it was. So does a row of which the other has one already (a share, an inspection of the same round).
+-- Everything of one project goes to another; it leaves what is active and points there. Cases, opinions and the stages it reached stay:
+-- they are about the project as it was. So does a row of which the other has one already (a share, an inspection of the same round).
 CREATE FUNCTION registry.project_merge(p_from text, p_into text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     into_no CONSTANT text := (SELECT p.no FROM registry.project p WHERE p.id = p_into);
     k text;
     row_id text;
 BEGIN
-    FOR k IN SELECT f.kind FROM registry.field f WHERE f.name = 'project' AND f.kind NOT IN ('receipt', 'case', 'opinion') ORDER BY f.kind LOOP
+    FOR k IN SELECT f.kind FROM registry.field f WHERE f.name = 'project' AND f.kind NOT IN ('receipt', 'case', 'opinion', 'step') ORDER BY f.kind LOOP
         FOR row_id IN EXECUTE format('SELECT x.id FROM registry.%I x WHERE x.project = $1 ORDER BY x.id', k) USING p_from LOOP
             BEGIN
                 EXECUTE format('UPDATE registry.%I x SET project = $2 %s %s WHERE x.id = $4', k,
@@ -145,6 +145,21 @@ BEGIN
     INSERT INTO registry.reward (project, no, office, class, person, points, amount_reward, of, given_on, grounds, actor)
     VALUES (c.project, c.no, c.other_office, CASE c.ruling WHEN 'reward' THEN 'reward' WHEN 'penalise' THEN 'penalty' ELSE 'criticism' END,
             c.person, c.points, c.amount_reward, c.id, registry.today()::text, c.grounds, c.decider);
+END $$;
+
+-- Recognised by a case is as good as approved, from the day the case is in force. What was approved, or taken back, meanwhile stays.
+CREATE FUNCTION registry.arrival_recognise(p_id text, p_case text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.arrival x SET state = 'approved', decided_actor = c.decider, decided_at = registry.now(), counted_on = registry.today()::text,
+        note = c.grounds, evidence = registry.evidence_for(x.id) || registry.evidence_for(c.id)
+    FROM registry."case" c WHERE x.id = p_id AND c.id = p_case AND x.state IN ('reported', 'rejected');
+END $$;
+
+CREATE FUNCTION registry.step_recognise(p_id text, p_case text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.step x SET state = 'approved', decided_actor = c.decider, decided_at = registry.now(), counted_on = registry.today()::text,
+        note = c.grounds, evidence = registry.evidence_for(x.id) || registry.evidence_for(x.project, x.stage) || registry.evidence_for(c.id)
+    FROM registry."case" c WHERE x.id = p_id AND c.id = p_case AND x.state IN ('pending', 'rejected');
 END $$;
 
 -- What is recognised is of a kind that knows how: registry.<kind>_recognise(id, case).

@@ -69,7 +69,7 @@ END $$;
 CREATE FUNCTION registry.case_missing(c registry."case", s registry.case_step) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
 DECLARE
     asked int := (SELECT count(*) FROM registry.opinion o WHERE o.of = c.id AND o.class = 'opinion');
-    files int := registry.evidence_count(c.id);
+    files int := registry.evidence_count(c.id) + registry.evidence_count(c.of);
     from_on date := registry.day(c.step_at)::date + s.notice_days;
     o registry.opinion;
     key text;
@@ -109,7 +109,7 @@ DECLARE
 BEGIN
     SELECT * INTO me FROM registry.account a WHERE a.id = p_account;
     key := CASE WHEN c.actor = me.code THEN 'case.own_opened'
-        WHEN c.person IN (me.code, me.name) THEN 'case.own_subject'
+        WHEN c.person IN (me.code, me.name) OR registry.took_part(p_account, c.of) THEN 'case.own_subject' -- he reported what is to be recognised
         WHEN registry.belongs(p_account, registry.case_parties(c)) AND NOT (SELECT k.party_decides FROM registry.case_class k
             WHERE k.rule_set = c.rule_set AND k.class = c.class) THEN 'case.own_party' END;
     RETURN CASE WHEN key IS NOT NULL THEN registry.fault('PERMISSION_DENIED', NULL, key, registry.case_rules_name(c)) END;
@@ -236,7 +236,8 @@ BEGIN
     END IF;
     IF fault.code IS NULL AND n.class = 'transfer' AND n.other_office = (SELECT p.office FROM registry.project p WHERE p.id = n.project) THEN
         fault := registry.bad('other_office', n.other_office, 'case.same_office');
-    ELSIF fault.code IS NULL AND n.class = 'recognition' AND to_regproc('registry.' || registry.kind_of(n.of) || '_recognise') IS NULL THEN
+    ELSIF fault.code IS NULL AND n.class = 'recognition' AND (to_regproc('registry.' || registry.kind_of(n.of) || '_recognise') IS NULL
+            OR registry.parent_of(registry.kind_of(n.of), n.of) IS DISTINCT FROM n.project) THEN
         fault := registry.fault('NOT_FOUND', 'of', 'record.none', n.of);
     ELSIF fault.code IS NULL THEN
         fault := registry.case_taken(n);

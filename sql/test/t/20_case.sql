@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(167);
+SELECT plan(172);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -286,6 +286,28 @@ SELECT pg_temp.later(1);
 SELECT is(pg_temp.fire() >= 1 AND pg_temp.state(:'c') = 'in_force', true, 'and done when it can be');
 DROP FUNCTION registry.activity_recognise;
 UPDATE registry.case_step SET evidence = 1 WHERE class = 'recognition' AND step IN ('proved', 'review');
+
+-- an arrival, and a stage
+SELECT (api.arrival_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'a', 'class', 'fixed', 'amount_arrived', 500000000,
+    'arrived_on', '2026-01-05', 'origin', 'county_outside', 'voucher', 'V-1'), NULL, NULL, NULL)).arrival.id AS arrival, pg_temp.p('签约认定项目', 'chengguan', '{"stage":"talks"}') AS q \gset
+SELECT pg_temp.advance('chengguan', :'q', 'signed') \g /dev/null
+SELECT s.id AS step FROM registry.step s WHERE s.project = :'q' \gset
+INSERT INTO registry.evidence (project, office, of, state, name, media, size, sha256, actor, changed_at)
+SELECT registry.parent_of(registry.kind_of(o), o), 'chengguan', o, 'ready', '凭证', 'pdf', 1, repeat('0', 64), 'chengguan', now() FROM unnest(ARRAY[:'arrival', :'step']) o;
+SELECT is((pg_temp.case('chengguan', jsonb_build_object('class', 'recognition', 'project', :'p', 'of', :'arrival'))).error.code, 'NOT_FOUND', 'an arrival of another project');
+SELECT pg_temp.open('chengguan', 'recognition', jsonb_build_object('project', :'a', 'of', :'arrival')) AS c, pg_temp.open('chengguan', 'recognition', jsonb_build_object('project', :'q', 'of', :'step')) AS d \gset
+SELECT pg_temp.step('chengguan', c) AS x, pg_temp.step('bureau', c) AS y, pg_temp.decide('leader', c, '认定', '凭证齐全') AS z FROM unnest(ARRAY[:'c', :'d']) c \g /dev/null
+SELECT (api.arrival_set(pg_temp.acc('c.zhang'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'a', 'class', 'fixed', 'amount_arrived', 700000000,
+    'arrived_on', '2026-01-06', 'origin', 'county_outside', 'voucher', 'V-2'), NULL, NULL, NULL)).arrival.id AS own \gset
+INSERT INTO registry.evidence (project, office, of, state, name, media, size, sha256, actor, changed_at) VALUES (:'a', 'bureau', :'own', 'ready', '凭证', 'pdf', 1, repeat('0', 64), 'c.zhang', now());
+SELECT pg_temp.open('chengguan', 'recognition', jsonb_build_object('project', :'a', 'of', :'own')) AS o \gset
+SELECT pg_temp.step('chengguan', :'o') AS x, pg_temp.step('bureau', :'o') AS y \g /dev/null
+SELECT is((pg_temp.decide('c.zhang', :'o', 'recognise')).error.message, 'nobody decides a case about himself', 'who reported it doesn''t recognise it');
+SELECT is((SELECT a.state || s.state FROM registry.arrival a, registry.step s WHERE a.id = :'arrival' AND s.id = :'step'), 'reportedpending', 'not before it is in force');
+SELECT pg_temp.later(6), pg_temp.fire() \g /dev/null
+SELECT row_eq(format('SELECT a.state, a.counted_on::text, a.decided_actor, a.note, cardinality(a.evidence) FROM registry.arrival a WHERE a.id = %L', :'arrival'),
+    ROW('approved'::text, registry.today()::text, 'leader'::text, '凭证齐全'::text, 1), 'an arrival recognised counts from that day');
+SELECT is(registry.counted_on(:'q', 'signed'), registry.today()::text, 'a signing too');
 
 -- ---------------------------------------------------------------- accountability, rewards
 SELECT pg_temp.p('逾期项目', 'dongshan') AS o \gset
