@@ -215,6 +215,8 @@ BEGIN
         RETURN registry.fault('INVALID_ARGUMENT', 'node', 'node.role');
     ELSIF n.external_id IS NOT NULL AND n.source IS NULL THEN
         RETURN ROW('INVALID_ARGUMENT', 'source', NULL, 'source.missing', NULL, NULL, NULL, NULL, NULL)::registry.finding;
+    ELSIF born AND p_may IS NULL AND (registry.project_days(n)).code IS NOT NULL THEN -- imported rows are as their time left them
+        RETURN registry.project_days(n);
     ELSIF NOT born AND b.stage <> n.stage AND coalesce(current_setting('qipan.correct', true), '') <> '' THEN
         RETURN NULL; -- a mistake is put right
     ELSIF NOT born AND b.stage <> n.stage AND n.stage <> ALL (registry.moves(b.stage)) THEN

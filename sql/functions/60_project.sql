@@ -462,8 +462,9 @@ BEGIN
             n.find_key := registry.find_key(n.name_key, n.investor_key, n.no, n.external_id);
             PERFORM registry.lock_project_keys(n);
         END IF;
-        IF d ?| ARRAY['4', '5', '6', '7', '9', '10', '13', '40', '50'] THEN
-            f := registry.judge(p_account, b, n);
+        f := CASE WHEN d ?| ARRAY['52', '53', '54', '56', '57', '58'] THEN registry.project_days(n) END;
+        IF f.code IS NOT NULL OR d ?| ARRAY['4', '5', '6', '7', '9', '10', '13', '40', '50'] THEN
+            f := CASE WHEN f.code IS NOT NULL THEN f ELSE registry.judge(p_account, b, n) END;
             IF f.code IS NOT NULL THEN
                 err := registry.error_of(p_lang, 'project', f);
                 EXIT;

@@ -9,6 +9,20 @@ BEGIN
         registry.bad(split_part(p_until_field, '.', 2), p_until, 'day.order', '@field:' || p_from_field, p_from) END;
 END $$;
 
+-- What is built before it is begun, planned or done; null = nothing.
+CREATE FUNCTION registry.project_days(p registry.project) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    f registry.finding;
+    pair text[];
+    days CONSTANT jsonb := to_jsonb(p);
+BEGIN
+    FOREACH pair SLICE 1 IN ARRAY '{{planned_start_on,planned_complete_on},{planned_start_on,planned_produce_on},{started_on,completed_on},{started_on,produced_on}}'::text[] LOOP
+        f := registry.order_fault('project.' || pair[1], days ->> pair[1], 'project.' || pair[2], days ->> pair[2]);
+        EXIT WHEN f.code IS NOT NULL;
+    END LOOP;
+    RETURN f;
+END $$;
+
 -- Written by the project's office for whoever is to do it; who is to do it says when it was done.
 CREATE FUNCTION registry.milestone_may(p_account int, p_op text, b registry.milestone, p registry.project) RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$

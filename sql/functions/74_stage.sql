@@ -6,9 +6,6 @@
 -- Has the project a case of this class that was granted and is in force?
 CREATE FUNCTION registry.case_granted(p_project text, p_class text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF to_regclass('registry.case_ruling') IS NULL THEN
-        RETURN false;
-    END IF;
     RETURN EXISTS (SELECT FROM registry."case" c
         JOIN registry.case_ruling r ON r.rule_set = c.rule_set AND r.class = c.class AND r.ruling = c.ruling AND r.granted
         WHERE c.project = p_project AND c.class = p_class AND c.in_force_at IS NOT NULL);
@@ -156,6 +153,15 @@ BEGIN
         fault := registry.fault('FAILED_PRECONDITION', 'stage', 'step.need', registry.rules_name(), '@stage:' || b.stage, array_to_string(missing, ','));
         fault.allowed := registry.missing_words(missing);
     END IF;
+END $$;
+
+-- A case of recognition was granted: the step counts by its decision.
+CREATE FUNCTION registry.step_recognise(p_id text, p_case text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.step s SET state = 'approved', counted_on = registry.today()::text, decided_at = registry.now(), note = p_case,
+        decided_actor = coalesce((SELECT c.decider FROM registry."case" c WHERE c.id = p_case), registry.writer()),
+        evidence = registry.evidence_for(s.id) || registry.evidence_for(s.project, s.stage) || registry.evidence_for(p_case)
+    WHERE s.id = p_id AND s.state IN ('pending', 'rejected');
 END $$;
 
 SELECT registry.generate_record('step', '-recorded_at');
