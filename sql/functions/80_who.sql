@@ -8,7 +8,7 @@ DECLARE
     r api.whoami_reply;
 BEGIN
     SELECT a.code, a.name, a.office, o.name, array_to_string(a.roles, ','),
-        ARRAY(SELECT w.word FROM unnest('{read,write,import,contact,approve,restricted,accounts,grants,audit}'::text[])
+        ARRAY(SELECT w.word FROM unnest('{read,write,import,contact,approve,restricted,assign,decide,county,accounts,grants,audit}'::text[])
               WITH ORDINALITY w(word, n) WHERE registry.may(a.id, w.word, a.office) ORDER BY w.n), a.identities[1]
     INTO r.account, r.person, r.office, r.office_name, r.role, r.rights, r.identity
     FROM registry.account a JOIN registry.office o ON o.code = a.office

@@ -94,7 +94,7 @@ SELECT is((api.glossary(pg_temp.acc('dongshan'), 'zh', 'stag', NULL)).error.allo
 SELECT is((SELECT projects FROM api.office_list(pg_temp.acc('dongshan'), 'zh') o, unnest(o.rows) x WHERE x.code = 'list'), 104, 'offices count their projects that have not exited');
 SELECT row_eq($$ SELECT (x.w).account, (x.w).role, (x.w).rights, (x.w).identity FROM (SELECT api.whoami(pg_temp.acc('robot'), 'zh') AS w) x $$,
     ROW('robot'::text, 'importer@bureau'::text, '{read,write,import,contact,restricted}'::text[], 'qipan:machine:robot'::text), 'who am I');
-SELECT is((api.whoami(pg_temp.acc('leader'), 'zh')).rights, '{read,restricted}', 'a leader reads');
+SELECT is((api.whoami(pg_temp.acc('leader'), 'zh')).rights, '{read,restricted,assign,decide}', 'a leader reads, gives tasks and decides');
 SELECT is((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{"name":"某公司","credit_code":"12341700686863395A","class":"独角兽"}', NULL)).enterprise.class, 'unicorn', 'an enterprise');
 SELECT is((api.enterprise_add(pg_temp.acc('chengguan'), 'en', 'e1', '\x01', '{"name":"换名公司","credit_code":"12341700686863395A"}', NULL)).error.field, 'credit_code', 'a credit code belongs to one firm');
 SELECT ok((api.enterprise_add(pg_temp.acc('dongshan'), 'en', 'e1', '\x01', '{}', NULL)).replayed, 'once');
