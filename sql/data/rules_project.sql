@@ -94,3 +94,23 @@ INSERT INTO registry.idle_rule (rule_set, stage, days) VALUES
 ON CONFLICT DO NOTHING;
 
 INSERT INTO registry.investor_move (rule_set, "from", "to") VALUES (1, 'concept', 'lead') ON CONFLICT DO NOTHING;
+
+INSERT INTO registry.class_rule (rule_set, n, class, product, industry, source) VALUES
+    (1,  1, 'commercial',     '商业街', NULL, 'default: by product'),
+    (1,  2, 'tourism',        '文旅',   NULL, 'default: by product'),
+    (1,  3, 'agricultural',   '农业园', NULL, 'default: by product'),
+    (1,  4, 'technology',     '研发',   NULL, 'default: by product'),
+    (1,  5, 'logistics',      '冷链',   NULL, 'default: by product'),
+    (1, 10, 'agricultural',   NULL, 'A',   'default: by section of GB/T 4754-2017'),
+    (1, 11, 'energy',         NULL, 'D44', 'default: production and supply of power and heat'),
+    (1, 12, 'industrial',     NULL, 'B',   'default: by section of GB/T 4754-2017'),
+    (1, 13, 'industrial',     NULL, 'C',   'default: by section of GB/T 4754-2017'),
+    (1, 14, 'infrastructure', NULL, 'D46', 'default: production and supply of water'),
+    (1, 15, 'infrastructure', NULL, 'E48', 'default: civil engineering'),
+    (1, 16, 'logistics',      NULL, 'F',   'default: by section of GB/T 4754-2017'),
+    (1, 17, 'logistics',      NULL, 'G',   'default: by section of GB/T 4754-2017'),
+    (1, 18, 'realestate',     NULL, 'K',   'default: by section of GB/T 4754-2017'),
+    (1, 19, 'technology',     NULL, 'M',   'default: by section of GB/T 4754-2017'),
+    (1, 20, 'infrastructure', NULL, 'N78', 'default: public facilities'),
+    (1, 21, 'tourism',        NULL, 'R',   'default: by section of GB/T 4754-2017')
+ON CONFLICT DO NOTHING;

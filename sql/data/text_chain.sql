@@ -80,6 +80,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('fact.talked_on', '最近洽谈', 'last talk'),
     ('fact.idle_days', '距最近洽谈天数', 'days since the last talk'),
     ('fact.sector', '三次产业', 'sector'),
+    ('fact.fitting_class', '按产品应为', 'class by product'),
     ('fact.score', '完整度', 'completeness'),
     ('fact.missing', '缺少', 'missing'),
     ('fact.brought', '带来项目', 'projects brought'),

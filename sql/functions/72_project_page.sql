@@ -62,6 +62,7 @@ DECLARE
     k registry.pace;
     c record;
     b record;
+    fits CONSTANT text := registry.fitting_class(p.product, p.industry);
 BEGIN
     SELECT * INTO k FROM registry.pace x WHERE x.project = p.id;
     -- contacts count for whoever may not see them, too
@@ -75,6 +76,7 @@ BEGIN
         registry.cell(p_lang, 'fact.talked_on', k.talked_on),
         registry.cell(p_lang, 'fact.idle_days', (today - registry.first_day(k.talked_on))::text),
         registry.cell(p_lang, 'fact.sector', registry.sector(p.industry), (SELECT registry.code_label(p_lang, 'tag', t) FROM unnest(p.auto_tags) t WHERE t IN ('一产', '二产', '三产'))),
+        registry.cell(p_lang, 'fact.fitting_class', nullif(fits, p.class), registry.code_label(p_lang, 'class', fits)),
         registry.cell(p_lang, 'fact.score', c.score::text),
         registry.cell(p_lang, 'fact.missing', array_to_string(c.missing, ','),
             (SELECT string_agg(registry.field_label(p_lang, 'project', m), ' ') FROM unnest(c.missing) m)),

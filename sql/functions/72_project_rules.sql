@@ -114,6 +114,15 @@ BEGIN
             ORDER BY r.n LIMIT 1);
 END $$;
 
+-- The class that fits what a project makes; null = the rules know none.
+CREATE FUNCTION registry.fitting_class(p_product text, p_industry text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT r.class FROM registry.class_rule r
+            WHERE r.rule_set = registry.rule_set_in_force() AND (r.product IS NULL OR position(r.product IN p_product) > 0)
+              AND (r.industry IS NULL OR starts_with(p_industry, r.industry))
+            ORDER BY r.n LIMIT 1);
+END $$;
+
 -- Does it count as a result of promotion?
 CREATE FUNCTION registry.counted(p registry.project) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT NOT p.auto_tags @> '{不计入}' $$;
 

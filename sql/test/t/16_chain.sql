@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.fact(p text, named text, who text DEFAULT 'chengguan') R
     SELECT c.value FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).facts) c WHERE c.name = named $$;
 CREATE FUNCTION pg_temp.total(p text, section text, who text DEFAULT 'chengguan') RETURNS int LANGUAGE sql AS $$
     SELECT s.total FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).sections) s WHERE s.kind = section $$;
-SELECT plan(126);
+SELECT plan(135);
 
 -- enterprises
 SELECT (pg_temp.firm('chengguan', NULL, NULL, '{"name":"规则能源有限公司","credit_code":"91350100M000100Y43","region":"35"}')).enterprise.id AS e \gset
@@ -173,6 +173,20 @@ SELECT is((api.project_counts(pg_temp.acc('sysadmin'), 'en', 'tag', NULL)).error
 SELECT is(count(*)::int, 12, 'every way to count works') FROM unnest('{tag,method,region,industry,division,class,stage,office,park,node,node_role,month}'::text[]) b
 WHERE (api.project_counts(pg_temp.acc('leader'), 'en', b, NULL)).error.code IS NULL;
 
+-- imports
+CREATE FUNCTION pg_temp.import(sets jsonb) RETURNS api.import_reply LANGUAGE plpgsql AS $$
+DECLARE
+    i text := (api.import_open(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', sha256(sets::text::bytea), 'f.csv', '规则表', 'm', sha256('m'), NULL, 1)).id;
+BEGIN
+    PERFORM api.import_put(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', i, 0, jsonb_build_array(jsonb_build_object('row', 2, 'set', sets)));
+    RETURN api.import_commit(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', i, NULL, NULL);
+END $$;
+SELECT is((pg_temp.import('{"name":"规则入","external_id":"1","industry":"C38","stage":"concept"}')).added, 1, 'a row of a sheet');
+SELECT is((SELECT auto_tags FROM registry.project WHERE name = '规则入'), '{二产}'::text[], 'has its tags');
+SELECT is((pg_temp.import('{"name":"规则入","external_id":"1","industry":"A01","investor":"表上公司"}')).updated, 1, 'the next sheet says more');
+SELECT is((SELECT c.fields - '7' FROM registry.change c JOIN registry.project p ON p.id = c.object AND p.version = c.version WHERE p.name = '规则入'),
+    '{"10": [null, "表上公司"], "15": ["C38", "A01"], "19": ["二产", "一产"], "50": ["concept", "lead"]}'::jsonb, 'tags and stage follow, and the journal tells');
+
 -- concepts
 SELECT (pg_temp.add('chengguan', '{"name":"规则谋划","stage":"concept","product":"储能"}')).project.id AS k \gset
 SELECT is((pg_temp.edit('chengguan', NULL, :'k', '{"site":"城东"}')).project.stage, 'concept', 'a packaged project');
@@ -202,6 +216,12 @@ SELECT is(pg_temp.fact(:'k', 'score'), '20', 'and how complete it is');
 SELECT is(pg_temp.fact(:'p', 'missing', 'dongshan') ~ 'contact_phone', false, 'a contact one may not see is no gap');
 SELECT is((SELECT (api.project_page(pg_temp.acc('dongshan'), 'en', :'p', NULL)).project.contact_phone), NULL, 'nor shown');
 SELECT is((SELECT (api.project_page(pg_temp.acc('chengguan'), 'en', :'p', NULL)).project.contact_phone), '13900009999', 'but to its own');
+SELECT is(pg_temp.fact(:'p', 'fitting_class'), NULL, 'its class fits what it makes');
+SELECT is(pg_temp.fact(:'k', 'fitting_class'), NULL, 'of what is made by no rule nothing is said');
+SELECT is(ARRAY[registry.fitting_class('步行商业街', 'F52'), registry.fitting_class('电池', 'C3841'), registry.fitting_class(NULL, 'A01'), registry.fitting_class('电池', NULL)],
+    '{commercial,industrial,agricultural,NULL}'::text[], 'classes by product, then by industry');
+SELECT is((pg_temp.edit('chengguan', NULL, :'k', '{"class":"tourism","industry":"C38"}')).error.code, NULL, 'a class that doesn''t fit');
+SELECT is(pg_temp.fact(:'k', 'fitting_class'), 'industrial', 'is told on the page');
 SELECT ok((SELECT count(*) > 0 FROM registry.audit WHERE op = 'project_page' AND object = :'p' AND actor = 'chengguan'), 'with a row in the audit');
 SELECT is(pg_temp.fact(:'p', 'sector') || pg_temp.fact(:'p', 'idle_days'), 'secondary3', 'facts');
 SELECT is(pg_temp.total(:'p', 'activity') || ' ' || pg_temp.total(:'p', 'link') || ' ' || pg_temp.total(:'p', 'stage'), '2 1 1', 'what belongs to it, with totals');
