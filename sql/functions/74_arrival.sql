@@ -88,15 +88,6 @@ BEGIN
         WHEN n.note IS NULL THEN registry.fault('INVALID_ARGUMENT', 'reason', 'step.reason') END;
 END $$;
 
--- A case of recognition was granted: the arrival counts by its decision.
-CREATE FUNCTION registry.arrival_recognise(p_id text, p_case text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    UPDATE registry.arrival a SET state = 'approved', counted_on = registry.today()::text, decided_at = registry.now(), note = p_case,
-        decided_actor = coalesce((SELECT c.decider FROM registry."case" c WHERE c.id = p_case), registry.writer()),
-        evidence = registry.evidence_for(a.id) || registry.evidence_for(p_case)
-    WHERE a.id = p_id AND a.state IN ('reported', 'rejected');
-END $$;
-
 SELECT registry.generate_record('arrival', '-arrived_on');
 
 CREATE FUNCTION registry.arrival_decide(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, p_op text, p_id text,

@@ -155,15 +155,6 @@ BEGIN
     END IF;
 END $$;
 
--- A case of recognition was granted: the step counts by its decision.
-CREATE FUNCTION registry.step_recognise(p_id text, p_case text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    UPDATE registry.step s SET state = 'approved', counted_on = registry.today()::text, decided_at = registry.now(), note = p_case,
-        decided_actor = coalesce((SELECT c.decider FROM registry."case" c WHERE c.id = p_case), registry.writer()),
-        evidence = registry.evidence_for(s.id) || registry.evidence_for(s.project, s.stage) || registry.evidence_for(p_case)
-    WHERE s.id = p_id AND s.state IN ('pending', 'rejected');
-END $$;
-
 SELECT registry.generate_record('step', '-recorded_at');
 DROP FUNCTION api.step_set(int, text, text, bytea, bigint, text, jsonb, text[], text, boolean);
 DROP FUNCTION api.step_list(int, text, jsonb, text, text, int); -- stage_list
