@@ -63,6 +63,24 @@ def numbers(rng, sample, n_all):
     return range(1 + SEED % STEP if n_all > 2 * STEP else 1, n_all + 1, STEP if n_all > 2 * STEP else 1)
 
 
+class Findings(list):
+    """A long run goes on behind what it finds, and tells all of it at its end."""
+
+    @contextlib.contextmanager
+    def under(self, fault):
+        try:
+            yield
+        except (AssertionError, subprocess.TimeoutExpired) as e:
+            print(f"\n{fault}: {e}", flush=True)  # at once with -s
+            self.append(f"{fault}: {e}")
+
+
+def counted(said):
+    """Calls, as the shim said when its program ended; 0 when that was cut short."""
+    found = re.findall(r"counted (\d+)", said)
+    return int(found[-1]) if found else 0
+
+
 # ---------------------------------------------------------------- the client
 
 
@@ -80,8 +98,7 @@ class Client:
                               env=env, stdin=subprocess.DEVNULL)
         said = say.read_text() if say.exists() else ""
         say.unlink(missing_ok=True)
-        self.fired, counted = "failed" in said, re.findall(r"counted (\d+)", said)
-        self.counted = int(counted[-1]) if counted else 0
+        self.fired, self.counted = "failed" in said, counted(said)
         where = f"{fault} {' '.join(map(str, words))}: exit {done.returncode}\n{done.stdout[-600:]}{done.stderr[-3000:]}"
         assert done.returncode >= 0 and done.returncode not in (97, 98, 99) and not CAUGHT.search(done.stderr), where
         # stdout that can't be written is nobody's fault who reads it
@@ -177,13 +194,15 @@ def test_client(county, tmp_path, scenario, rng, request, say):
              "whoami": re.sub(r'"now_at":"[^"]*"', "", county.qipan("leader", "whoami", "-o", "json", ok=True).stdout),
              "events": [line for line in county.qipan("leader", "watch", "--since", "0", "--timeout", "2", "-o", "jsonl").stdout.splitlines()
                         if '"type":"state"' not in line and '"bookmark"' not in line]}
-    runs = fired = 0
+    runs, fired, findings = 0, 0, Findings()
     for name, fault in faults(rng, sample):
         SCENARIOS[scenario](client, fault.format(1 << 30), state)
         for n in numbers(rng, sample, client.counted + 1):
-            SCENARIOS[scenario](client, fault.format(n), state)
+            with findings.under(fault.format(n)):
+                SCENARIOS[scenario](client, fault.format(n), state)
             runs, fired = runs + 1, fired + client.fired
     say(runs=runs, fired=fired)
+    assert not findings, "\n\n".join(findings)
     assert fired or sample
 
 
@@ -194,12 +213,12 @@ class Daemon:
     """Daemon 1 as the test's own child, under a fault that counts from SIGUSR2 on."""
 
     def __init__(self, county):
-        self.county, self.say, self.child = county, here(county) / "said", None
+        self.county, self.say, self.child, self.fired, self.counted, self.restarts = county, here(county) / "said", None, False, 0, 0
         self.say.touch()
         self.say.chmod(0o666)
 
     def start(self, fault, wait=True):
-        self.fault = fault
+        self.fault, self.fired = fault, False
         self.say.write_text("")
         self.mark = len(self.county.log())
         self.child = start_own(self.county, **environment(fault, self.say, wait))
@@ -207,6 +226,13 @@ class Daemon:
     def arm(self):
         self.child.send_signal(signal.SIGUSR2)
         time.sleep(0.02)
+
+    def restart(self):
+        """As its supervisor does; nothing befalls it again."""
+        self.end()
+        fired = self.fired
+        self.start("alloc:1073741824")
+        self.fired, self.restarts = fired, self.restarts + 1
 
     def alive(self):
         return self.child.poll() is None
@@ -222,11 +248,15 @@ class Daemon:
             self.child.wait()
             raise AssertionError(f"does not end\n{self.told()}") from None
         said = self.say.read_text()
-        self.fired, counted = "failed" in said, re.findall(r"counted (\d+)", said)
-        self.counted = int(counted[-1]) if counted else 0
+        self.fired, self.counted = self.fired or "failed" in said, counted(said)
         good = code >= 0 or (code == LIBUV and self.fault.startswith("epoll_ctl"))
         assert good and code not in (97, 98, 99) and not CAUGHT.search(self.told()), f"{self.fault}: ended with {code}\n{self.told()}"
         return code
+
+    def abandon(self):
+        if self.child and self.alive():
+            self.child.kill()
+            self.child.wait()
 
     def told(self):
         return self.county.log()[self.mark:][-4000:]
@@ -286,8 +316,13 @@ def daemon_imports(daemon, state):
     tag = f"守护导入{os.getpid()}之{time.monotonic_ns()}"
     sheet = state["folder"] / "daemon.csv"
     sheet.write_text("name,investor,stage\n" + "".join(f"{tag}甲{i},{tag}公司{i},lead\n" for i in range(3)))
-    done = daemon.county.qipan("chengguan", "import", sheet, "--commit", "-o", "json", timeout=200)
-    state["imports"].append((tag, done.returncode))
+    client, end = daemon.county.popen("chengguan", "import", sheet, "--commit", "-o", "json"), time.monotonic() + 240 * SLOW
+    while client.poll() is None:  # it asks for minutes what became of its import
+        assert time.monotonic() < end, "an import without an end"
+        if not daemon.alive():
+            daemon.restart()
+        time.sleep(0.05)
+    state["imports"].append((tag, daemon.county.stop(client).returncode))
 
 
 def daemon_reloads(daemon, state):
@@ -338,7 +373,7 @@ def test_daemon(tmp_path, scenario, rng, request, say):
     try:
         county.up()
         county.kill(1, "TERM")
-        daemon, runs, fired, ended = Daemon(county), 0, 0, 0
+        daemon, runs, fired, ended, findings = Daemon(county), 0, 0, 0, Findings()
         state = {"ids": [], "asked": [], "imports": [], "folder": tmp_path}
         daemon.start("alloc:1073741824")
         with county.peer("chengguan") as peer:
@@ -354,13 +389,15 @@ def test_daemon(tmp_path, scenario, rng, request, say):
             daemon.end()
             most = daemon.counted
             for n in numbers(rng, sample, min(most, 400)):
-                daemon.start(fault.format(n))
-                daemon.arm()
-                DAEMON[scenario](daemon, state)
-                ended += not daemon.alive()
-                if daemon.alive() and not fault.endswith(":on"):  # one failure is survived, and others are served
-                    serves_again(daemon)
-                daemon.end()
+                with findings.under(fault.format(n)):
+                    daemon.start(fault.format(n))
+                    daemon.arm()
+                    DAEMON[scenario](daemon, state)
+                    ended += not daemon.alive()
+                    if daemon.alive() and not fault.endswith(":on"):  # one failure is survived, and others are served
+                        serves_again(daemon)
+                    daemon.end()
+                daemon.abandon()
                 for peer in county.peers:
                     peer.link.close()
                 county.peers.clear()
@@ -368,13 +405,44 @@ def test_daemon(tmp_path, scenario, rng, request, say):
         daemon.start("alloc:1073741824")
         settle(daemon, state)
         daemon.end()
-        say(runs=runs, fired=fired, ended=ended)
+        say(runs=runs, fired=fired, ended=ended + daemon.restarts)
+        assert not findings, "\n\n".join(findings)
         assert fired or sample
     finally:
-        if daemon.child and daemon.child.poll() is None:
-            daemon.child.kill()
-            daemon.child.wait()
+        daemon.abandon()
         county.down()
+
+
+def start_once(county, fault, say_file):
+    """Started under a fault, asked, ended. Whether it served, and what was counted."""
+    log, served = county.dir / "qipand-1.log", False
+    say_file.write_text("")
+    say_file.chmod(0o666)
+    with log.open("ab") as out:
+        mark = out.tell()
+        child = subprocess.Popen(as_runner([str(here(county) / "bin/qipand"), "--config", str(here(county) / "qipand-1.ini")],
+                                           environment(fault, say_file)), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        end = time.monotonic() + 15 * SLOW
+        while child.poll() is None and time.monotonic() < end and not served:
+            served = b"ready" in log.read_bytes()[mark:]
+            time.sleep(0.02)
+        if child.poll() is None and served:
+            tolerant(lambda: county.peer("leader", timeout=8).do("whoami", timeout=8))
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        code = child.wait(20 * SLOW)
+    finally:
+        child.kill()
+        child.wait()
+        for peer in county.peers:
+            peer.link.close()
+        county.peers.clear()
+    text = log.read_bytes()[mark:].decode(errors="replace")
+    where = f"{fault}: ended with {code}\n{text[-3000:]}"
+    assert code in ((0, 1, LIBUV) if fault.startswith("epoll_ctl") else (0, 1)) and not CAUGHT.search(text), where
+    assert code in (0, LIBUV) or text.strip(), f"{where} without a word"
+    return served, counted(say_file.read_text())
 
 
 def test_daemon_starts(rng, request, say):
@@ -385,41 +453,15 @@ def test_daemon_starts(rng, request, say):
         county.kill(1, "TERM")
         kinds = [("alloc", "alloc:{}"), ("alloc on", "alloc:{}:on")]
         kinds += [(call, f"{call}:{{}}:{how}") for call, hows in DAEMON_CALLS.items() for how in hows]
-        runs = served = 0
+        runs, n_served, findings, say_file = 0, 0, Findings(), here(county) / "said"
         for name, fault in ([rng.choice(kinds)] if sample else kinds):
-            say_file, most = here(county) / "said", 1 << 30
-            for n in [1 << 30, *([3, 17] if sample else range(1 + SEED % STEP, 400, STEP))]:
-                if n != 1 << 30 and n > most:
-                    break
-                say_file.write_text("")
-                say_file.chmod(0o666)
-                with (county.dir / "qipand-1.log").open("ab") as log:
-                    mark = log.tell()
-
-                    child = subprocess.Popen(as_runner([str(here(county) / "bin/qipand"), "--config", str(here(county) / "qipand-1.ini")],
-                                                       environment(fault.format(n), say_file)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-                end = time.monotonic() + 15 * SLOW
-                text = b""
-                while child.poll() is None and time.monotonic() < end and b"ready" not in text:
-                    text = (county.dir / "qipand-1.log").read_bytes()[mark:]
-                    time.sleep(0.02)
-                if child.poll() is None and b"ready" in text:
-                    served += 1
-                    tolerant(lambda: county.peer("leader", timeout=8).do("whoami", timeout=8))
-                if child.poll() is None:
-                    child.send_signal(signal.SIGTERM)
-                code = child.wait(20 * SLOW)
-                text = (county.dir / "qipand-1.log").read_text(errors="replace").encode()[mark:].decode(errors="replace")
-                said = say_file.read_text()
-                if n == 1 << 30:
-                    most = int(re.findall(r"counted (\d+)", said)[-1])
-                assert code in ((0, 1, LIBUV) if fault.startswith("epoll_ctl") else (0, 1)) and not CAUGHT.search(text), f"{fault.format(n)}: ended with {code}\n{text[-3000:]}"
-                assert code in (0, LIBUV) or text.strip(), f"{fault.format(n)}: ended with {code} without a word"
-                for peer in county.peers:
-                    peer.link.close()
-                county.peers.clear()
+            _, most = start_once(county, fault.format(1 << 30), say_file)
+            for n in [3, 17] if sample else numbers(rng, sample, min(most, 400)):
+                with findings.under(fault.format(n)):
+                    n_served += start_once(county, fault.format(n), say_file)[0]
                 runs += 1
-        say(runs=runs, served=served)
-        assert served
+        say(runs=runs, served=n_served)
+        assert not findings, "\n\n".join(findings)
+        assert n_served
     finally:
         county.down()
