@@ -102,8 +102,9 @@ CREATE FUNCTION registry.suspicious(p_fields jsonb) RETURNS boolean LANGUAGE sql
     SELECT p_fields ?| '{4,5,6,7,10,15,20,31,45}'
 $$;
 
--- What else projects may be, by rule, five at most for each rule. p_fields: what was set of each; null = all of a new one.
-CREATE FUNCTION registry.suspects(p_ids text[], p_fields jsonb[]) RETURNS TABLE (n bigint, rule text, other registry.project)
+-- What else projects may be, by rule, five at most for each rule. p_rows: as they are now, or would be. p_fields: what was set of
+-- each; null = all of a new one. p_phones: telephones that were set.
+CREATE FUNCTION registry.suspects(p_rows registry.project[], p_fields jsonb[], p_phones text[]) RETURNS TABLE (n int, rule text, other registry.project)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'warn');
@@ -113,12 +114,13 @@ DECLARE
     phones CONSTANT boolean := registry.duplicate_limit('same_phone', 'warn') IS NOT NULL;
 BEGIN
     RETURN QUERY WITH me AS MATERIALIZED (
-        SELECT u.n, u.fields, p FROM unnest(p_ids, p_fields) WITH ORDINALITY u(id, fields, n) JOIN registry.project p ON p.id = u.id)
+        SELECT i AS n, p_rows[i] AS p, p_fields[i] AS fields, CASE WHEN phones THEN registry.norm(p_phones[i]) ELSE '' END AS phone
+        FROM generate_subscripts(p_rows, 1) i)
     SELECT me.n, x.rule, x.q FROM me CROSS JOIN LATERAL (
         (SELECT CASE WHEN registry.apart_by_source(me.p, q) THEN 'same_source' WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
                 WHEN q.code = (me.p).code THEN 'same_code' ELSE 'same_name' END, q
          FROM registry.project q
-         WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.id <> (me.p).id
+         WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.id IS DISTINCT FROM (me.p).id
            AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
@@ -129,31 +131,28 @@ BEGIN
         UNION ALL
         (SELECT 'like_amount', q FROM registry.project q
          WHERE gap IS NOT NULL AND (me.fields IS NULL OR me.fields ?| '{10,15,20}') AND (me.p).amount_total > 0
-           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.id <> (me.p).id AND q.industry = (me.p).industry
+           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.id IS DISTINCT FROM (me.p).id AND q.industry = (me.p).industry
            AND least(q.amount_total, (me.p).amount_total) >= (1 - gap) * greatest(q.amount_total, (me.p).amount_total)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
         (SELECT 'same_site', q FROM registry.project q
-         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.id <> (me.p).id
+         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.id IS DISTINCT FROM (me.p).id
            AND registry.norm(q.site) = registry.norm((me.p).site) AND q.site IS NOT NULL
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
-        (SELECT 'same_phone', q FROM registry.contact c
-         JOIN registry.contact y ON registry.norm(y.phone) = registry.norm(c.phone) AND y.phone IS NOT NULL AND y.project <> c.project
-         JOIN registry.project q ON q.id = y.project
-         WHERE phones AND (me.fields IS NULL OR me.fields ? '45') AND (me.p).contact_phone_mark > 0
-           AND c.project = (me.p).id AND registry.norm(c.phone) <> ''
+        (SELECT 'same_phone', q FROM registry.contact y JOIN registry.project q ON q.id = y.project
+         WHERE me.phone <> '' AND registry.norm(y.phone) = me.phone AND y.phone IS NOT NULL AND q.id IS DISTINCT FROM (me.p).id
          ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q);
 END $$;
 
 -- The same as callers hear it: each other project once, five at most. Owner office, day and number are all that is disclosed.
-CREATE FUNCTION registry.warnings(p_lang text[], p_ids text[], p_fields jsonb[]) RETURNS TABLE (n bigint, warnings api.warning[])
+CREATE FUNCTION registry.warnings(p_lang text[], p_rows registry.project[], p_fields jsonb[], p_phones text[]) RETURNS TABLE (n int, warnings api.warning[])
 LANGUAGE sql STABLE AS $$
     SELECT x.n, array_agg(ROW(x.rule, x.no, x.office, x.day, registry.say(p_lang[x.n], 'warn.' || x.rule, x.name, x.day, x.no))::api.warning ORDER BY x.place)
     FROM (SELECT y.*, row_number() OVER (PARTITION BY y.n ORDER BY y.at, y.no) AS place
           FROM (SELECT DISTINCT ON (s.n, (s.other).id) s.n, s.rule, (s.other).no, (s.other).office, (s.other).registered_at AS at,
                     registry.day((s.other).registered_at) AS day, o.name
-                FROM registry.suspects(p_ids, p_fields) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
+                FROM registry.suspects(p_rows, p_fields, p_phones) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
                 WHERE s.rule = 'released' OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
                 ORDER BY s.n, (s.other).id, s.first) y) x
     WHERE x.place <= 5 GROUP BY x.n

@@ -272,7 +272,7 @@ BEGIN
                           project_add.reason, NULL, NULL);
     r.rev := 0;
     r.project := registry.project_shown(p_account, n);
-    r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[n.id], ARRAY[NULL::jsonb]) w);
+    r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[n], ARRAY[NULL::jsonb], ARRAY[clean ->> 'contact_phone']) w);
     RETURN r;
 END $$;
 
@@ -485,7 +485,7 @@ BEGIN
             r.rev := 0;
             r.project := registry.project_shown(p_account, n);
             IF registry.suspicious(d || contact) THEN
-                r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[b.id], ARRAY[d || contact]) w);
+                r.warnings := (SELECT w.warnings FROM registry.warnings(ARRAY[p_lang], ARRAY[n], ARRAY[d || contact], ARRAY[contact -> '45' ->> 1]) w);
             END IF;
             RETURN r;
         END IF;
@@ -557,9 +557,9 @@ BEGIN
     IF at = '{}' THEN
         RETURN p_replies;
     END IF;
-    FOR x IN SELECT * FROM registry.warnings(ARRAY(SELECT p_lang[i] FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n),
-                                             ARRAY(SELECT (p_replies[i]).project.id FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n),
-                                             ARRAY(SELECT p_fields[i] FROM unnest(at) WITH ORDINALITY u(i, n) ORDER BY u.n)) LOOP
+    FOR x IN SELECT w.* FROM (SELECT array_agg(p_lang[u.i] ORDER BY u.n) AS langs, array_agg(p ORDER BY u.n) AS rows, array_agg(p_fields[u.i] ORDER BY u.n) AS fields
+                              FROM unnest(at) WITH ORDINALITY u(i, n) JOIN registry.project p ON p.id = (p_replies[u.i]).project.id) y,
+                         LATERAL registry.warnings(y.langs, y.rows, y.fields, NULL) w LOOP
         r := p_replies[at[x.n]];
         r.warnings := x.warnings;
         p_replies[at[x.n]] := r;

@@ -138,6 +138,42 @@ BEGIN
     RETURN p_clean;
 END $$;
 
+-- Rows of a file whose names are alike under one investor, where no keys of a source tell them apart: the later one is refused as it
+-- would be if the first stood already. Of each investor the first hundred rows without a key are looked at.
+CREATE FUNCTION registry.import_alike() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'block');
+BEGIN
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'import.alike', ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT greatest(a.row, b.row) AS row, min(least(a.row, b.row)) AS first
+          FROM (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key ORDER BY y.row) AS place FROM draft y
+                WHERE y.fault IS NULL AND y.project IS NULL AND y.external_id IS NULL AND y.investor_key <> '') a
+          JOIN (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key, y.external_id IS NULL ORDER BY y.row) AS place FROM draft y
+                WHERE y.fault IS NULL AND y.project IS NULL) b
+              ON a.investor_key = b.investor_key AND a.name_key <> b.name_key AND (b.external_id IS NOT NULL OR a.row < b.row)
+          WHERE a.place <= 100 AND b.place <= 100
+            AND 2 * (least(length(a.name_key), length(b.name_key)) - 1) >= likeness * (length(a.name_key) + length(b.name_key) - 2)
+            AND registry.similar_names(a.name_key, b.name_key) >= likeness
+          GROUP BY 1) x
+    WHERE d.row = x.row;
+END $$;
+
+-- What else the rows that will be carried out may be, as a note each.
+CREATE FUNCTION registry.import_notes(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    x record;
+BEGIN
+    FOR x IN SELECT array_agg(y.row) AS rows, array_agg(y.n) AS drafts, array_agg(y.fields) AS fields, array_agg(y.phone) AS phones, array_agg(p_lang) AS langs
+             FROM (SELECT d.row, d.n, CASE WHEN d.verdict = 'update' THEN d.diff || d.contact END AS fields,
+                       CASE WHEN d.verdict = 'update' THEN d.contact -> '45' ->> 1 ELSE d.contact ->> '45' END AS phone, row_number() OVER (ORDER BY d.row) AS place
+                   FROM draft d WHERE d.verdict = 'new' OR d.verdict = 'update' AND registry.suspicious(d.diff || d.contact)) y
+             GROUP BY y.place / 500 LOOP
+        UPDATE draft d SET note = w.note
+        FROM (SELECT v.n, (SELECT string_agg(u.sentence, '; ') FROM unnest(v.warnings) u) AS note FROM registry.warnings(x.langs, x.drafts, x.fields, x.phones) v) w
+        WHERE d.row = x.rows[w.n];
+    END LOOP;
+END $$;
+
 -- Judges all rows of a batch into import_row and, for the commit, into the temporary table `draft`.
 -- With p_lock keys and projects are locked first, in one order, so that the verdict still holds when it is carried out.
 CREATE FUNCTION registry.import_judge(i registry.import, p_account int, p_lang text, p_lock boolean) RETURNS void
@@ -159,7 +195,7 @@ BEGIN
     CREATE TEMPORARY TABLE draft (
         row int PRIMARY KEY, clean jsonb, fault registry.finding, project text, given text,
         source text, external_id text, name_key text, investor_key text, code text,
-        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text, no text, idx int, said jsonb
+        b registry.project, n registry.project, contact jsonb, diff jsonb, verdict text, no text, idx int, said jsonb, note text
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     -- values are read once: the commit that follows a preview under the same rules takes what the preview read
@@ -231,6 +267,7 @@ BEGIN
                                    NULL, NULL, NULL, NULL)::registry.finding
     FROM (SELECT y.row, min(y.row) OVER (PARTITION BY y.project) AS first FROM draft y WHERE y.project IS NOT NULL) x
     WHERE d.row = x.row AND d.fault IS NULL AND d.given IS NOT NULL AND x.first < x.row;
+    PERFORM registry.import_alike();
     IF p_lock THEN
         PERFORM FROM registry.project p JOIN draft d ON d.project = p.id ORDER BY p.id FOR UPDATE OF p;
     END IF;
@@ -300,6 +337,7 @@ BEGIN
     WHERE d.row = x.row;
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN 'rejected' ELSE 'unchanged' END
     WHERE d.verdict IS NULL;
+    PERFORM registry.import_notes(p_lang);
     SELECT count(*) FILTER (WHERE p.restricted), count(*) FILTER (WHERE (contacts && ARRAY['*', p.office]) IS NOT TRUE
         AND d.clean ?| ARRAY['contact_name', 'contact_phone']) INTO restricted, denied
     FROM draft d JOIN registry.project p ON p.id = d.project;
@@ -311,7 +349,7 @@ BEGIN
     WHERE (d.fault).code IS NOT NULL AND EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND NOT p.audience && grants);
     UPDATE registry.import_row x SET verdict = d.verdict, project = d.project, no = (d.b).no, code = (d.fault).code,
         field = (d.fault).field, "column" = NULL, text = left((d.fault).value, 200),
-        message = CASE WHEN (d.fault).code IS NOT NULL THEN (registry.error_of(p_lang, 'project', d.fault)).message END,
+        message = CASE WHEN (d.fault).code IS NOT NULL THEN (registry.error_of(p_lang, 'project', d.fault)).message ELSE d.note END,
         changed = CASE WHEN d.verdict = 'update' THEN ARRAY(SELECT f.name FROM registry.field f
             WHERE f.kind = 'project' AND d.diff ? f.number::text ORDER BY f.number) END
     FROM draft d WHERE x.import = i.id AND x.row = d.row;
