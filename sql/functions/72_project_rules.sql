@@ -175,7 +175,9 @@ CREATE FUNCTION registry.pace_talk() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
     UPDATE registry.pace x SET talked_on = a.held_on, active_on = a.held_on
-    FROM (SELECT max(v.held_on) AS held_on FROM registry.activity v WHERE v.project = NEW.project) a WHERE x.project = NEW.project;
+    -- OFFSET: through the project's own, never down an index of all days
+    FROM (SELECT max(v.held_on) AS held_on FROM (SELECT w.held_on FROM registry.activity w WHERE w.project = NEW.project OFFSET 0) v) a
+    WHERE x.project = NEW.project;
     RETURN NULL;
 END $$;
 CREATE TRIGGER activity_pace AFTER INSERT OR UPDATE OF held_on ON registry.activity
