@@ -69,6 +69,7 @@ BEGIN
                 format('EXISTS (SELECT FROM unnest(%s) t WHERE lower(t) LIKE %L)', list, registry.like_any(lower(v)))
             WHEN op = '~' THEN format('lower(p.%I) LIKE %L', f.name, registry.like_any(lower(v)))
             WHEN f.type = 'bool' THEN format('coalesce(p.%I, false) = %L', f.name, v)
+            WHEN p_kind = 'project' AND f.name = 'tags' THEN format('(p.tags @> ARRAY[%1$L] OR p.auto_tags @> ARRAY[%1$L])', v)
             WHEN f.type IN ('tags', 'list') THEN format('%s @> ARRAY[%L]', list, coalesce(registry.resolve(f.code_kind, v), v))
             WHEN f.type = 'money' THEN format('p.%I %s %L::bigint', f.name, op, (v::numeric * 100)::bigint)
             WHEN f.type = 'mu' THEN format('p.%I %s %L::numeric', f.name, op, v)
