@@ -166,7 +166,8 @@ SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
     INSERT INTO registry.pace (project, stage, stage_on, active_on)
     VALUES (NEW.project, NEW.stage, NEW.happened_on, registry.day(NEW.at))
-    ON CONFLICT (project) DO UPDATE SET stage = excluded.stage, stage_on = excluded.stage_on;
+    ON CONFLICT (project) DO UPDATE SET stage = excluded.stage, stage_on = excluded.stage_on
+    WHERE NOT NEW.opening OR pace.stage = NEW.stage; -- of another stage, it was before
     RETURN NULL;
 END $$;
 CREATE TRIGGER stage_event_pace AFTER INSERT ON registry.stage_event FOR EACH ROW EXECUTE FUNCTION registry.pace_stage();

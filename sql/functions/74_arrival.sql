@@ -26,7 +26,9 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     f registry.finding;
 BEGIN
-    IF p_op IN ('arrival_approve', 'arrival_reject') THEN
+    IF p_op = 'arrival_backdate' THEN
+        f := registry.unless_may(p_account, 'county', NULL);
+    ELSIF p_op IN ('arrival_approve', 'arrival_reject') THEN
         f := registry.approve_fault(p_account, b.id, b.office);
     ELSIF p_op = 'arrival_withdraw' AND b.state = 'approved' THEN -- a visible correction, of who may approve
         f := registry.unless_may(p_account, 'approve', b.office);
@@ -71,12 +73,20 @@ END $$;
 CREATE FUNCTION registry.arrival_rules(p_account int, p_op text, b registry.arrival, INOUT n registry.arrival, OUT fault registry.finding)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF p_op = 'arrival_set' THEN
+    IF p_op IN ('arrival_set', 'arrival_backdate') THEN
         n.currency := coalesce(n.currency, 'CNY');
         n.actor := coalesce(b.actor, registry.account_code(p_account));
         n.state := 'reported'; -- changed after a refusal: looked at anew
         fault := registry.required_fault('arrival', to_jsonb(n));
         fault := CASE WHEN fault.code IS NOT NULL THEN fault ELSE registry.arrival_reported(p_account, b, n) END;
+        IF p_op = 'arrival_backdate' THEN
+            fault := CASE WHEN fault.code IS NOT NULL THEN fault ELSE registry.opening_fault(n.project, n.arrived_on, 'arrived_on', n.note) END;
+            n.opening := true;
+            n.state := 'approved';
+            n.decided_actor := n.actor;
+            n.decided_at := registry.now();
+            n.counted_on := n.arrived_on;
+        END IF;
         RETURN;
     END IF;
     n.state := CASE p_op WHEN 'arrival_approve' THEN 'approved' WHEN 'arrival_reject' THEN 'rejected' ELSE 'withdrawn' END;

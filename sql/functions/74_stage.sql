@@ -126,9 +126,10 @@ END $$;
 CREATE FUNCTION registry.step_may(p_account int, p_op text, b registry.step, p registry.project) RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    f registry.finding := registry.approve_fault(p_account, b.id, p.office);
+    f registry.finding := CASE p_op WHEN 'project_backdate' THEN registry.unless_may(p_account, 'county', NULL)
+        ELSE registry.approve_fault(p_account, b.id, p.office) END;
 BEGIN
-    RETURN CASE WHEN f.code IS NOT NULL OR b.version IS NULL THEN f
+    RETURN CASE WHEN f.code IS NOT NULL OR coalesce(b.version, 0) = 0 THEN f
         WHEN b.state <> 'pending' AND NOT (b.state = 'rejected' AND p_op = 'stage_approve') THEN registry.no_move('step', b.id, b.state) END;
 END $$;
 
@@ -137,10 +138,16 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     files CONSTANT text[] := registry.evidence_for(b.id) || registry.evidence_for(b.project, b.stage);
     missing text[];
+    x record;
 BEGIN
     n.decided_actor := registry.account_code(p_account);
     n.decided_at := registry.now();
-    IF p_op = 'stage_reject' THEN
+    IF p_op = 'project_backdate' THEN
+        x := registry.step_opening(n);
+        n := x.n;
+        fault := x.fault;
+        RETURN;
+    ELSIF p_op = 'stage_reject' THEN
         n.state := 'rejected';
         fault := CASE WHEN n.note IS NULL THEN registry.fault('INVALID_ARGUMENT', 'reason', 'step.reason') END;
         RETURN;
@@ -152,6 +159,13 @@ BEGIN
     IF missing IS NOT NULL THEN
         fault := registry.fault('FAILED_PRECONDITION', 'stage', 'step.need', registry.rules_name(), '@stage:' || b.stage, array_to_string(missing, ','));
         fault.allowed := registry.missing_words(missing);
+    END IF;
+END $$;
+
+CREATE FUNCTION registry.step_effects(p_account int, p_op text, b registry.step, n registry.step) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF p_op = 'project_backdate' THEN
+        PERFORM registry.step_opened(n);
     END IF;
 END $$;
 
@@ -295,11 +309,11 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'project', 'project.none', project);
         RETURN r;
     END IF;
-    r.rows := (SELECT array_agg(x.row ORDER BY x.version) FROM (
-        SELECT registry.stage_line(p, e) AS row, e.version FROM registry.stage_event e
-        WHERE e.project = p.id AND e.version > CASE WHEN after ~ '^[0-9]{1,18}$' THEN after::bigint ELSE 0 END
-        ORDER BY e.version LIMIT 50) x);
-    r.next := CASE WHEN cardinality(r.rows) = 50 THEN (r.rows[50]).project_version::text END;
+    SELECT array_agg(x.row ORDER BY x.opening DESC, CASE WHEN x.opening THEN x.happened_on END, x.version),
+        CASE WHEN count(*) = 50 THEN max(x.version)::text END INTO r.rows, r.next
+    FROM (SELECT registry.stage_line(p, e) AS row, e.version, e.opening, e.happened_on FROM registry.stage_event e
+          WHERE e.project = p.id AND e.version > CASE WHEN after ~ '^-?[0-9]{1,18}$' THEN after::bigint ELSE -1000000 END
+          ORDER BY e.version LIMIT 50) x;
     IF wanted IS NOT NULL THEN
         r.rows := (SELECT array_agg(x ORDER BY x.project_version) FROM unnest(r.rows) x WHERE x.state = wanted);
     END IF;

@@ -31,8 +31,8 @@ def test_a_regular_meeting_and_the_next(town):
     assert (meeting["state"], meeting["class"], meeting["office"]) == ("planned", "regular", "bureau")
     # a project of which nobody heard for three months is on the agenda; drawing again adds nothing
     stale = add(town, "chengguan", "久无进展项目", stage="talks")
-    town.psql("ALTER TABLE registry.stage_event DISABLE TRIGGER USER; UPDATE registry.stage_event SET happened_on = (registry.today() - 90)::text "
-              f"WHERE project = '{stale['id']}'; ALTER TABLE registry.stage_event ENABLE TRIGGER USER")
+    town.psql("UPDATE registry.pace SET stage_on = (registry.today() - 90)::text, active_on = (registry.today() - 90)::text "
+              f"WHERE project = '{stale['id']}'")
     watch = town.popen("leader", "watch", "--filter", "kind=agenda", "-n", "2", "-o", "jsonl")
     time.sleep(0.5)
     for _ in range(2):
@@ -150,3 +150,22 @@ def test_a_merger_stops_nobody_and_grants_nothing(town):
     assert town.qipan("dongshan", "project", "edit", hidden["id"], "jobs=1", ok=8).stderr
     town.qipan("secadmin", "account", "grant", "dongshan", "clerk", "--office", "chengguan", ok=True)
     assert do(town, "dongshan", "project", "edit", hidden["id"], "jobs=1")["office"] == "chengguan"
+
+
+def test_what_was_before_the_county_went_live(town):
+    project = add(town, "chengguan", "早年项目", stage="producing", amount_total="2亿元")
+    assert town.qipan("chengguan", "project", "backdate", project["no"], "signed", "--on", "2019-05-06", ok=8).stderr
+    for stage, day in (("signed", "2019-05-06"), ("started", "2019-11"), ("producing", "2021-03-01")):
+        step = do(town, "bureau", "project", "backdate", project["no"], stage, "--on", day)
+        assert (step["state"], step["counted_on"], step["opening"]) == ("approved", day, True)
+    money = do(town, "bureau", "arrival", "backdate", f"project={project['no']}", "class=fixed", "amount_arrived=3000万元", "arrived_on=2020-08-01",
+               "origin=county_outside", "voucher=2020-17")
+    assert (money["counted_on"], money["opening"], money["office"]) == ("2020-08-01", True, "chengguan")
+    shown = do(town, "leader", "project", "show", project["id"])
+    assert (shown["signed_on"], shown["started_on"], shown["produced_on"]) == ("2019-05-06", "2019-11", "2021-03-01")
+    assert "期初补录" in town.qipan("leader", "stage", "list", project["no"], "--fields", "stage,reached_on,opening", ok=True).stdout
+    assert do(town, "leader", "arrival", "list", f"project={project['no']}", "opening=false") == []
+    # behind the day the county went live it takes a reason
+    town.psql("INSERT INTO registry.setting VALUES ('county.live_on', (registry.today() - 1)::text)")
+    assert "理由" in town.qipan("bureau", "project", "backdate", project["no"], "landed", "--on", "2019-09-01", ok=7).stderr
+    do(town, "bureau", "project", "backdate", project["no"], "landed", "--on", "2019-09-01", "--reason", "上线时漏报")

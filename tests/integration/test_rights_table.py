@@ -238,6 +238,7 @@ def meeting_cells(at, seq):
         yield name, "an unknown office", lambda more=more: {"office": "nowhere", **more}, unless_done(right("county"), "INVALID_ARGUMENT"), None
     yield "office_cancel", "absent", lambda: {"id": ABSENT["p"]}, unless_done(right("county"), MISSING), None
     yield "account_handover", "to nobody", lambda: {"giver": "谁", "taker": "nobody"}, unless_done(right("approve"), "INVALID_ARGUMENT"), None
+    yield "arrival_backdate", "absent", lambda: {"set": pb.Arrival(project=ABSENT["p"])}, unless_done(right("county"), MISSING), None
     for name in ("meeting_list", "agenda_list", "round_list", "inspection_list", "reform_list", "handover_list", "people_list"):
         yield name, "-", dict, right("read"), None
 
@@ -347,6 +348,8 @@ def cells(at):
         for op in (*WORKS, *REVIEWS[1:], "matter_withdraw", "matter_split"):  # of one that was withdrawn: who may is told so
             yield op, f"{name}, withdrawn", lambda gone=gone: {"id": gone}, matter_op(op, "FAILED_PRECONDITION"), row
         item = row.records["agenda"] if row else ABSENT["p"]
+        yield "project_backdate", name, lambda pid=pid: {"id": pid, "stage": "lead", "on": "1800"}, lambda s, row: (
+            DENIED if not s.may("county") else "INVALID_ARGUMENT" if s.sees(row) else MISSING), row
         yield "agenda_set", name, lambda item=item: {"id": item, "set": pb.Agenda(subject=f"表{next(seq)}")}, on_the_agenda, row
         yield "meeting_decide", name, lambda item=item: {"id": item, "decision": "表"}, unless_done(on_the_agenda, "FAILED_PRECONDITION"), row  # not held
         yield "agenda_list", f"{name}, by project", lambda pid=pid: {"terms": [pb.Term(field="project", op="=", values=[pid])]}, right("read"), row
