@@ -2,7 +2,7 @@
 """F: the nth allocation and the nth system call fail, once or from then on (tests/faults/shim). Nobody falls, nothing leaks (on the
 sanitised build), nothing is acknowledged that isn't so, nothing is let in or left half done, and who asked is told in a sentence.
 
-Every fifth n; QIPAN_NTH=1 takes each. In a sample of the fault cases a few that QIPAN_SEED chooses."""
+Every fifth n, and of long runs a hundred spread over all; QIPAN_NTH=1 takes each. In a sample of the fault cases a few that QIPAN_SEED chooses."""
 import contextlib
 import json
 import os
@@ -60,7 +60,8 @@ def faults(rng, sample):
 def numbers(rng, sample, n_all):
     if sample:
         return sorted(rng.sample(range(1, n_all + 1), min(6, n_all)))
-    return range(1 + SEED % STEP if n_all > 2 * STEP else 1, n_all + 1, STEP if n_all > 2 * STEP else 1)
+    step = 1 if STEP == 1 or n_all <= 2 * STEP else max(STEP, n_all // 100)
+    return range(1 + SEED % step, n_all + 1, step)
 
 
 class Findings(list):
@@ -388,7 +389,7 @@ def test_daemon(tmp_path, scenario, rng, request, say):
             DAEMON[scenario](daemon, state)
             daemon.end()
             most = daemon.counted
-            for n in numbers(rng, sample, min(most, 400)):
+            for n in numbers(rng, sample, most):
                 with findings.under(fault.format(n)):
                     daemon.start(fault.format(n))
                     daemon.arm()
@@ -456,7 +457,7 @@ def test_daemon_starts(rng, request, say):
         runs, n_served, findings, say_file = 0, 0, Findings(), here(county) / "said"
         for name, fault in ([rng.choice(kinds)] if sample else kinds):
             _, most = start_once(county, fault.format(1 << 30), say_file)
-            for n in [3, 17] if sample else numbers(rng, sample, min(most, 400)):
+            for n in [3, 17] if sample else numbers(rng, sample, most):
                 with findings.under(fault.format(n)):
                     n_served += start_once(county, fault.format(n), say_file)[0]
                 runs += 1
