@@ -22,7 +22,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('day.future', '“$1”不能晚于今天:$2', '$1 cannot be after today: "$2"'),
     ('day.order', '“$1”$2 早于“$3”$4', '$1 ($2) is before $3 ($4)'),
     ('odd.amount', '“$1”$2 与本项目“$3”$4 相差约一万倍:是万元还是元?', '$1 of $2 is about ten thousand times off $3 of $4: 万元 or 元?'),
-    ('odd.amount.hint', '核对单位;确实无误请加理由强制提交(--force --reason)', 'look at the unit; if it is right, force with a reason'),
+    ('odd.amount.hint', '核对单位;确实无误请加理由强制提交(--force --reason),新项目写明理由即可', 'look at the unit; if it is right, force with a reason (a new project: give one)'),
     ('arrival.zero', '到位资金须大于零', 'an arrival is more than nothing'),
     ('arrival.foreign', '外币到位须填写原币金额,人民币到位不填', 'money in another currency needs its amount in that currency, yuan doesn''t'),
     ('milestone.done', '先有计划日期,再有完成日期', 'first the plan, then the day it was done'),

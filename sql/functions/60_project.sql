@@ -252,6 +252,9 @@ BEGIN
                 RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.project_again(p_account, e) END;
             END IF;
             f := registry.judge(p_account, b, n);
+            IF f.code IS NULL AND coalesce(btrim(project_add.reason), '') = '' THEN
+                f := registry.project_odd(b, n);
+            END IF;
         END IF;
         IF f.code IS NOT NULL THEN
             r.error := registry.error_of(p_lang, 'project', f);
@@ -463,6 +466,9 @@ BEGIN
             PERFORM registry.lock_project_keys(n);
         END IF;
         f := CASE WHEN d ?| ARRAY['52', '53', '54', '56', '57', '58'] THEN registry.project_days(n) END;
+        IF f.code IS NULL AND p_force IS NOT TRUE AND d ?| ARRAY['20', '21', '22', '23', '24'] THEN
+            f := registry.project_odd(b, n);
+        END IF;
         IF f.code IS NOT NULL OR d ?| ARRAY['4', '5', '6', '7', '9', '10', '13', '40', '50'] THEN
             f := CASE WHEN f.code IS NOT NULL THEN f ELSE registry.judge(p_account, b, n) END;
             IF f.code IS NOT NULL THEN
@@ -526,6 +532,8 @@ BEGIN
     INTO plain, code, office, version, clean, fields, contact_name, contact_phone
     FROM (SELECT w.code, w.office, p.version, d.clean, d.fields, c.name, c.phone, coalesce(
               d.plain AND d.fields <> '{}' AND NOT (d.fields ? '20' AND registry.steps_over(steps, p.amount_total, (d.clean ->> 'amount_total')::bigint))
+              AND CASE WHEN d.plain AND u.force IS NOT TRUE AND d.fields ?| ARRAY['20', '21', '22', '23', '24']
+                  THEN (registry.project_odd(p, jsonb_populate_record(p, d.clean))).code IS NULL ELSE true END
               AND p.merged_into IS NULL AND w.writes && ARRAY['*', p.office] AND w.grants && p.audience
               AND u.request ~ '^[A-Za-z0-9._:-]{1,64}$' AND (length(u.reason) > 500) IS NOT TRUE
               AND (u.force IS NOT TRUE OR btrim(u.reason) <> '') AND (u.base BETWEEN 1 AND p.version) IS NOT FALSE

@@ -1,6 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Money that arrived: a ledger of single, dated, evidenced arrivals, never one number. What was approved counts, from that day.
 
+-- Is one about 10 000 times the other?
+CREATE FUNCTION registry.is_odd(p_one bigint, p_other bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_one > 0 AND p_other > 0 AND greatest(p_one, p_other)::numeric / least(p_one, p_other) BETWEEN 8000 AND 12500
+$$;
+
 -- Another amount of the project that p_amount is about 10 000 times of, or the reverse: somebody took 万元 for 元. Null = none.
 CREATE FUNCTION registry.amount_odd(p_project text, p_amount bigint, p_but text DEFAULT NULL, OUT field text, OUT amount bigint)
 LANGUAGE sql STABLE AS $$
@@ -10,10 +15,21 @@ LANGUAGE sql STABLE AS $$
               (5, 'amount_filed', p.amount_filed)) v(n, field, amount) WHERE p.id = p_project
           UNION ALL SELECT 6, 'arrival.amount_arrived', a.amount_arrived FROM registry.arrival a
               WHERE a.project = p_project AND a.id IS DISTINCT FROM p_but AND a.state IN ('reported', 'approved')) x(n, field, amount)
-    WHERE p_amount > 0 AND x.amount > 0
-      AND greatest(p_amount, x.amount)::numeric / least(p_amount, x.amount) BETWEEN 8000 AND 12500
+    WHERE registry.is_odd(p_amount, x.amount)
     ORDER BY x.n, x.amount LIMIT 1
 $$;
+
+-- An amount of a project that a change makes odd beside its others; null = none.
+CREATE FUNCTION registry.project_odd(b registry.project, n registry.project) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    x record;
+BEGIN
+    WITH a(i, field, old, new) AS (VALUES (1, 'amount_total', b.amount_total::bigint, n.amount_total::bigint), (2, 'amount_fixed', b.amount_fixed, n.amount_fixed),
+        (3, 'amount_outside', b.amount_outside, n.amount_outside), (4, 'amount_agreed', b.amount_agreed, n.amount_agreed), (5, 'amount_filed', b.amount_filed, n.amount_filed))
+    SELECT o.field, o.new, y.field AS beside, y.new AS amount INTO x FROM a o JOIN a y ON y.i <> o.i AND registry.is_odd(o.new, y.new)
+    WHERE o.old IS DISTINCT FROM o.new ORDER BY o.i, y.i LIMIT 1;
+    RETURN CASE WHEN x.field IS NOT NULL THEN registry.bad(x.field, registry.yuan(x.new), 'odd.amount', '@field:project.' || x.beside, registry.yuan(x.amount)) END;
+END $$;
 
 -- What has arrived and counts, in fen of yuan; up to a day, if one is given.
 CREATE FUNCTION registry.arrived(p_project text, p_until text DEFAULT NULL) RETURNS bigint LANGUAGE sql STABLE AS $$

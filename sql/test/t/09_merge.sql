@@ -49,7 +49,7 @@ BEGIN
     PERFORM set_config('test.fail', p_state, true);
     BEGIN
         PERFORM api.project_edits(array_fill(pg_temp.acc('bureau'), '{2}'), '{zh,zh}', '{f1,f2}', '{"\\x00","\\x00"}', '{NULL,NULL}',
-            ARRAY[id, (SELECT max(p.id) FROM registry.project p)], ARRAY['{"jobs":91}', '{"stage":"intent","jobs":92}']::jsonb[], '{NULL,NULL}', '{NULL,NULL}');
+            ARRAY[id, (SELECT max(p.id) FROM registry.project p WHERE p.stage = 'lead')], ARRAY['{"jobs":91}', '{"stage":"intent","jobs":92}']::jsonb[], '{NULL,NULL}', '{NULL,NULL}');
     EXCEPTION WHEN OTHERS THEN
         state := SQLSTATE;
     END;

@@ -30,7 +30,7 @@ BEGIN
 END $$;
 SELECT registry.account_new('ar.till', '审二', 'chengguan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(68);
+SELECT plan(75);
 SELECT (pg_temp.add('chengguan', '{"name":"到位一","amount_total":35000000000,"amount_fixed":30000000000}')).project.id AS p \gset
 
 -- reported, approved, summed
@@ -93,6 +93,13 @@ SELECT is(pg_temp.said((pg_temp.day('dongshan', jsonb_build_object('project', :'
 SELECT is((SELECT string_agg(x.office || ' ' || x.dated_on, ', ' ORDER BY x.office) FROM unnest((api.stagedate_list(pg_temp.acc('leader'), 'en', NULL, NULL, NULL, NULL)).rows) x WHERE x.project = :'p'), 'chengguan 2026-01-03, dongshan 2026-01-08', 'side by side');
 SELECT is(pg_temp.said((pg_temp.day('dongshan', jsonb_build_object('project', :'p', 'stage', 'landed', 'dated_on', '2099', 'basis', 'x'))).error), 'INVALID_ARGUMENT dated_on', 'none to come');
 
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, s) FROM (VALUES
+    ('{"amount_agreed":3500000}', 'INVALID_ARGUMENT amount_agreed'), ('{"amount_total":3000000}', 'INVALID_ARGUMENT amount_total'),
+    ('{"amount_agreed":30000000000}', ''), ('{"amount_total":3600000,"amount_fixed":3000000}', 'INVALID_ARGUMENT amount_total')) v(s, want);
+SELECT is((pg_temp.edit('chengguan', NULL, :'p', '{"amount_filed":3500000}', NULL, '只备案一期', true)).error, NULL::api.error, 'with force and a reason it goes');
+SELECT is((SELECT (x).error.field FROM api.project_edits(ARRAY[pg_temp.acc('chengguan')], ARRAY['en'], ARRAY[pg_temp.req()], ARRAY['\x00'::bytea], ARRAY[NULL::bigint],
+    ARRAY[:'p'], ARRAY['{"amount_outside":3500000}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::boolean]) x), 'amount_outside', 'nor in a set');
+SELECT is(pg_temp.said((pg_temp.add('chengguan', '{"name":"元与万元","amount_total":35000000000,"amount_fixed":3000000}')).error), 'INVALID_ARGUMENT amount_total', 'nor at its registration');
 -- days of projects
 SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, s) FROM (VALUES
     ('{"planned_start_on":"1989"}', 'INVALID_ARGUMENT planned_start_on'), ('{"agreement":"框架协议"}', '')) v(s, want);
