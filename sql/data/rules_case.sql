@@ -81,8 +81,10 @@ INSERT INTO registry.case_weight (rule_set, fact, weight) VALUES
     (1, 'invest_per_mu', 40), (1, 'tax_per_mu', 40), (1, 'output_per_mu', 20)
 ON CONFLICT DO NOTHING;
 
+-- days: how far back is looked, 0 = at all there is
 INSERT INTO registry.case_trigger (rule_set, trigger, class, least, days) VALUES
-    (1, 'silent',     'exit',           180, 0),  -- days without a talk before signing
-    (1, 'overdue',    'accountability', 3,   0),  -- deadlines passed and not cleared
-    (1, 'neglected',  'accountability', 3,   90)  -- projects without a talk for so many days
+    (1, 'silent',  'exit',           180, 0),   -- days without progress of a project that the clocks propose for exit
+    (1, 'overdue', 'accountability', 3,   0),   -- deadlines passed and matters that turned yellow or red
+    (1, 'red',     'accountability', 3,   0),   -- projects with a red light
+    (1, 'returns', 'accountability', 2,   365)  -- monthly returns missing
 ON CONFLICT DO NOTHING;

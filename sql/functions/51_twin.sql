@@ -63,10 +63,12 @@ END $$;
 CREATE FUNCTION registry.twin_fault(n registry.project, p_named boolean) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
 DECLARE
     t record := registry.twin(n, p_named);
-    p CONSTANT registry.project := t.p;
+    p registry.project := t.p;
 BEGIN
     IF p.id IS NULL THEN
         RETURN NULL;
+    ELSIF p.merged_into IS NOT NULL THEN -- that one is gone: whoever wants it goes to the one it is part of
+        p := registry.project_find(p.merged_into);
     END IF;
     RETURN ROW('ALREADY_EXISTS', CASE t.rule WHEN 'like' THEN 'name' ELSE t.rule END, n.name, CASE t.rule WHEN 'like' THEN 'twin.like' ELSE 'twin' END,
         ARRAY[p.no, (SELECT o.name FROM registry.office o WHERE o.code = p.office), registry.day(p.registered_at),

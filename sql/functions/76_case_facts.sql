@@ -12,11 +12,10 @@ CREATE FUNCTION registry.wan(p_amount bigint) RETURNS text LANGUAGE sql IMMUTABL
     SELECT trim_scale(round(p_amount / 1000000.0, 6))::text
 $$;
 
--- Days since a date, the last day of it if only its month or year is known; never negative.
+-- Days since a date, the last day it may mean; never negative.
 CREATE FUNCTION registry.days_since(p_on text) RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN greatest(registry.today() - CASE length(p_on) WHEN 10 THEN p_on::date
-        WHEN 7 THEN (p_on || '-01')::date + interval '1 month - 1 day' ELSE (p_on || '-12-31')::date END::date, 0);
+    RETURN greatest(registry.today() - registry.ymd_last(p_on), 0);
 END $$;
 
 -- Days since the last talk about a project; if there was none, since it was registered.
@@ -69,7 +68,10 @@ BEGIN
     RETURN registry.fact('office', p_office, 'office')
         || (SELECT registry.fact('projects', count(*) FILTER (WHERE p.stage <> 'exited')::text)
             || registry.fact('signed', count(*) FILTER (WHERE p.signed_on LIKE year || '%')::text) FROM registry.project p WHERE p.office = p_office)
-        || registry.fact('overdue', (SELECT count(*) FROM registry.due d WHERE d.office = p_office AND d.state = 'fired')::text)
+        || (SELECT registry.fact('overdue', coalesce(max(l.value) FILTER (WHERE l.trigger = 'overdue'), 0)::text)
+            || registry.fact('red', coalesce(max(l.value) FILTER (WHERE l.trigger = 'red'), 0)::text)
+            || registry.fact('returns', coalesce(max(l.value) FILTER (WHERE l.trigger = 'returns'), 0)::text)
+            FROM registry.office_lates(365) l WHERE l.office = p_office)
         || (SELECT registry.fact('rewards', count(*) FILTER (WHERE r.class = 'reward')::text)
             || registry.fact('penalties', count(*) FILTER (WHERE r.class <> 'reward')::text)
             FROM registry.reward r WHERE r.office = p_office AND r.given_on LIKE year || '%');

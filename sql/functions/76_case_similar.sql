@@ -22,24 +22,28 @@ CREATE FUNCTION registry.same_phone(a text, b text) RETURNS boolean LANGUAGE sql
                    WHERE x.project = a AND y.project = b AND registry.norm(x.phone) <> '')
 $$;
 
+-- The level of a rule by the rule set in force (duplicate_rule); null = it says nothing.
+CREATE FUNCTION registry.duplicate_level(p_rule text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN registry.duplicate_limit(p_rule, 'block') IS NOT NULL THEN 'block' WHEN registry.duplicate_limit(p_rule, 'warn') IS NOT NULL THEN 'warn' END
+$$;
+
 -- Why two projects may be one: block = what keeps a second one from being registered, warn = what is only pointed out; null = nothing.
--- Levels and limits are those of the rule set (duplicate_rule).
 CREATE FUNCTION registry.suspect(a registry.project, b registry.project, OUT level text, OUT likeness numeric, OUT gap numeric,
     OUT reasons text[]) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     investor CONSTANT boolean := a.investor_key <> '' AND a.investor_key = b.investor_key;
-    alike CONSTANT numeric := coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn'));
-    near CONSTANT numeric := registry.duplicate_limit('like_amount', 'warn');
 BEGIN
     likeness := registry.similar_names(a.name, b.name);
     gap := registry.amount_gap(a.amount_total, b.amount_total);
-    reasons := ARRAY(SELECT u.rule FROM unnest(ARRAY[
-        CASE WHEN a.code = b.code THEN 'same_code' END,
-        CASE WHEN investor AND a.name_key = b.name_key THEN 'same_name' WHEN investor AND likeness >= alike THEN 'like_name' END,
-        CASE WHEN investor AND a.industry = b.industry AND gap <= near THEN 'like_amount' END,
-        CASE WHEN registry.same_phone(a.id, b.id) THEN 'same_phone' END,
-        CASE WHEN registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site) THEN 'same_site' END]) WITH ORDINALITY u(rule, n)
-        WHERE registry.duplicate_limit(u.rule, 'off') IS NULL AND u.rule IS NOT NULL ORDER BY u.n);
-    level := CASE WHEN EXISTS (SELECT FROM unnest(reasons) r WHERE registry.duplicate_limit(r, 'block') IS NOT NULL) THEN 'block'
-        WHEN reasons <> '{}' THEN 'warn' END;
+    SELECT min(x.level), coalesce(array_agg(x.rule ORDER BY x.n), '{}') INTO level, reasons
+    FROM (SELECT v.n, v.rule, registry.duplicate_level(v.rule) AS level
+          FROM (VALUES (1, 'same_code', a.code = b.code), (2, 'same_name', investor AND a.name_key = b.name_key),
+              (3, 'like_name', investor AND a.name_key <> b.name_key
+                  AND likeness >= coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn'))),
+              (4, 'like_amount', investor AND a.industry = b.industry
+                  AND gap <= coalesce(registry.duplicate_limit('like_amount', 'block'), registry.duplicate_limit('like_amount', 'warn'))),
+              (5, 'same_phone', registry.same_phone(a.id, b.id)),
+              (6, 'same_site', registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site))) v(n, rule, holds)
+          WHERE v.holds OFFSET 0) x
+    WHERE x.level IS NOT NULL; -- block before warn
 END $$;

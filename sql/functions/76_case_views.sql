@@ -136,43 +136,33 @@ END $$;
 
 -- ---------------------------------------------------------------- cases proposed
 
--- Projects before signing without a talk for at least so many days, with how many; one never talked about counts from its registration.
-CREATE FUNCTION registry.projects_silent(p_grants int[], p_days int) RETURNS TABLE (id text, office text, days int) LANGUAGE plpgsql STABLE AS $$
-#variable_conflict use_column
-DECLARE
-    early CONSTANT text[] := ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.rank < (
-        SELECT min(d.rank) FROM registry.stage d WHERE d.rule_set = s.rule_set AND d.date_field IS NOT NULL));
-    today CONSTANT date := registry.today();
-    zone CONSTANT text := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone');
-    since CONSTANT text := (today - p_days + 1)::text; -- a talk since then, and it is not silent
-    before CONSTANT timestamptz := registry.day_begins(today - p_days + 1);
-BEGIN
-    RETURN QUERY
-    SELECT p.id, p.office, CASE length(a.last) WHEN 10 THEN today - a.last::date ELSE coalesce(registry.days_since(a.last), -- the first for speed
-        today - (p.registered_at AT TIME ZONE zone)::date) END
-    FROM registry.project p CROSS JOIN LATERAL (SELECT max(y.held_on::text) AS last FROM registry.activity y WHERE y.project = p.id OFFSET 0) a
-    WHERE p.stage = ANY (early) AND p.registered_at < before AND p.audience && p_grants AND (a.last >= since) IS NOT TRUE;
-END $$;
+-- What of an office is late: deadlines passed, matters that turned yellow or red, projects with a red light, returns missing of so many days.
+CREATE FUNCTION registry.office_lates(p_days int) RETURNS TABLE (trigger text, office text, value int) LANGUAGE sql STABLE AS $$
+    SELECT 'overdue', x.office, count(*)::int
+    FROM (SELECT d.office FROM registry.due d WHERE d.state = 'fired'
+          UNION ALL SELECT m.office FROM registry.matter m WHERE m.light IN ('yellow', 'red') AND registry.matter_is_open(m.state)) x GROUP BY x.office
+    UNION ALL SELECT 'red', a.office, count(DISTINCT a.project)::int FROM registry.alert a
+    WHERE a.state = 'open' AND a.light = 'red' AND a.project IS NOT NULL GROUP BY a.office
+    UNION ALL SELECT 'returns', a.office, count(*)::int FROM registry.alert a
+    WHERE a.state = 'open' AND a.rule = 'return' AND a.period >= left((registry.today() - p_days)::text, 7) GROUP BY a.office
+$$;
 
--- What the rule set's triggers find: a class, an office or project, how much, from how much on.
+-- What the rule set's triggers find: a class, an office or project, how much, from how much on. Projects that the clocks propose for exit.
 CREATE FUNCTION registry.case_triggers(p_grants int[]) RETURNS TABLE (class text, trigger text, office text, project text, value int, "least" int)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
     rules CONSTANT int := registry.rule_set_in_force();
-    exit_days CONSTANT int := (SELECT k.least FROM registry.case_trigger k WHERE k.rule_set = rules AND k.trigger = 'silent');
-    office_days CONSTANT int := (SELECT k.days FROM registry.case_trigger k WHERE k.rule_set = rules AND k.trigger = 'neglected');
+    today CONSTANT date := registry.today();
 BEGIN
     RETURN QUERY
-    WITH silent AS MATERIALIZED (SELECT * FROM registry.projects_silent(p_grants, least(exit_days, office_days))),
-    found AS (
-        SELECT 'silent' AS trigger, x.office, x.id AS project, x.days AS value FROM silent x
-        UNION ALL SELECT 'neglected', x.office, NULL, count(*)::int FROM silent x WHERE x.days >= office_days GROUP BY x.office
-        UNION ALL SELECT 'overdue', y.office, NULL, count(*)::int FROM (
-            SELECT d.office FROM registry.due d WHERE d.state = 'fired'
-            UNION ALL SELECT m.office FROM registry.matter m WHERE m.light IN ('yellow', 'red') AND registry.matter_is_open(m.state)) y GROUP BY y.office)
     SELECT k.class, k.trigger, f.office, f.project, f.value, k.least
-    FROM found f JOIN registry.case_trigger k ON k.rule_set = rules AND k.trigger = f.trigger AND f.value >= k.least;
+    FROM (SELECT 'silent' AS trigger, a.office, a.project, today - registry.ymd_last(a.start_on) AS value
+          FROM registry.alert a JOIN registry.project p ON p.id = a.project AND p.stage <> 'exited' AND p.audience && p_grants
+          WHERE a.state = 'open' AND a.proposal = 'exit'
+          UNION ALL SELECT l.trigger, l.office, NULL, l.value FROM registry.office_lates(coalesce(
+              (SELECT r.days FROM registry.case_trigger r WHERE r.rule_set = rules AND r.trigger = 'returns'), 0)) l) f
+    JOIN registry.case_trigger k ON k.rule_set = rules AND k.trigger = f.trigger AND f.value >= k.least;
 END $$;
 
 -- Proposals only: people open cases. `case`: one about the same that runs already, and `step`, where its procedure goes next.

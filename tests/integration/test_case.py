@@ -87,14 +87,14 @@ def test_an_admission_on_departments_opinions(town):
 
 def test_two_reports_of_one_project_become_one(town, tmp_path):
     first = project(town, "chengguan", "高端装备零部件智能制造基地项目", "investor=远山装备有限公司", "amount_total=3亿元", "industry=C35")
-    second = project(town, "dongshan", "高端装备零部件智能制造基地建设项目", "investor=远山装备有限公司", "amount_total=2.8亿元", "industry=C35")
+    second = project(town, "dongshan", "智能装备配套生产线项目", "investor=远山装备有限公司", "amount_total=2.8亿元", "industry=C35")
     talk = q(town, "dongshan", "activity", "add", f"project={second}", "class=talk", "held_on=2026-01-05")["id"]
     order = q(town, "duban", "matter", "add", f"project={second}", "class=order", "office=dongshan", "subject=催办", "days=9")["id"]
     (tmp_path / "意向书.txt").write_text("意向")
     file = q(town, "dongshan", "evidence", "add", second, tmp_path / "意向书.txt")
     file = (file[0] if isinstance(file, list) else file)["id"]
     pair = next(p for p in q(town, "bureau", "case", "pool") if {p["no"], p["other_no"]} == {first, second})
-    assert float(pair["likeness"]) >= 0.85 and "名称相近" in pair["reasons"] and not pair.get("case")
+    assert float(pair["gap"]) <= 0.2 and "金额相近" in pair["reasons"] and pair["level"] == "疑似" and not pair.get("case")
     id = open_case(town, "duban", "duplicate", f"project={first}", f"other_project={second}")
     again = q(town, "chengguan", "case", "add", "class=duplicate", f"project={second}", f"other_project={first}", ok=6)
     assert (again["code"], id in again["message"], "duban" in again["message"]) == ("ALREADY_EXISTS", True, True)

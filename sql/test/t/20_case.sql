@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(172);
+SELECT plan(175);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -159,6 +159,7 @@ SELECT is((SELECT string_agg(x.project || x.no, ' ') FROM (SELECT project, no FR
 SELECT is((SELECT h.fields FROM registry.change h WHERE h.object = :'act' AND h.version = 2), jsonb_build_object('3', ARRAY[:'b', :'a'], '8', ARRAY[(pg_temp.project(:'b')).no, (pg_temp.project(:'a')).no]), 'journalled');
 SELECT is((SELECT string_agg(DISTINCT e.op || e.actor, ' ') FROM registry.change h JOIN registry.entry e USING (grp, ord) WHERE h.object IN (:'act', :'due', :'matter', :'b') AND h.version > 1 AND h.fields ?| '{3,29}'), 'case_forceregistry', 'under the entry that put it in force');
 SELECT row_eq(format('SELECT (e).code, (e).other_no FROM (SELECT (pg_temp.edit(''dongshan'', NULL, %L, ''{"jobs":1}'')).error AS e OFFSET 0) x', :'b'), ROW('FAILED_PRECONDITION'::text, (pg_temp.project(:'a')).no), 'it is edited no more; its page points to the other');
+SELECT is((pg_temp.add('dongshan', '{"name":"新能源汽车零部件生产基地建设项目","investor":"远山集团"}')).error.other_no, (pg_temp.project(:'a')).no, 'who registers it again is sent to the other');
 SELECT is((SELECT count(*) FROM unnest((api.case_pool(pg_temp.acc('bureau'), 'en', NULL, NULL)).rows) x WHERE :'a' IN (x.project, x.other_project)), 0::bigint, 'no suspect any more');
 SELECT is(pg_temp.said((api.activity_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'class', 'talk', 'held_on', '2026-01-05'), NULL, NULL, NULL)).error),
     'FAILED_PRECONDITION project this project was merged into ' || (pg_temp.project(:'a')).no, 'nothing new is written about it');
@@ -315,6 +316,13 @@ SELECT count(api.due_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', N
 SELECT pg_temp.fire() \g /dev/null
 SELECT row_eq(format('SELECT class, office, label, least, step, "case" FROM unnest((api.case_proposals(%s, ''en'', ''accountability'', ''东山镇'', NULL)).rows) x WHERE trigger = ''overdue''', pg_temp.acc('c.duban')),
     ROW('accountability'::text, 'dongshan'::text, 'deadlines passed'::text, 3, 'reminder'::text, NULL::text), 'proposed from what is overdue: a reminder');
+INSERT INTO registry.alert (project, no, office, rule, period, state, light, since_on, lit_on, start_on, proposal)
+SELECT p.id, p.no, p.office, 'stale_talks', NULL, 'open', 'red', '2026-06-01', '2026-06-01', '2026-01-01', 'exit' FROM registry.project p WHERE p.id IN (:'o', :'q', :'a')
+UNION ALL SELECT NULL, NULL, 'fagai', 'return', m, 'open', 'red', m || '-10', m || '-10', NULL, NULL FROM unnest(ARRAY[left(registry.today()::text, 7), left((registry.today() - 60)::text, 7), '2020-01']) m;
+SELECT is((SELECT string_agg(concat_ws(' ', x.trigger, x.office, x.value, x.step), ', ' ORDER BY x.trigger, x.office) FROM unnest((api.case_proposals(pg_temp.acc('c.duban'), 'en', 'accountability', 'fagai', NULL)).rows) x), 'returns fagai 2 reminder', 'returns missing, of the last year');
+SELECT is((SELECT string_agg(x.project, ',' ORDER BY x.project) FROM unnest((api.case_proposals(pg_temp.acc('c.duban'), 'en', 'exit', 'chengguan', NULL)).rows) x),
+    (SELECT string_agg(i, ',' ORDER BY i) FROM unnest(ARRAY[:'q', :'a']) i), 'exits as the clocks propose them');
+UPDATE registry.alert SET state = 'cleared', cleared_on = '2026-06-02' WHERE rule IN ('stale_talks', 'return') AND state = 'open';
 SELECT is((api.case_proposals(pg_temp.acc('chengguan'), 'en', NULL, NULL, NULL)).error.code, 'PERMISSION_DENIED', 'proposals are the county''s');
 SELECT is((api.case_proposals(pg_temp.acc('c.duban'), 'en', 'dance', NULL, NULL)).error.field, 'class', 'no such class');
 SELECT is((SELECT count(*) FROM registry."case" c WHERE c.class = 'accountability'), 0::bigint, 'never opened by itself');
