@@ -41,24 +41,18 @@ BEGIN
     RETURN d;
 END $$;
 
--- Percentage points a project under construction is behind: share of the time gone less share of the investment that arrived.
--- Where no arrivals are known by anybody, by how much of its time it began late. Null: there is no plan to hold it against.
+-- Percentage points a project under construction is behind: share of the time gone less share of the investment that has arrived, with
+-- approval. Where the total isn't known, by how much of its time it began late. Null: there is no plan to hold it against.
 CREATE FUNCTION registry.points_behind(p registry.project, p_today date) RETURNS int LANGUAGE plpgsql STABLE AS $$
 DECLARE
     first CONSTANT date := registry.ymd_last(coalesce(p.planned_start_on, p.started_on));
     last CONSTANT date := registry.ymd_last(p.planned_complete_on);
-    gone numeric;
-    arrived bigint;
+    gone CONSTANT numeric := CASE WHEN first < last THEN least(greatest((p_today - first)::numeric / (last - first), 0), 1) END;
 BEGIN
-    IF first >= last OR first IS NULL OR last IS NULL THEN
-        RETURN NULL;
+    IF p.amount_total > 0 THEN
+        RETURN greatest(floor((gone - least(coalesce(registry.arrived(p.id), 0)::numeric / p.amount_total, 1)) * 100), CASE WHEN gone IS NOT NULL THEN 0 END);
     END IF;
-    gone := least(greatest((p_today - first)::numeric / (last - first), 0), 1);
-    IF to_regprocedure('registry.arrived(text)') IS NOT NULL AND p.amount_total > 0 THEN
-        arrived := registry.arrived(p.id);
-        RETURN greatest(floor((gone - least(coalesce(arrived, 0)::numeric / p.amount_total, 1)) * 100), 0);
-    END IF;
-    RETURN greatest(floor(least((registry.ymd_last(p.started_on) - first)::numeric / (last - first), 1) * 100), 0);
+    RETURN CASE WHEN gone IS NOT NULL THEN greatest(floor(least((registry.ymd_last(p.started_on) - first)::numeric / (last - first), 1) * 100), 0) END;
 END $$;
 
 -- ---------------------------------------------------------------- facts

@@ -49,7 +49,7 @@ def write(path, text, encoding="utf-8"):
 def sheet(path, n, prefix="批量项目", broken=()):
     lines = ["项目名称,投资方,总投资(万元),阶段,签约日期"]
     for i in range(n):
-        lines.append(f"{prefix}{i},公司{i % 97},{i + 1},在谈,2026-03" if i not in broken else f"{prefix}{i},公司")
+        lines.append(f"{prefix}{i},公司{i},{i + 1},在谈,2026-03" if i not in broken else f"{prefix}{i},公司")
     return write(path, "\n".join(lines) + "\n")
 
 
@@ -157,7 +157,7 @@ def test_bad_cell_names_row_column_and_reason(county, tmp_path, row, column, tex
 
 
 def test_undecodable_bytes_cost_one_row(county, tmp_path):
-    good = "项目名称,投资方\n" + "".join(f"编码项目{i},编码公司\n" for i in range(20))
+    good = "项目名称,投资方\n" + "".join(f"编码项目{i},编码公司{i}\n" for i in range(20))
     path = tmp_path / "bytes.csv"
     path.write_bytes(good.encode() + b"\xff\xfe,x\n" + "编码项目尾,编码公司\n".encode())
     bad = run(county, "chengguan", path, code=7).json

@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(96);
+SELECT plan(98);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -148,6 +148,8 @@ SELECT (pg_temp.add('chengguan', jsonb_build_object('name', '不知何时', 'inv
 SELECT pg_temp.run() \g /dev/null
 SELECT is(pg_temp.lights(:'l'), 'late_start yellow', 'planned and not begun');
 SELECT row_eq(format('SELECT light, points FROM registry.alert WHERE project = %L', :'b'), ROW('yellow'::text, 30), 'a third behind: thirty points are not over thirty');
+SELECT is(registry.points_behind(jsonb_populate_record(NULL::registry.project, '{"planned_start_on":"2026-01-01","planned_complete_on":"2026-12-31","amount_total":100}'), '2026-07-02'), 50, 'half the time is gone, nothing has arrived');
+SELECT is(registry.points_behind(jsonb_populate_record(NULL::registry.project, '{"started_on":"2026-01-01","amount_total":100}'), '2026-07-02'), NULL, 'no end is planned');
 SELECT is(pg_temp.lights(:'u'), '', 'without a plan there is nothing to be behind');
 SELECT pg_temp.edit('chengguan', NULL, :'l', jsonb_build_object('started_on', pg_temp.day(0))) \g /dev/null
 SELECT pg_temp.run() \g /dev/null
