@@ -49,6 +49,10 @@ class County:
     def sql(self, text):
         return subprocess.run(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1"], input=text, env=self.env, check=True, capture_output=True, text=True).stdout
 
+    def notices(self, text):
+        """What the server says beside the rows."""
+        return subprocess.run(["psql", "-qXAt"], input=text, env=self.env, check=True, capture_output=True, text=True).stderr
+
     def address(self, n=1):
         return self.env["QIPAN_ADDRESSES"].split(",")[n - 1]
 

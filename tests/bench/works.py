@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import large
 import peers
 from county import BUILD, SERVER_CORE, Idle, load, private_kb, status_kb
 
@@ -262,3 +263,18 @@ def imports(county, run):
     begun = time.monotonic()
     county.run("psql", "-qXc", f"CREATE TABLE {table} ({columns})", "-c", f"\\copy {table} FROM '{path}' CSV HEADER")
     return {"goal": (ours, 10), "copy": (ours, time.monotonic() - begun)}
+
+
+# ---------------------------------------------------------------- a large county
+
+@group(operation=(f"{large.PROJECTS} projects, ten journal entries each: the slowest operation's p99", "goal", "ms", ">= 1", "low"),
+       median=("the same, p99 of the operation in the middle", "goal", "ms", ">= 1", "low"),
+       first=("the slowest first page of a list, p99", "goal", "ms", ">= 1", "low"),
+       clock=("the clocks of the night over all projects", "goal", "s", ">= 1", "low"),
+       beside=("an edit beside them, p99", "goal", "ms", ">= 1", "low"))
+def county(county, run):
+    """operations, lists, clocks and plans at 100 000 projects (BENCH_PROJECTS); each in build/bench-county.json"""
+    if run == 0:
+        large.fill(county)
+    goals = {"operation": large.OPERATION_MS, "median": large.OPERATION_MS, "first": large.LIST_MS, "clock": large.CLOCK_S, "beside": large.OPERATION_MS}
+    return {name: (ours, goals[name]) for name, ours in large.measure(county, run).items()}
