@@ -170,6 +170,36 @@ BEGIN
 END $$;
 
 SELECT registry.generate_record('step', '-recorded_at');
+-- An import writes the journal of its steps itself, as it does that of its projects.
+DROP TRIGGER step_journal ON registry.step;
+CREATE TRIGGER step_journal BEFORE INSERT OR UPDATE ON registry.step
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.step_journal();
+
+-- The steps of an import as a set: of the rows in `draft` that brought a project to a judged stage for the first time. How many.
+CREATE FUNCTION registry.steps_open(p_grp bigint, p_ord int, p_idx int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    judged CONSTANT text[] := ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND registry.stage_judged(s.code));
+    rules CONSTANT text := registry.rules_name();
+    n int;
+BEGIN
+    WITH born AS (
+        INSERT INTO registry.step AS s (id, version, project, no, office, stage, reached_on, state, from_stage, rules, actor, recorded_at,
+            project_version, changed_at)
+        SELECT registry.new_id('sg'), 1, p.id, p.no, p.office, p.stage, e.happened_on, 'pending', e."from", rules, e.actor, e.at, e.version, e.at
+        FROM (SELECT * FROM draft x WHERE x.verdict IN ('new', 'update') AND (x.b).stage IS DISTINCT FROM (x.n).stage
+                AND (x.n).stage = ANY (judged) ORDER BY x.row OFFSET 0) d
+        JOIN registry.project p ON p.id = d.project JOIN registry.stage_event e ON e.project = p.id AND e.version = p.version
+        WHERE d.verdict = 'new' OR NOT EXISTS (
+            SELECT FROM registry.stage_event o WHERE o.project = p.id AND o.stage = p.stage AND o.version < p.version
+              AND NOT EXISTS (SELECT FROM registry.stage_event c WHERE c.project = p.id AND c.corrects = o.version))
+        RETURNING s)
+    INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience)
+    SELECT p_grp, p_idx + row_number() OVER ()::int - 1, p_ord, 'step', (born.s).id, 1, registry.step_born(born.s), registry.step_image(born.s), p.audience
+    FROM born JOIN registry.project p ON p.id = (born.s).project;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+
 DROP FUNCTION api.step_set(int, text, text, bytea, bigint, text, jsonb, text[], text, boolean);
 DROP FUNCTION api.step_list(int, text, jsonb, text, text, int); -- stage_list
 DROP FUNCTION api.step_show(int, text, text);

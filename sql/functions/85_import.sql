@@ -502,11 +502,8 @@ BEGIN
         INSERT INTO registry.stage_event (project, version, "from", stage, happened_on, at, actor)
         SELECT d.project, coalesce((d.b).version, 0) + 1, (d.b).stage, (d.n).stage, today, t, registry.writer() FROM draft d
         WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage;
+        written := written + CASE WHEN p_history THEN 0 ELSE registry.steps_open(g, p_ord, first_idx + written) END;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
-        IF NOT p_history THEN
-            PERFORM registry.step_open(p) FROM draft d JOIN registry.project p ON p.id = d.project
-            WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage AND registry.stage_judged((d.n).stage) ORDER BY d.row;
-        END IF;
         UPDATE registry.import_row x SET project = d.project, no = d.no FROM draft d
         WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
     END IF;

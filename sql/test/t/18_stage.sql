@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.said(e api.error) RETURNS text LANGUAGE sql AS $$ SELECT
 SELECT registry.account_new('st.boss', '审', 'chengguan', 'approver') \g /dev/null
 SELECT registry.account_new('st.neighbour', '邻', 'dongshan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(61);
+SELECT plan(62);
 
 -- recorded, then approved
 SELECT (pg_temp.add('chengguan', '{"name":"阶段一","stage":"talks","amount_total":35000000000}')).project.id AS p \gset
@@ -110,6 +110,7 @@ SELECT (api.import_open(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', s
 SELECT (api.import_put(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', :'i', 0, '[{"row":2,"set":{"name":"镇里投产","stage":"producing"}}]')).error \g /dev/null
 SELECT is((api.import_commit(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', :'i', NULL, NULL)).added, 1, 'an office brings its own');
 SELECT is((SELECT s.state FROM registry.step s JOIN registry.project p ON p.id = s.project WHERE p.name = '镇里投产'), 'pending', 'which waits like any other');
+SELECT is((SELECT string_agg(c.kind || ' ' || c.idx, ', ' ORDER BY c.idx) FROM registry.change c JOIN registry.entry e USING (grp, ord) WHERE e.batch = :'i'), 'project 0, step 1', 'in one entry, without a hole');
 -- hidden
 SELECT (pg_temp.add('dongshan', '{"name":"密签","stage":"signed","restricted":true}')).project.id AS h \gset
 SELECT is((api.stage_list(pg_temp.acc('chengguan'), 'en', :'h', NULL, NULL, NULL, NULL)).error.code, 'NOT_FOUND', 'of a hidden project: nothing');
