@@ -155,10 +155,10 @@ BEGIN
     moved AS (
         UPDATE registry.alert a SET (version, office, state, light, lit_on, start_on, limit_on, points, proposal, cleared_on, changed_at) =
             ROW((d.n).version, (d.n).office, (d.n).state, (d.n).light, (d.n).lit_on, (d.n).start_on, (d.n).limit_on, (d.n).points, (d.n).proposal, (d.n).cleared_on, t)
-        FROM differ d WHERE a.id = (d.o).id)
+        FROM differ d WHERE a.id = (d.o).id AND a.version = (d.o).version RETURNING a.id) -- what others changed meanwhile is the next run's
     SELECT array_agg(ROW('alert', (d.n).id, (d.n).version, CASE WHEN (d.o).id IS NULL THEN registry.alert_born(d.n) ELSE registry.alert_diff(d.o, d.n) END,
         registry.alert_image(d.n), coalesce(d.audience, registry.audience_of((d.n).project)))::registry.told) INTO told
-    FROM differ d;
+    FROM differ d LEFT JOIN moved m ON m.id = (d.o).id WHERE (d.o).id IS NULL OR m.id IS NOT NULL;
     RETURN told;
 END $$;
 
