@@ -43,7 +43,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('matter.what', '没有“$1”这种清单', 'there is no list "$1"'),
     ('matter.what.hint', '可用:sign(待签收) do(待办) review(待复核) overdue(逾期)', 'possible: sign do review overdue'),
     ('calendar.kind', '“$1”须为 off(放假)、work(上班)或 week(按星期)', '"$1" must be off, work or week'),
-    ('calendar.day', '“$1”不是完整日期', '"$1" is no whole date')
+    ('calendar.day', '“$1”不是 1990 至 2100 年的完整日期', '"$1" is no whole date between 1990 and 2100')
 ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;
 INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('holiday_kind', 'off',        '放假', 'day off', 1),

@@ -151,7 +151,9 @@ BEGIN
         RETURN CASE WHEN NOT works THEN registry.fault('PERMISSION_DENIED', NULL, 'matter.performer', '@office:' || b.office) END;
     ELSIF p_op = 'matter_withdraw' THEN
         RETURN CASE WHEN NOT registry.matter_issues(p_account, b) THEN
-            registry.fault('PERMISSION_DENIED', NULL, 'matter.withdraw', '@office:' || b.issuer_office) END;
+            registry.fault('PERMISSION_DENIED', NULL, 'matter.withdraw', '@office:' || b.issuer_office)
+            WHEN b.state <> 'issued' AND registry.matter_performs(p_account, b) THEN -- once signed for, that would be closing his own
+            registry.fault('PERMISSION_DENIED', NULL, 'matter.self') END;
     ELSIF p_op = 'matter_split' AND works AND registry.belongs(p_account, ARRAY[b.office]) THEN
         RETURN NULL;
     ELSIF registry.matter_performs(p_account, b) THEN
@@ -651,7 +653,7 @@ BEGIN
         r.holiday := CASE WHEN e.status = 'OK' THEN jsonb_populate_record(NULL::api.holiday, e.reply) END;
         RETURN r;
     END IF;
-    IF f.code IS NULL AND (coalesce(length(day), 0) < 10 OR NOT registry.is_ymd(day)) THEN
+    IF f.code IS NULL AND (coalesce(length(day), 0) < 10 OR NOT registry.is_ymd(day) OR left(day, 4) NOT BETWEEN '1990' AND '2100') THEN
         f := registry.fault('INVALID_ARGUMENT', 'day', 'calendar.day', day);
     ELSIF f.code IS NULL AND (kind IN ('off', 'work', 'week')) IS NOT TRUE THEN
         f := registry.fault('INVALID_ARGUMENT', 'kind', 'calendar.kind', kind);

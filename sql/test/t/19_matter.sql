@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(135);
+SELECT plan(138);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -50,6 +50,7 @@ SELECT ok(NOT registry.is_workday('2027-03-10'), 'and nobody works');
 SELECT is(((api.calendar_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', '2027-03-10', 'week', NULL)).holiday).kind, 'work', 'back to what the week says');
 SELECT is((api.calendar_set(pg_temp.acc(w), 'en', pg_temp.req(), '\x00', d, k, NULL)).error.code, want, why) FROM (VALUES
     ('chengguan', '2027-03-11', 'off', 'PERMISSION_DENIED', 'not by a township'), ('bureau', '2027-03', 'off', 'INVALID_ARGUMENT', 'no whole day'),
+    ('bureau', '1989-12-31', 'off', 'INVALID_ARGUMENT', 'before any record'), ('bureau', '2101-01-01', 'off', 'INVALID_ARGUMENT', 'behind any plan'),
     ('bureau', '2027-03-11', 'holiday', 'INVALID_ARGUMENT', 'no such kind of day')) v(w, d, k, want, why);
 SELECT is((SELECT count(*) FROM unnest((api.calendar_list(pg_temp.acc('chengguan'), 'en', '2026-10', NULL, NULL)).rows)), 8::bigint, 'October has eight such days');
 SELECT isnt((api.calendar_list(pg_temp.acc('chengguan'), 'en', NULL, NULL, 5)).next, NULL, 'in pages');
@@ -119,6 +120,7 @@ INSERT INTO registry.membership (account, role, office) VALUES (pg_temp.acc('bot
 SELECT pg_temp.new('bureau', 'chengguan', 'order', '两头') AS b \gset
 SELECT pg_temp.move('both', 'sign', :'b'), pg_temp.report('both', :'b', '办了') \g /dev/null
 SELECT is(pg_temp.said(pg_temp.close('both', :'b')), 'PERMISSION_DENIED', 'a role in the performing office: not closed by him');
+SELECT is(pg_temp.said(pg_temp.move('both', 'withdraw', :'b', 'x')), 'PERMISSION_DENIED', 'nor withdrawn, now that it was signed for');
 UPDATE registry.membership SET ended_at = registry.now() WHERE account = pg_temp.acc('both') AND role = 'clerk';
 SELECT is(pg_temp.said(pg_temp.close('both', :'b')), 'PERMISSION_DENIED', 'nor when he has left it: he reported');
 SELECT is(pg_temp.said(pg_temp.close('bureau', :'b')), 'closed', 'another does');
