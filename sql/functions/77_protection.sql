@@ -84,8 +84,8 @@ BEGIN
     ELSIF r.rule_set IS NULL THEN
         RETURN registry.fault('FAILED_PRECONDITION', NULL, 'rule.none');
     ELSIF p.stage <> ALL (r.stages) THEN
-        RETURN registry.fault('FAILED_PRECONDITION', 'stage', 'protection.stage', registry.code_label('zh', 'stage', p.stage),
-            (SELECT s.name FROM registry.rule_set s WHERE s.id = r.rule_set), array_to_string(r.stages, ' '));
+        RETURN registry.fault('FAILED_PRECONDITION', 'stage', 'protection.stage', '@stage:' || p.stage,
+            (SELECT s.name FROM registry.rule_set s WHERE s.id = r.rule_set), '@stage:' || array_to_string(r.stages, ',@stage:'));
     ELSIF b.state = 'ended' THEN
         RETURN registry.fault('FAILED_PRECONDITION', 'state', 'protection.ended', registry.day(b.changed_at));
     END IF;

@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(98);
+SELECT plan(100);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -108,6 +108,10 @@ SELECT pg_temp.advance('chengguan', :'p', 'talks') \g /dev/null
 SELECT pg_temp.run() \g /dev/null
 SELECT is((SELECT state FROM registry.protection WHERE project = :'p'), 'ended', 'a project that goes on needs none');
 SELECT is(pg_temp.said(pg_temp.renew('chengguan', :'p')), 'FAILED_PRECONDITION stage', 'nor may it be renewed');
+SELECT matches((api.protection_renew(pg_temp.acc('chengguan'), 'zh', pg_temp.req(), '\x00', :'p', NULL)).error.hint, '保护的阶段:线索、意向', 'stages by what people call them');
+SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
+    WHERE t.typname IN ('run', 'clock_rule', 'return_due', 'dispatch') AND t.typnamespace = 'api'::regnamespace
+      AND NOT EXISTS (SELECT FROM registry.text x WHERE x.key = format('column.%s.%s', replace(t.typname, '_', ''), a.attname))), NULL, 'every column has its label');
 
 -- ---------------------------------------------------------------- clocks
 SELECT is(registry.clock_cutoff(1, 'day', '2026-03-10'), '2026-03-08'::date, 'a day is over the day after it');
