@@ -413,7 +413,7 @@ BEGIN
             err := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', p_id);
         ELSIF b.merged_into IS NOT NULL THEN
             err := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'merged_into', 'project.merged', b.merged_into);
-            err.other_no := b.merged_into;
+            SELECT q.no, q.office, q.registered_at INTO err.other_no, err.other_office, err.at FROM registry.project q WHERE q.no = b.merged_into;
         ELSIF p_force AND coalesce(btrim(p_reason), '') = '' THEN
             err := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
         ELSIF p_base > b.version OR p_base < 1 THEN
@@ -635,6 +635,9 @@ BEGIN
         RETURN r;
     ELSIF NOT registry.is_ymd(day) THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'on', 'ymd.form', registry.say(p_lang, 'label.on'), day);
+        RETURN r;
+    ELSIF day < '1990' THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'on', 'ymd.range', registry.say(p_lang, 'label.on'), day);
         RETURN r;
     END IF;
     date_field := (SELECT s.date_field FROM registry.stage s

@@ -51,14 +51,16 @@ BEGIN
         || registry.fact('overdue', (SELECT count(*) FROM registry.due d WHERE d.project = p.id AND d.state = 'fired')::text);
 END $$;
 
--- Of the other project no more than a first report discloses (office, day, number), and how alike the two are.
+-- Of the other project no more than a first report discloses (office, day, number); and how alike the two are, unless one of them
+-- is hidden from some who see the other: the gap alone would tell its amount.
 CREATE FUNCTION registry.facts_pair(p registry.project, q registry.project) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     s record := registry.suspect(p, q);
 BEGIN
     RETURN registry.fact('project', q.no) || registry.fact('office', q.office, 'office') || registry.fact('registered', registry.day(q.registered_at))
-        || registry.fact('level', s.level, 'suspicion') || registry.fact('likeness', s.likeness::text) || registry.fact('amount_gap', s.gap::text)
-        || coalesce((SELECT jsonb_agg(jsonb_build_object('fact', r, 'value', '1') ORDER BY n) FROM unnest(s.reasons) WITH ORDINALITY u(r, n)), '[]');
+        || registry.fact('level', s.level, 'suspicion') || CASE WHEN p.audience <> q.audience THEN '[]' ELSE
+            registry.fact('likeness', s.likeness::text) || registry.fact('amount_gap', s.gap::text)
+            || coalesce((SELECT jsonb_agg(jsonb_build_object('fact', r, 'value', '1') ORDER BY n) FROM unnest(s.reasons) WITH ORDINALITY u(r, n)), '[]') END;
 END $$;
 
 CREATE FUNCTION registry.facts_office(p_office text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$

@@ -132,6 +132,8 @@ BEGIN
         ELSIF p.id IS NULL THEN
             err := CASE WHEN p_id IS NULL THEN registry.refusal(p_lang, 'NOT_FOUND', 'project', 'project.none', p_set ->> 'project')
                 ELSE registry.refusal(p_lang, 'NOT_FOUND', 'id', 'due.none', p_id) END;
+        ELSIF p_id IS NULL AND p.merged_into IS NOT NULL THEN
+            err := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'project', 'project.merged', p.merged_into);
         ELSIF p_force AND coalesce(btrim(p_reason), '') = '' THEN
             err := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'force.reason');
         ELSIF p_id IS NOT NULL AND (p_base > b.version OR p_base < 1) THEN

@@ -29,6 +29,7 @@ SELECT plan(62);
 
 -- recorded, then approved
 SELECT (pg_temp.add('chengguan', '{"name":"阶段一","stage":"talks","amount_total":35000000000}')).project.id AS p \gset
+SELECT is(pg_temp.said((pg_temp.advance('chengguan', :'p', 'signed', '1989-12-31')).error), 'INVALID_ARGUMENT on', 'not before 1990');
 SELECT is((pg_temp.advance('chengguan', :'p', 'signed', '2026-01-05')).project.stage, 'signed', 'a stage is recorded without anybody''s word');
 SELECT is(pg_temp.stages('dongshan', :'p'), 'talks recorded, signed pending', 'but it waits');
 SELECT is(registry.counted_on(:'p', 'signed'), NULL, 'and doesn''t count');

@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(175);
+SELECT plan(178);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -132,6 +132,12 @@ SELECT is((pg_temp.case('chengguan', jsonb_build_object('class', 'duplicate', 'p
 SELECT is((SELECT x."case" FROM unnest((api.case_pool(pg_temp.acc('bureau'), 'en', NULL, NULL)).rows) x WHERE :'a' IN (x.project, x.other_project)), :'d', 'the pool names the case');
 SELECT is((SELECT string_agg(f.value, '|' ORDER BY n) FROM unnest((api.case_facts(pg_temp.acc('leader'), 'en', :'d')).rows) WITH ORDINALITY f(fact, label, value, l, m, n) WHERE n <= 6),
     concat_ws('|', (pg_temp.project(:'a')).no, '城关镇', registry.day((pg_temp.project(:'a')).registered_at), 'duplicate', '0.8571', '0.1000'), 'of the other: number, office, day, likeness');
+-- one that not everybody may see: nothing that tells its amount, its name or its telephone
+SELECT pg_temp.p('公开的项目', 'chengguan', '{"investor":"近水集团","amount_total":1000000000,"contact_phone":"1392"}') AS shown \gset
+SELECT pg_temp.p('不公开的项目', 'dongshan', '{"investor":"近水集团","amount_total":950000000,"contact_phone":"1392","restricted":true}') AS hidden \gset
+SELECT pg_temp.open('bureau', 'duplicate', jsonb_build_object('project', :'shown', 'other_project', :'hidden')) AS hd \gset
+SELECT is((SELECT string_agg(f.fact, ' ' ORDER BY n) FROM unnest((api.case_facts(pg_temp.acc('c.fagai'), 'en', :'hd')).rows) WITH ORDINALITY f(fact, label, value, l, m, n)),
+    'project office registered level', 'of a hidden one no more than a first report discloses');
 -- children of every sort
 SELECT (api.activity_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'class', 'talk', 'held_on', '2026-01-05'), NULL, NULL, NULL)).activity.id AS act,
     (api.due_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'text', '报材料', 'due_at', 4000000000000000), NULL, NULL)).due.id AS due,
@@ -159,10 +165,14 @@ SELECT is((SELECT string_agg(x.project || x.no, ' ') FROM (SELECT project, no FR
 SELECT is((SELECT h.fields FROM registry.change h WHERE h.object = :'act' AND h.version = 2), jsonb_build_object('3', ARRAY[:'b', :'a'], '8', ARRAY[(pg_temp.project(:'b')).no, (pg_temp.project(:'a')).no]), 'journalled');
 SELECT is((SELECT string_agg(DISTINCT e.op || e.actor, ' ') FROM registry.change h JOIN registry.entry e USING (grp, ord) WHERE h.object IN (:'act', :'due', :'matter', :'b') AND h.version > 1 AND h.fields ?| '{3,29}'), 'case_forceregistry', 'under the entry that put it in force');
 SELECT row_eq(format('SELECT (e).code, (e).other_no FROM (SELECT (pg_temp.edit(''dongshan'', NULL, %L, ''{"jobs":1}'')).error AS e OFFSET 0) x', :'b'), ROW('FAILED_PRECONDITION'::text, (pg_temp.project(:'a')).no), 'it is edited no more; its page points to the other');
+SELECT row_eq(format('SELECT (e).other_office, (e).at FROM (SELECT (pg_temp.edit(''dongshan'', NULL, %L, ''{"jobs":1}'')).error AS e OFFSET 0) x', :'b'),
+    ROW('chengguan'::text, (pg_temp.project(:'a')).registered_at), 'with its office and day');
 SELECT is((pg_temp.add('dongshan', '{"name":"新能源汽车零部件生产基地建设项目","investor":"远山集团"}')).error.other_no, (pg_temp.project(:'a')).no, 'who registers it again is sent to the other');
 SELECT is((SELECT count(*) FROM unnest((api.case_pool(pg_temp.acc('bureau'), 'en', NULL, NULL)).rows) x WHERE :'a' IN (x.project, x.other_project)), 0::bigint, 'no suspect any more');
 SELECT is(pg_temp.said((api.activity_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'class', 'talk', 'held_on', '2026-01-05'), NULL, NULL, NULL)).error),
     'FAILED_PRECONDITION project this project was merged into ' || (pg_temp.project(:'a')).no, 'nothing new is written about it');
+SELECT is(pg_temp.said((api.due_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'text', '报材料', 'due_at', 4000000000000000), NULL, NULL)).error),
+    'FAILED_PRECONDITION project this project was merged into ' || (pg_temp.project(:'a')).no, 'nor a deadline set');
 -- the other rulings
 CREATE FUNCTION pg_temp.ruled(p_ruling text, a text, b text, survivor text DEFAULT NULL, shares text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
