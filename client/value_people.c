@@ -97,6 +97,8 @@ char *value_people_text(const ProtobufCFieldDescriptor *f, const char *canonical
             break;
         return value_join(items, n, "、", arena);
     default:
+        if (f->type == PROTOBUF_C_TYPE_BOOL && zh)
+            return arena_strdup(arena, strcmp(canonical, "true") == 0 ? "是" : "否");
         break;
     }
     return arena_strdup(arena, canonical);

@@ -147,7 +147,7 @@ static int print_section(struct cli *cli, const Qipan__Section *s)
 
 static int print_page(struct cli *cli, const Qipan__ProjectPageReply *page)
 {
-    int code = out_object(cli, &out_project, &page->project->base, 0, NULL);
+    int code = project_print(cli, page->project, 0, NULL);
 
     if (!code)
         code = print_facts(cli, page);

@@ -149,7 +149,7 @@ static void load_industry(struct cli *cli, Qipan__Project *p, struct qipan_resul
     }
 }
 
-static int print_project(struct cli *cli, const Qipan__Project *project, int64_t rev, const char *request)
+int project_print(struct cli *cli, const Qipan__Project *project, int64_t rev, const char *request)
 {
     Qipan__Project shown = *project;
     struct qipan_result labels = {0};
@@ -187,7 +187,7 @@ static int project_show(struct cli *cli, int argc, char **argv)
     code = cli_call(cli, OP_project_show, &request.base, NULL, &r);
     if (code)
         return code;
-    code = print_project(cli, ((const Qipan__ProjectReply *)r.message)->project, 0, NULL);
+    code = project_print(cli, ((const Qipan__ProjectReply *)r.message)->project, 0, NULL);
     qipan_result_free(&r);
     return code;
 }
@@ -222,7 +222,7 @@ static int print_change(struct cli *cli, const struct qipan_result *r)
                (long long)p->version, (long long)reply->rev);
         return cli_flush(cli);
     }
-    return p ? print_project(cli, p, reply->has_rev ? reply->rev : 0, r->request) : 0;
+    return p ? project_print(cli, p, reply->has_rev ? reply->rev : 0, r->request) : 0;
 }
 
 static int change(struct cli *cli, unsigned op, const ProtobufCMessage *request, int64_t base)

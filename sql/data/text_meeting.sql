@@ -12,6 +12,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('column.roundresult.scored', '已评分', 'scored'),
     ('column.roundresult.score_sum', '得分合计', 'sum of scores'),
     ('column.roundresult.score_mean', '平均得分', 'mean score'),
+    ('codes.roundresult.inspectors', 'office', 'office'),
+    ('codes.round.offices', 'office', 'office'),
     ('column.person.account', '账号', 'account'),
     ('column.person.name', '姓名', 'name'),
     ('column.person.office', '单位', 'office'),

@@ -63,7 +63,8 @@ BEGIN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'park', 'park.none', park_state.park);
     ELSE
         r.rows := (SELECT array_agg(ROW(c.code, c.zh, k.office, trim_scale(k.area_mu), s.n, s.free, s.reserved, s.taken, s.idle, s.floor,
-                (SELECT count(*) FROM registry.project p WHERE p.park = c.code AND p.audience && registry.grants(p_account)))::api.park_state
+                (SELECT count(*) FROM registry.project p WHERE p.park = c.code AND p.stage <> 'exited' AND p.merged_into IS NULL
+                    AND p.audience && registry.grants(p_account)))::api.park_state
                 ORDER BY c.rank, c.code)
             FROM registry.code c LEFT JOIN registry.park k ON k.no = c.code
             CROSS JOIN LATERAL (SELECT count(*)::int AS n, trim_scale(sum(l.area_mu) FILTER (WHERE l.state = 'free')) AS free,

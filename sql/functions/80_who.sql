@@ -43,7 +43,7 @@ END $$;
 
 -- What people call a kind, its fields, and the codes of those that are coded; the county's long lists are asked for by themselves. Of
 -- a message that is no kind, rows of a reply, its fields: the sentences `column.<message>.<field>`;
--- and where `codes.<message>.<field>` names a kind of codes, those.
+-- and where `codes.<message>.<field>` names a kind of codes, or `office`, those (of industries sections and divisions).
 CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
     SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
     FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
@@ -51,7 +51,10 @@ CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.lab
           UNION ALL SELECT 'field', split_part(t.key, '.', 3), CASE WHEN p_lang = 'en' THEN t.en ELSE t.zh END, 0
           FROM registry.text t WHERE starts_with(t.key, 'column.' || p_kind || '.')
           UNION ALL SELECT split_part(t.key, '.', 3), c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
-          FROM registry.text t JOIN registry.code c ON c.kind = t.en WHERE starts_with(t.key, 'codes.' || p_kind || '.')
+          FROM registry.text t JOIN registry.code c ON c.kind = t.en AND (c.kind <> 'industry' OR length(c.code) <= 3)
+          WHERE starts_with(t.key, 'codes.' || p_kind || '.')
+          UNION ALL SELECT split_part(t.key, '.', 3), o.code, o.name, o.rank FROM registry.text t JOIN registry.office o ON t.en = 'office'
+          WHERE starts_with(t.key, 'codes.' || p_kind || '.')
           UNION ALL SELECT 'kind', p_kind, registry.say(p_lang, 'kind.' || p_kind), 0
           UNION ALL SELECT f.name, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
           FROM registry.field f JOIN registry.code c ON c.kind = f.code_kind

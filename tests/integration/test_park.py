@@ -14,6 +14,8 @@ def test_a_plot_for_a_project(county):
     refused = bureau("plot", "assign", plot["id"], no, ok=7).stderr
     assert "新材料园" in refused and "粮油园" in refused, refused
     assert "粮油园" in county.qipan("dongshan", "park", "fit", no, ok=True).stdout.splitlines()[1]
+    fit = county.qipan("dongshan", "park", "fit", no, ok=True).stdout
+    assert "行业相符" in fit and "是" in fit and "C13" not in fit and "true" not in fit, fit
     bureau("plot", "assign", plot["id"], no, "--reserve", "--force", "--reason", "县政府专题会议同意")
     state = {row["park"]: row for row in of(county.qipan("leader", "park", "state", "-o", "json", ok=True))}
     assert state["xinqu"]["reserved_mu"] == "85.5" and "free_mu" not in state["xinqu"]

@@ -11,7 +11,7 @@ RETURNS api.plot_reply LANGUAGE sql AS $$
 CREATE FUNCTION pg_temp.land(who text, id text, set jsonb) RETURNS api.land_reply LANGUAGE sql AS $$
     SELECT api.land_set(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, set, NULL, NULL, NULL) $$;
 CREATE FUNCTION pg_temp.e(error api.error) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', error.code, error.field) $$;
-SELECT plan(36);
+SELECT plan(38);
 SELECT (pg_temp.add('chengguan', '{"name":"光伏组件","industry":"C38","land_mu":"50","amount_fixed":2000000000}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"秘密项目","restricted":true,"industry":"C38"}')).project.id AS hidden \gset
 SELECT (pg_temp.add('dongshan', '{"name":"粮食加工","industry":"C13"}')).project.id AS q \gset
@@ -50,6 +50,11 @@ SELECT is(pg_temp.e((pg_temp.assign('bureau', (:'a'::api.plot).id, :'q', NULL, '
 SELECT is((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p')).plot.state, 'taken', 'and given to it');
 SELECT row_eq('SELECT s.free_mu, s.taken_mu, s.free_m2, s.plots FROM unnest((api.park_state(pg_temp.acc(''leader''), ''en'', ''gaoxin'')).rows) s', ROW(NULL::text, '85.5'::text, '3000'::text, 2), 'the park adds up');
 SELECT matches((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p', true)).error.message, 'taken.*bureau', 'given is given: the refusal says by whom');
+SELECT (pg_temp.add('dongshan', '{"name":"在园项目","park":"gaoxin"}')).project.id AS g, (pg_temp.add('dongshan', '{"name":"退出项目","park":"gaoxin","stage":"exited"}')).project.id AS x \gset
+SELECT is((api.park_state(pg_temp.acc('leader'), 'en', 'gaoxin')).rows[1].projects, 1, 'its projects, none that left');
+SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
+    WHERE t.typname IN ('park_state', 'park_fit') AND t.typnamespace = 'api'::regnamespace
+      AND NOT EXISTS (SELECT FROM registry.text x WHERE x.key = format('column.%s.%s', replace(t.typname, '_', ''), a.attname))), NULL, 'every column has its label');
 -- hidden
 SELECT is((pg_temp.assign('bureau', :'w', :'hidden')).plot.state, 'taken', 'a workshop for a restricted project');
 SELECT is((api.plot_show(pg_temp.acc('dongshan'), 'en', :'w')).error.code, 'NOT_FOUND', 'it is out of others'' sight');
