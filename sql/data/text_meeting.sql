@@ -23,6 +23,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('column.person.last_on', '最近联系', 'last contact'),
     ('meeting.series', '会议建立后不能改变召集单位和类别', 'a meeting keeps its office and class'),
     ('meeting.series.hint', '另建一次会议', 'make another meeting'),
+    ('meeting.before', '“$1”不能早于上次会议:$2', '$1 is before the meeting it follows: "$2"'),
     ('meeting.early', '尚未到“$1”:$2', '$1 is still to come: "$2"'),
     ('meeting.early.hint', '会议召开后再办;日期有变请先修改', 'wait for the day, or change it first'),
     ('agenda.decide', '“$1”由 meeting decide 记录', '$1 is recorded by meeting decide'),

@@ -12,12 +12,15 @@ CREATE FUNCTION registry.alerts_open(p_account int) RETURNS TABLE (office text, 
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY SELECT a.office, a.rule, a.light, a.n - coalesce(h.n, 0), a.exits - coalesce(h.exits, 0), a.oldest
+    RETURN QUERY SELECT a.office, a.rule, a.light, a.n - coalesce(h.n, 0), a.exits - coalesce(h.exits, 0),
+        CASE WHEN h.n IS NULL THEN a.oldest ELSE (SELECT min(x.limit_on)::text FROM registry.alert x
+            WHERE x.state = 'open' AND (x.office, x.rule, x.light) = (a.office, a.rule, a.light) AND x.project <> ALL (h.projects)) END
     FROM (SELECT x.office, x.rule, x.light, count(*) AS n, count(x.proposal) AS exits, min(x.limit_on)::text AS oldest
           FROM registry.alert x WHERE x.state = 'open' GROUP BY 1, 2, 3) a
-    LEFT JOIN (SELECT x.office, x.rule, x.light, count(*) AS n, count(x.proposal) AS exits
+    LEFT JOIN (SELECT x.office, x.rule, x.light, count(*) AS n, count(x.proposal) AS exits, array_agg(p.id) AS projects
                FROM registry.hidden_projects(p_account) p(id) JOIN registry.alert x ON x.project = p.id AND x.state = 'open' GROUP BY 1, 2, 3) h
-        ON (h.office, h.rule, h.light) = (a.office, a.rule, a.light);
+        ON (h.office, h.rule, h.light) = (a.office, a.rule, a.light)
+    WHERE a.n > coalesce(h.n, 0);
 END $$;
 
 CREATE FUNCTION registry.reports_overdue(p_account int) RETURNS TABLE (office text, n int, oldest text) LANGUAGE sql STABLE AS $$

@@ -118,9 +118,9 @@ BEGIN
             WHEN 'meeting_hold' THEN '{planned}' WHEN 'meeting_close' THEN '{held}' ELSE '{planned,held}'::text[] END) END;
 END $$;
 
--- The last meeting of a series that is closed.
+-- The last meeting of a series before this one that is closed.
 CREATE FUNCTION registry.meeting_before(m registry.meeting) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT x.id FROM registry.meeting x WHERE x.office = m.office AND x.class = m.class AND x.state = 'closed'
+    SELECT x.id FROM registry.meeting x WHERE x.office = m.office AND x.class = m.class AND x.state = 'closed' AND x.held_on <= m.held_on
     ORDER BY x.held_on DESC, x.changed_at DESC LIMIT 1
 $$;
 
@@ -136,7 +136,9 @@ BEGIN
     ELSIF (n.office, n.class) <> (b.office, b.class) THEN
         fault := registry.fault('FAILED_PRECONDITION', CASE WHEN n.office <> b.office THEN 'office' ELSE 'class' END, 'meeting.series');
     END IF;
-    IF n.state <> 'planned' AND n.held_on > left(today, length(n.held_on)) THEN
+    IF n.held_on < (SELECT left(x.held_on, length(n.held_on)) FROM registry.meeting x WHERE x.id = n.previous) THEN
+        fault := registry.bad('held_on', n.held_on, 'meeting.before');
+    ELSIF n.state <> 'planned' AND n.held_on > left(today, length(n.held_on)) THEN
         fault := registry.bad('held_on', n.held_on, 'meeting.early');
     END IF;
 END $$;

@@ -231,21 +231,28 @@ DECLARE
     few CONSTANT int := 20; -- nobody edits while rights change: what is left then must be little
     done boolean := r.class IN ('rename', 'move');
     n int := 0;
+    -- offices may have been taken over since this was ordered
+    giver CONSTANT text := CASE r.class WHEN 'split' THEN registry.office_now(r.office) ELSE r.office END;
+    taker CONSTANT text := registry.office_now(r.successor);
 BEGIN
     IF done THEN
         PERFORM registry.reform_apply(r);
+    ELSIF giver = taker THEN
+        done := true;
+    ELSIF giver = taker THEN
+        done := true;
     ELSE
         IF r.class = 'split' THEN
             INSERT INTO registry.office (code, name, kind, rank, grp)
             SELECT r.successor, r.becomes, o.kind, o.rank, o.grp FROM registry.office o
-            WHERE o.code = r.office AND NOT EXISTS (SELECT FROM registry.office x WHERE x.code = r.successor);
+            WHERE o.code = giver AND NOT EXISTS (SELECT FROM registry.office x WHERE x.code = r.successor);
         END IF;
-        n := registry.carry('office', ARRAY[r.office], ARRAY[r.successor], r.projects, NULL, p_most);
+        n := registry.carry('office', ARRAY[giver], ARRAY[taker], r.projects, NULL, p_most);
         done := n < least(few, p_most);
         IF done AND r.class = 'merge' THEN
-            UPDATE registry.office o SET until_on = (r.from_on::date - 1)::text, successor = r.successor WHERE o.code = r.office;
-            n := n + registry.carry('office', ARRAY[r.office], ARRAY[r.successor], NULL, NULL, p_most);
-            UPDATE registry.account a SET office = r.successor WHERE a.office = r.office;
+            UPDATE registry.office o SET until_on = (r.from_on::date - 1)::text, successor = taker WHERE o.code = r.office;
+            n := n + registry.carry('office', ARRAY[giver], ARRAY[taker], NULL, NULL, p_most);
+            UPDATE registry.account a SET office = taker WHERE a.office = r.office;
         END IF;
     END IF;
     UPDATE registry.reform x SET state = CASE WHEN done THEN 'done' ELSE 'moving' END, moved = x.moved + n WHERE x.id = r.id;

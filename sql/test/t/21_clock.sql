@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(100);
+SELECT plan(101);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -196,6 +196,10 @@ SELECT row_eq($$ SELECT x.red, x.yellow, x.returns FROM unnest((api.dispatch(pg_
         (SELECT count(*)::int FROM registry.alert WHERE office = 'chengguan' AND state = 'open' AND rule = 'return')), 'a leader sees all lights of an office');
 SELECT is((SELECT x.red + x.yellow + x.blue FROM unnest((api.dispatch(pg_temp.acc('dongshan'), 'en', 'chengguan')).rows) x),
     (SELECT count(*)::int FROM registry.alert a LEFT JOIN registry.project p ON p.id = a.project WHERE a.office = 'chengguan' AND a.state = 'open' AND p.restricted IS NOT TRUE), 'others those of projects they see');
+UPDATE registry.alert a SET limit_on = '2001-01-01' FROM registry.project p WHERE p.id = a.project AND p.restricted AND a.state = 'open';
+SELECT set_eq($$ SELECT x.office, x.rule, x.light, x.n, x.oldest FROM registry.alerts_open(pg_temp.acc('dongshan')) x $$,
+    $$ SELECT a.office, a.rule, a.light, count(*), min(a.limit_on)::text FROM registry.alert a LEFT JOIN registry.project p ON p.id = a.project
+       WHERE a.state = 'open' AND (p.id IS NULL OR p.audience && registry.grants(pg_temp.acc('dongshan'))) GROUP BY 1, 2, 3 $$, 'nor a day of one they don''t see');
 SELECT is((api.dispatch(pg_temp.acc('leader'), 'en', 'nowhere')).error.field, 'office', 'no such office');
 UPDATE registry.setting SET value = :'clock' WHERE key = 'clock_offset';
 SELECT * FROM finish();

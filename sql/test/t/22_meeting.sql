@@ -88,6 +88,7 @@ SELECT matches((pg_temp.meet('bureau', :'m', '{"minutes":"改"}')).error.message
 SELECT is(pg_temp.agenda(:'m'), 'stale chengguan deferred, stale dongshan deferred, stale dongshan deferred, manual fagai deferred, manual fagai decided, manual bureau decided', 'what was not decided waits');
 SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', :'m', '2001-10-01', NULL)).error), 'PERMISSION_DENIED', 'another office doesn''t open the next');
 SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'m', NULL, NULL)).error), 'INVALID_ARGUMENT held_on', 'the next needs a day');
+SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'m', '2001-08-31', NULL)).error), 'INVALID_ARGUMENT held_on', 'and none before this one');
 SELECT (api.meeting_next(pg_temp.acc('bureau'), 'en', 'next-1', '\x00', :'m', '2001-10-01', NULL)).meeting AS r \gset
 SELECT (:'r'::api.meeting).id AS next \gset
 SELECT row_eq(format('SELECT (m).previous, (m).class, (m).chair, (m).state FROM (SELECT %L::api.meeting AS m) x', :'r'), ROW(:'m'::text, 'regular'::text, '县长'::text, 'planned'::text), 'the next of its series');
@@ -260,6 +261,17 @@ SELECT ((pg_temp.split('xicheng', NULL, ARRAY(SELECT id FROM registry.project WH
 SELECT is(api.office_turn(), 0, 'its day has not come');
 SELECT is(pg_temp.step('office_cancel', 'bureau', :'later'), '', 'and it is taken back');
 SELECT is(pg_temp.step('office_cancel', 'bureau', :'later'), 'FAILED_PRECONDITION state', 'once');
+-- who was to take over is taken over before the day
+SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
+SELECT (pg_temp.add('chengguan', '{"name":"东区甲"}')).project.id AS e1, (pg_temp.add('chengguan', '{"name":"东区乙"}')).project.id AS e2 \gset
+SELECT is(pg_temp.said((pg_temp.split('dongqu', '东区', ARRAY[:'e1'])).error), '', 'a new one');
+SELECT is(api.office_turn(), 1, 'is made');
+SELECT is(pg_temp.said((pg_temp.split('dongqu', NULL, ARRAY[:'e2'], '2001-12-01')).error), '', 'it is to get another project');
+SELECT is(pg_temp.said((pg_temp.merge('bureau', 'dongqu', 'xicheng', '2001-11-20')).error), '', 'but goes itself before');
+SELECT registry.set_clock_offset(timestamptz '2001-12-02 12:00+08' - now()) AS at \gset
+SELECT is((SELECT min(api.office_turn()) FROM generate_series(1, 9)), 0, 'all is carried out');
+SELECT is((SELECT array_agg(office) FROM registry.project WHERE id IN (:'e1', :'e2')), '{xicheng,xicheng}'::text[], 'nothing is left with an office that is gone');
+UPDATE registry.setting SET value = :'clock' WHERE key = 'clock_offset';
 
 -- ---------------------------------------------------------------- hand-over
 CREATE FUNCTION pg_temp.hand(who text, giver text, taker text, office text DEFAULT NULL, "on" text DEFAULT NULL) RETURNS api.handover_reply LANGUAGE sql AS $$
