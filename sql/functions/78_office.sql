@@ -394,6 +394,16 @@ BEGIN
         ELSE registry.unless_state('handover', b.id, b.state, 'planned') END;
 END $$;
 
+-- What names the giver, and the taker instead. A name that both have stays: it says neither.
+CREATE FUNCTION registry.handover_words(p_giver text, p_taker text, OUT was text[], OUT becomes text[]) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    giver CONSTANT record := registry.person_named(p_giver);
+    taker CONSTANT record := registry.person_named(p_taker);
+BEGIN
+    was := array_remove(ARRAY[nullif(giver.name, taker.name), giver.code], NULL);
+    becomes := CASE WHEN giver.name = taker.name THEN ARRAY[taker.code] ELSE ARRAY[taker.name, taker.code] END;
+END $$;
+
 -- Everywhere: the county alone. In one office: its own approver, from one of its people to another.
 CREATE FUNCTION registry.handover_rules(p_account int, p_op text, b registry.handover, INOUT n registry.handover,
     OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
@@ -431,20 +441,16 @@ BEGIN
     n.giver := coalesce(giver.code, giver.name);
     n.taker := taker.code;
     IF fault.code IS NULL AND n.state = 'done' THEN
-        n.moved := registry.carried('person', ARRAY[giver.name, giver.code], ARRAY[taker.name, taker.code], NULL, n.office);
+        SELECT registry.carried('person', w.was, w.becomes, NULL, n.office) INTO n.moved FROM registry.handover_words(n.giver, n.taker) w;
         IF n.moved > 5000 THEN
             fault := registry.fault('FAILED_PRECONDITION', 'office', 'handover.many', n.moved::text);
         END IF;
     END IF;
 END $$;
 
-CREATE FUNCTION registry.handover_carry(h registry.handover) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    giver CONSTANT record := registry.person_named(h.giver);
-    taker CONSTANT record := registry.person_named(h.taker);
-BEGIN
-    RETURN registry.carry('person', ARRAY[giver.name, giver.code], ARRAY[taker.name, taker.code], NULL, h.office, 5001);
-END $$;
+CREATE FUNCTION registry.handover_carry(h registry.handover) RETURNS int LANGUAGE sql VOLATILE AS $$
+    SELECT registry.carry('person', w.was, w.becomes, NULL, h.office, 5001) FROM registry.handover_words(h.giver, h.taker) w
+$$;
 
 CREATE FUNCTION registry.handover_effects(p_account int, p_op text, b registry.handover, n registry.handover) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$

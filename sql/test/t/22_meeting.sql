@@ -299,6 +299,10 @@ SELECT is((SELECT count(*) FROM registry.project WHERE lead_person = '西一'), 
 SELECT is((SELECT state || ' ' || moved FROM registry.handover WHERE giver = 'xichen'), 'done 30', 'and how much is kept');
 UPDATE registry.account SET name = '乙' WHERE code = 'east';
 SELECT is(pg_temp.said((pg_temp.hand('bureau', '乙', 'head')).error), 'INVALID_ARGUMENT giver', 'a name of two is no name');
+SELECT (pg_temp.add('chengguan', jsonb_build_object('name', '同名', 'lead_person', '同名者'))).project.id AS same \gset
+UPDATE registry.account SET name = '同名者' WHERE code IN ('twice', 'head');
+SELECT lives_ok($$ SELECT pg_temp.hand('bureau', 'twice', 'head', 'chengguan') $$, 'from one to another of the same name');
+SELECT is((SELECT version FROM registry.project WHERE id = :'same'), 1::bigint, 'which says neither, and stays');
 UPDATE registry.account SET name = '丙二' WHERE code = 'east';
 
 -- ---------------------------------------------------------------- opening balances
