@@ -142,13 +142,14 @@ const char *labels_record_field(struct cli *cli, const char *kind, const char *f
 
 const char *labels_record_code(struct cli *cli, const char *kind, const char *field, const char *code)
 {
-    static const char *const county[] = {"office", "region", "stage"}; /* lead_office too */
+    static const char *const county[] = {"office", "region", "stage"}; /* lead_office, stages too */
     const char *label = record_label(cli, kind, field, code);
 
     for (size_t i = 0; !label && i < sizeof county / sizeof *county; i++) {
         size_t n = strlen(field), m = strlen(county[i]);
 
-        if (n >= m && strcmp(field + n - m, county[i]) == 0)
+        n -= n > 0 && field[n - 1] == 's';
+        if (n >= m && strncmp(field + n - m, county[i], m) == 0)
             label = labels_text(cli, county[i], code);
     }
     return label;

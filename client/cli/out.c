@@ -121,6 +121,45 @@ static const char *record_list(struct cli *cli, const char *kind, const Protobuf
     return text;
 }
 
+/* A fact of a case by its label, with its value. */
+static const char *fact_text(struct cli *cli, json_t *fact)
+{
+    const char *name = json_string_value(json_object_get(fact, "fact"));
+    const char *value = json_string_value(json_object_get(fact, "value"));
+    const char *kind = json_string_value(json_object_get(fact, "kind"));
+    const char *label = name ? labels_record_code(cli, "case", "facts", name) : NULL;
+    const char *word = value && kind ? labels_record_code(cli, "case", kind, value) : NULL;
+    char *text;
+
+    label = label ? label : name ? name : "";
+    word = word ? word : value ? value : "—";
+    text = arena_alloc(&cli->scratch, strlen(label) + strlen(word) + 2);
+    if (text)
+        sprintf(text, "%s %s", label, word);
+    return text ? text : "";
+}
+
+/* What a case knows: [{"fact", "value", "kind"}]; `case facts` shows the limits, too. */
+static const char *facts_text(struct cli *cli, const char *json)
+{
+    json_t *facts = json_loads(json, 0, NULL), *fact;
+    const char *mark = "; ";
+    char *text = arena_strdup(&cli->scratch, "");
+    size_t i;
+
+    json_array_foreach(facts, i, fact)
+    {
+        const char *one = fact_text(cli, fact);
+        char *longer =
+            text ? arena_alloc(&cli->scratch, strlen(text) + strlen(mark) + strlen(one) + 1) : NULL;
+        if (longer)
+            sprintf(longer, "%s%s%s", text, i ? mark : "", one);
+        text = longer;
+    }
+    json_decref(facts);
+    return text ? text : "";
+}
+
 /* NULL: a field without codes. */
 static const char *record_text(struct cli *cli, const char *kind, const ProtobufCMessage *row,
                                const ProtobufCFieldDescriptor *f)
@@ -129,6 +168,8 @@ static const char *record_text(struct cli *cli, const char *kind, const Protobuf
         return NULL;
     if (f->label == PROTOBUF_C_LABEL_REPEATED)
         return record_list(cli, kind, row, f);
+    if (row->descriptor == &qipan__case__descriptor && strcmp(f->name, "facts") == 0)
+        return facts_text(cli, *(char *const *)((const char *)row + f->offset));
     return labels_record_code(cli, kind, f->name, *(char *const *)((const char *)row + f->offset));
 }
 

@@ -57,6 +57,8 @@ def test_an_admission_on_departments_opinions(town):
     open_case(town, "dongshan", "admission", f"project={poor}", "plot=A-12", "energy_kgce=900", "environment=报告书")
     facts = {f["fact"]: f for f in q(town, "leader", "case", "facts", id)}
     assert (facts["invest_per_mu"]["value"], facts["invest_per_mu"]["met"], facts["energy"]["limit"]) == ("500.00", "✓", "≤ 500")
+    page = town.qipan("leader", "case", "show", id, ok=True).stdout
+    assert "亩均投资(万元) 500.00" in page and '"fact"' not in page
     # the two that want the plot, the better one first, with the working
     ranked = q(town, "leader", "case", "rank", "--plot", "A-12")
     assert [(c["place"], c["no"]) for c in ranked] == [(1, rich), (2, poor)] and "500.00/500.00×40 = 40.00" in ranked[0]["working"]
@@ -67,6 +69,7 @@ def test_an_admission_on_departments_opinions(town):
     assert "至少 2 个单位" in town.qipan("bureau", "case", "step", id, ok=7).stderr
     town.qipan("bureau", "case", "ask", id, "发展和改革", ok=7)
     town.qipan("bureau", "case", "ask", id, "fagai", "ziran", ok=True)
+    assert "县发展和改革局、县自然资源局" in town.qipan("bureau", "case", "show", id, ok=True).stdout
     assert [o["of"] for o in q(town, "ziran", "case", "opinions", "office=ziran", "state=待出具")] == [id]
     town.qipan("ziran", "case", "opine", id, "同意", ok=True)
     assert "理由" in town.qipan("fagai", "case", "opine", id, "不同意", ok=7).stderr

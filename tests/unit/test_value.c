@@ -208,6 +208,7 @@ static void for_people(void **state)
     assert_string_equal(people("amount_total", "350000000.00", NULL, "en"), "CNY 350 million");
     assert_string_equal(people("amount_total", "12.50", "USD", "en"), "USD 12.50");
     assert_string_equal(people("tags", "大,链", NULL, "zh"), "大、链");
+    assert_string_equal(people("restricted", "true", NULL, "zh"), "是");
     assert_string_equal(people("changed_at", "2026-01-01T00:00:00Z", NULL, "zh"), "2026-01-01 08:00");
 }
 

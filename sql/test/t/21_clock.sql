@@ -110,7 +110,7 @@ SELECT is((SELECT state FROM registry.protection WHERE project = :'p'), 'ended',
 SELECT is(pg_temp.said(pg_temp.renew('chengguan', :'p')), 'FAILED_PRECONDITION stage', 'nor may it be renewed');
 SELECT matches((api.protection_renew(pg_temp.acc('chengguan'), 'zh', pg_temp.req(), '\x00', :'p', NULL)).error.hint, '保护的阶段:线索、意向', 'stages by what people call them');
 SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
-    WHERE t.typname IN ('run', 'clock_rule', 'return_due', 'dispatch') AND t.typnamespace = 'api'::regnamespace
+    WHERE t.typname IN ('run', 'clock_rule', 'return_due', 'dispatch', 'warning') AND t.typnamespace = 'api'::regnamespace
       AND NOT EXISTS (SELECT FROM registry.text x WHERE x.key = format('column.%s.%s', replace(t.typname, '_', ''), a.attname))), NULL, 'every column has its label');
 
 -- ---------------------------------------------------------------- clocks
