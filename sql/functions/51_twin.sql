@@ -99,9 +99,9 @@ END $$;
 
 -- ---------------------------------------------------------------- warnings
 
--- Changes of these fields may make a project the suspect of being another one.
+-- Changes of these fields may make a project the suspect of being another one, or of lying in the wrong park.
 CREATE FUNCTION registry.suspicious(p_fields jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT p_fields ?| '{4,5,6,7,10,15,20,31,45}'
+    SELECT p_fields ?| '{4,5,6,7,10,15,20,30,31,45}'
 $$;
 
 -- What else projects may be, by rule, five at most for each rule. p_rows: as they are now, or would be. p_fields: what was set of
@@ -147,15 +147,30 @@ BEGIN
          ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q);
 END $$;
 
--- The same as callers hear it: each other project once, five at most. Owner office, day and number are all that is disclosed.
+-- Parks that the trades of projects don't belong to, and those they do; told when park or trade is set.
+CREATE FUNCTION registry.misfits(p_rows registry.project[], p_fields jsonb[]) RETURNS TABLE (n int, industry text, park text, better text)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY SELECT i, (p_rows[i]).industry, k.name,
+        coalesce((SELECT string_agg(x.name, '、' ORDER BY x.no) FROM registry.park x WHERE registry.trade_fits((p_rows[i]).industry, x.trades)), '—')
+    FROM generate_subscripts(p_rows, 1) i JOIN registry.park k ON k.no = (p_rows[i]).park
+    WHERE (p_fields[i] IS NULL OR p_fields[i] ?| '{15,30}') AND NOT registry.trade_fits((p_rows[i]).industry, k.trades);
+END $$;
+
+-- As callers hear it: each other project once, five at most, and a misfit. Owner office, day and number are all that is disclosed.
 CREATE FUNCTION registry.warnings(p_lang text[], p_rows registry.project[], p_fields jsonb[], p_phones text[]) RETURNS TABLE (n int, warnings api.warning[])
 LANGUAGE sql STABLE AS $$
-    SELECT x.n, array_agg(ROW(x.rule, x.no, x.office, x.day, registry.say(p_lang[x.n], 'warn.' || x.rule, x.name, x.day, x.no))::api.warning ORDER BY x.place)
-    FROM (SELECT y.*, row_number() OVER (PARTITION BY y.n ORDER BY y.at, y.no) AS place
-          FROM (SELECT DISTINCT ON (s.n, (s.other).id) s.n, s.rule, (s.other).no, (s.other).office, (s.other).registered_at AS at,
-                    registry.day((s.other).registered_at) AS day, o.name
-                FROM registry.suspects(p_rows, p_fields, p_phones) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
-                WHERE s.rule = 'released' OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
-                ORDER BY s.n, (s.other).id, s.first) y) x
-    WHERE x.place <= 5 GROUP BY x.n
+    SELECT u.n, array_agg(u.w ORDER BY u.place)
+    FROM (SELECT x.n, x.place, ROW(x.rule, x.no, x.office, x.day, registry.say(p_lang[x.n], 'warn.' || x.rule, x.name, x.day, x.no))::api.warning AS w
+          FROM (SELECT y.*, row_number() OVER (PARTITION BY y.n ORDER BY y.at, y.no) AS place
+                FROM (SELECT DISTINCT ON (s.n, (s.other).id) s.n, s.rule, (s.other).no, (s.other).office, (s.other).registered_at AS at,
+                          registry.day((s.other).registered_at) AS day, o.name
+                      FROM registry.suspects(p_rows, p_fields, p_phones) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
+                      WHERE s.rule = 'released' OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
+                      ORDER BY s.n, (s.other).id, s.first) y) x
+          WHERE x.place <= 5
+          UNION ALL SELECT m.n, 6, ROW('misfit', NULL, NULL, NULL,
+            registry.say(p_lang[m.n], 'warn.misfit', registry.code_label(p_lang[m.n], 'industry', m.industry), m.park, m.better))::api.warning
+          FROM registry.misfits(p_rows, p_fields) m) u
+    GROUP BY u.n
 $$;

@@ -11,7 +11,7 @@ RETURNS api.plot_reply LANGUAGE sql AS $$
 CREATE FUNCTION pg_temp.land(who text, id text, set jsonb) RETURNS api.land_reply LANGUAGE sql AS $$
     SELECT api.land_set(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, set, NULL, NULL, NULL) $$;
 CREATE FUNCTION pg_temp.e(error api.error) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', error.code, error.field) $$;
-SELECT plan(38);
+SELECT plan(41);
 SELECT (pg_temp.add('chengguan', '{"name":"光伏组件","industry":"C38","land_mu":"50","amount_fixed":2000000000}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"秘密项目","restricted":true,"industry":"C38"}')).project.id AS hidden \gset
 SELECT (pg_temp.add('dongshan', '{"name":"粮食加工","industry":"C13"}')).project.id AS q \gset
@@ -55,6 +55,9 @@ SELECT is((api.park_state(pg_temp.acc('leader'), 'en', 'gaoxin')).rows[1].projec
 SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
     WHERE t.typname IN ('park_state', 'park_fit') AND t.typnamespace = 'api'::regnamespace
       AND NOT EXISTS (SELECT FROM registry.text x WHERE x.key = format('column.%s.%s', replace(t.typname, '_', ''), a.attname))), NULL, 'every column has its label');
+SELECT matches((pg_temp.add('dongshan', '{"name":"错位项目","industry":"C13","park":"gaoxin"}')).warnings[1].sentence, 'leading trades of 高新技术区; parks that fit: 农业园', 'a misfit is told at entry');
+SELECT is((pg_temp.add('dongshan', '{"name":"在位项目","industry":"C13","park":"nong"}')).warnings, NULL, 'not what fits');
+SELECT is((pg_temp.edit('dongshan', NULL, :'q', '{"park":"gaoxin"}')).warnings[1].code, 'misfit', 'nor is it missed in an edit');
 -- hidden
 SELECT is((pg_temp.assign('bureau', :'w', :'hidden')).plot.state, 'taken', 'a workshop for a restricted project');
 SELECT is((api.plot_show(pg_temp.acc('dongshan'), 'en', :'w')).error.code, 'NOT_FOUND', 'it is out of others'' sight');
