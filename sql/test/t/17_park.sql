@@ -50,7 +50,7 @@ SELECT is(pg_temp.e((pg_temp.assign('bureau', (:'a'::api.plot).id, :'q', NULL, '
 SELECT is((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p')).plot.state, 'taken', 'and given to it');
 SELECT row_eq('SELECT s.free_mu, s.taken_mu, s.free_m2, s.plots FROM unnest((api.park_state(pg_temp.acc(''leader''), ''en'', ''gaoxin'')).rows) s', ROW(NULL::text, '85.5'::text, '3000'::text, 2), 'the park adds up');
 SELECT matches((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p', true)).error.message, 'taken.*bureau', 'given is given: the refusal says by whom');
-SELECT (pg_temp.add('dongshan', '{"name":"在园项目","park":"gaoxin"}')).project.id AS g, (pg_temp.add('dongshan', '{"name":"退出项目","park":"gaoxin","stage":"exited"}')).project.id AS x \gset
+SELECT (pg_temp.add('dongshan', '{"name":"在园项目","park":"gaoxin"}')).project.id AS g, (pg_temp.add('dongshan', '{"name":"离园项目","park":"gaoxin","stage":"exited"}')).project.id AS x \gset
 SELECT is((api.park_state(pg_temp.acc('leader'), 'en', 'gaoxin')).rows[1].projects, 1, 'its projects, none that left');
 SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0
     WHERE t.typname IN ('park_state', 'park_fit') AND t.typnamespace = 'api'::regnamespace
