@@ -4,27 +4,30 @@
 CREATE TYPE api.person AS (account text, name text, office text, chains text, projects int, matters int, last_on text);
 CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next text);
 
--- People of an office: its accounts, and names that its live projects bear, as far as the account sees those.
+-- People of an office: its accounts, and names that its live projects bear, as far as the account sees those. Each table is read
+-- once for all of them: an office of ten thousand projects has hundreds of names.
 CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
-    WITH live AS MATERIALIZED (
-        SELECT p.id, p.lead_person, p.service_person, c.name AS chain FROM registry.project p
+    WITH bears AS MATERIALIZED (
+        SELECT DISTINCT w.name, p.id, c.name AS chain FROM registry.project p
+        CROSS JOIN LATERAL unnest(ARRAY[p.lead_person, p.service_person]) w(name)
         LEFT JOIN registry.node k ON k.id = p.node LEFT JOIN registry.valuechain c ON c.id = k.chain
-        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && registry.grants(p_account)),
-    who AS (
+        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) AND w.name IS NOT NULL),
+    who AS MATERIALIZED (
         SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
-        UNION ALL SELECT NULL, n.name
-        FROM (SELECT DISTINCT w.name FROM live, unnest(ARRAY[live.lead_person, live.service_person]) w(name)) n
-        WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND n.name IN (a.code, a.name)))
-    SELECT who.code, who.name, p_office, held.chains, held.projects,
-        (SELECT count(*) FROM registry.matter m WHERE m.signer = who.code AND m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
-            AND (m.project IS NULL OR registry.audience_of(m.project) && registry.grants(p_account)))::int,
-        (SELECT v.held_on::text FROM registry.activity v
-         WHERE v.office = p_office AND (v.actor = who.code OR strpos(v.people, who.name) > 0)
-           AND registry.audience_of(v.project) && registry.grants(p_account)
-         ORDER BY v.held_on DESC LIMIT 1)
-    FROM who CROSS JOIN LATERAL (
-        SELECT string_agg(DISTINCT live.chain, ',' ORDER BY live.chain) AS chains, count(*)::int AS projects
-        FROM live WHERE who.name IN (live.lead_person, live.service_person) OR who.code IN (live.lead_person, live.service_person)) held
+        UNION ALL SELECT NULL, n.name FROM (SELECT DISTINCT b.name FROM bears b) n
+        WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND n.name IN (a.code, a.name))),
+    held AS (
+        SELECT w.code, w.name, string_agg(DISTINCT b.chain, ',' ORDER BY b.chain) AS chains, count(DISTINCT b.id)::int AS projects
+        FROM who w CROSS JOIN LATERAL (SELECT w.name AS word UNION SELECT w.code) k JOIN bears b ON b.name = k.word GROUP BY 1, 2),
+    signed AS (
+        SELECT m.signer, count(*)::int AS n FROM registry.matter m WHERE m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
+            AND (m.project IS NULL OR EXISTS (SELECT FROM registry.project q WHERE q.id = m.project AND q.audience && (SELECT registry.grants(p_account)))) GROUP BY 1),
+    talked AS MATERIALIZED (
+        SELECT v.actor, v.people, max(v.held_on::text) AS last_on FROM registry.activity v
+        WHERE v.office = p_office AND EXISTS (SELECT FROM registry.project q WHERE q.id = v.project AND q.audience && (SELECT registry.grants(p_account))) GROUP BY 1, 2)
+    SELECT w.code, w.name, p_office, h.chains, coalesce(h.projects, 0), coalesce(s.n, 0),
+        (SELECT max(v.last_on) FROM talked v WHERE v.actor = w.code OR strpos(v.people, w.name) > 0)
+    FROM who w LEFT JOIN held h ON h.name = w.name AND h.code IS NOT DISTINCT FROM w.code LEFT JOIN signed s ON s.signer = w.code
 $$;
 
 -- One page; the places are office and name.

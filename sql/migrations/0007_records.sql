@@ -43,5 +43,5 @@ CREATE TABLE registry.activity (
     changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX activity_project ON registry.activity (project);
-CREATE INDEX activity_held ON registry.activity (held_on, id);
+CREATE INDEX activity_held ON registry.activity (held_on DESC NULLS LAST, id);
 CREATE INDEX activity_next ON registry.activity (next_on, office) WHERE next_on IS NOT NULL;

@@ -56,3 +56,4 @@ CREATE TABLE registry.land (
     changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 85);
 CREATE INDEX land_project ON registry.land (project);
+CREATE INDEX project_park ON registry.project (park) WHERE park IS NOT NULL;
