@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.said(e api.error) RETURNS text LANGUAGE sql AS $$ SELECT
 SELECT registry.account_new('st.boss', '审', 'chengguan', 'approver') \g /dev/null
 SELECT registry.account_new('st.neighbour', '邻', 'dongshan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(62);
+SELECT plan(63);
 
 -- recorded, then approved
 SELECT (pg_temp.add('chengguan', '{"name":"阶段一","stage":"talks","amount_total":35000000000}')).project.id AS p \gset
