@@ -382,7 +382,11 @@ $t$] LOOP
         body := replace(body, '@audience', CASE WHEN has_project THEN $x$registry.audience_of(NEW.project),
         CASE WHEN OLD.project IS DISTINCT FROM NEW.project AND TG_OP = 'UPDATE' THEN
             nullif(registry.audience_of(OLD.project), registry.audience_of(NEW.project)) END$x$ ELSE '''{1}''' END);
-        body := replace(body, '@own_no', CASE WHEN has_no AND NOT has_project THEN ' OR x.no = p_id' ELSE '' END);
+        -- by the id or, as people do, by the number or a name that no other has
+        body := replace(body, '@own_no', CASE WHEN has_no AND NOT has_project THEN ' OR x.no = p_id'
+            WHEN EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                         WHERE i.indrelid = format('registry.%I', p_kind)::regclass AND i.indisunique AND i.indnatts = 1 AND a.attname = 'name') THEN ' OR x.name = p_id'
+            ELSE '' END);
         body := replace(body, '@hidden', CASE WHEN has_project THEN 'b.project IS NOT NULL AND NOT registry.sees(p_account, registry.audience_of(b.project))'
                                               ELSE 'NOT registry.may(p_account, ''read'', NULL)' END);
         body := replace(body, '@told_project', CASE WHEN has_project THEN 'PERFORM registry.audit_about(p_account, e.op, b.project, ''{"replayed": true}'');' ELSE '' END);

@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.fact(p text, named text, who text DEFAULT 'chengguan') R
     SELECT c.value FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).facts) c WHERE c.name = named $$;
 CREATE FUNCTION pg_temp.total(p text, section text, who text DEFAULT 'chengguan') RETURNS int LANGUAGE sql AS $$
     SELECT s.total FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).sections) s WHERE s.kind = section $$;
-SELECT plan(135);
+SELECT plan(136);
 
 -- enterprises
 SELECT (pg_temp.firm('chengguan', NULL, NULL, '{"name":"规则能源有限公司","credit_code":"91350100M000100Y43","region":"35"}')).enterprise.id AS e \gset
@@ -99,6 +99,7 @@ ROLLBACK;
 SELECT (pg_temp.chain('bureau', NULL, '{"name":"规则光伏链","lead_person":"县长","office":"fagai"}')).valuechain.id AS c \gset
 SELECT is(pg_temp.said((pg_temp.chain(w, NULL, '{"name":"另一条链"}')).error), 'PERMISSION_DENIED', w || ' lays out no chain') FROM unnest('{chengguan,leader}'::text[]) w;
 SELECT is(pg_temp.said((pg_temp.chain('bureau', NULL, '{"name":"规则光伏链"}')).error), 'ALREADY_EXISTS name', 'one of a name');
+SELECT is((pg_temp.chain('bureau', '规则光伏链', '{"lead_person":"县长"}')).valuechain.id, :'c', 'by which it is found for an edit, too');
 SELECT (pg_temp.node('bureau', NULL, '{"chain":"规则光伏链","name":"硅料","part":"上游","rank":1,"missing":["某硅业"]}')).node.id AS n \gset
 SELECT row_eq(format('SELECT (x.n).parent, (x.n).present, (x.n).part FROM (SELECT (pg_temp.node(''bureau'', NULL, %L)).node AS n) x',
         '{"chain":"规则光伏链","name":"组件","part":"midstream","parent":"硅料","present":["规则能源有限公司","91350100M000100Y43","规则电池厦门公司"]}'),
