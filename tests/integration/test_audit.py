@@ -174,6 +174,7 @@ def tampered():
         anchors = county.dir / "here/anchors"
         until(lambda: anchors.exists() and len(anchors.read_text().splitlines()) == 1)
         county.clock("+40d")
+        until(lambda: county.psql("SELECT registry.clock_due()") == [["f"]])  # the day's alerts come before what follows
         story()
         story()
         os.utime(anchors, (0, 0))
