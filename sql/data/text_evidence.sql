@@ -13,7 +13,6 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('evidence.uploads', '有 $1 个文件尚未传完', '$1 files are half way'),
     ('evidence.uploads.hint', '先传完或撤回', 'finish or withdraw them first'),
     ('evidence.mine', '只有开始上传的人可以继续', 'whoever began the upload goes on with it'),
-    ('evidence.state', '文件现为“$1”,$2于 $3', 'the file is $1, by $2 on $3'),
     ('evidence.reason', '撤回须写明理由', 'a withdrawal needs a reason'),
     ('evidence.used', '已据此文件批准', 'something was approved on this file'),
     ('evidence.used.hint', '由审核人撤回', 'who approves may withdraw it'),

@@ -25,7 +25,6 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('odd.amount.hint', '核对单位;确实无误请加理由强制提交(--force --reason),新项目写明理由即可', 'look at the unit; if it is right, force with a reason (a new project: give one)'),
     ('arrival.zero', '到位资金须大于零', 'an arrival is more than nothing'),
     ('arrival.foreign', '外币到位须填写原币金额,人民币到位不填', 'money in another currency needs its amount in that currency, yuan doesn''t'),
-    ('milestone.done', '先有计划日期,再有完成日期', 'first the plan, then the day it was done'),
     ('stagedate.twin', '该部门已填报此阶段的日期', 'this department has a date for this stage'),
     ('stagedate.twin.hint', '修改已有的一条:$1', 'edit the one there is: $1')
 ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;

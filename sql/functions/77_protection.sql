@@ -10,24 +10,6 @@ BEGIN
     RETURN r;
 END $$;
 
--- What a project's protection is now, with or without a row of its own; null = none.
-CREATE FUNCTION registry.protection_of(p registry.project) RETURNS registry.protection LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    x registry.protection;
-    rule CONSTANT registry.protection_rule := registry.protection_rule_in_force();
-BEGIN
-    SELECT * INTO x FROM registry.protection y WHERE y.project = p.id;
-    IF NOT FOUND AND p.stage = ANY (rule.stages) THEN
-        x.project := p.id;
-        x.no := p.no;
-        x.office := p.office;
-        x.state := 'held';
-        x.since_on := registry.day(p.registered_at);
-        x.until_on := (x.since_on::date + rule.days)::text;
-    END IF;
-    RETURN x;
-END $$;
-
 -- For many projects at once: the day each one's protection ends; null = it has none (any more).
 CREATE FUNCTION registry.protected_until(p_ids text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
     SELECT array_agg(CASE WHEN x.state IN ('held', 'expiring') THEN x.until_on
