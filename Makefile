@@ -12,7 +12,7 @@ CC      := gcc
 PKGS    := libuv libssl libcrypto libpq libprotobuf-c
 PKGS_D  := $(PKGS) inih libsystemd
 PKGS_C  := libssl libcrypto libprotobuf-c jansson inih
-PKGS_CLI := $(PKGS_C) smartcols ncursesw
+PKGS_CLI := $(PKGS_C) smartcols ncursesw libzip expat xlsxwriter
 cflags_of = $(shell pkg-config --cflags $(1) 2>/dev/null)
 libs_of   = $(shell pkg-config --libs $(1) 2>/dev/null)
 

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file as rows of cells, before anybody knows which row is what: text with separators, or one sheet of a workbook.
+ *
+ * Floor below sheet.h. Memory does not grow with the file, except for the workbook's shared texts, which are bounded. */
+#ifndef QIPAN_GRID_H
+#define QIPAN_GRID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define GRID_MAX_COLUMNS 512
+#define GRID_MAX_ROWS    2000000 /* rows that hold anything */
+#define GRID_WHY_SIZE    320
+
+enum grid_type {
+    GRID_EMPTY, /* the text is "" */
+    GRID_TEXT,
+    GRID_NUMBER,  /* a workbook's number, exact to the 15 digits it has: 2022.1, 350000000, 0.05 */
+    GRID_DATE,    /* a number shown as a date: 2023-01-05, 2023-01-05 08:30:00, 08:30:00; both date systems */
+    GRID_BOOL,    /* true, false */
+    GRID_ERROR,   /* #REF!, #N/A … */
+    GRID_NO_VALUE /* a formula that no program has computed yet; the text is the formula */
+};
+
+struct grid_cell {
+    const char *text; /* UTF-8, never NULL */
+    enum grid_type type;
+};
+
+struct grid_row {
+    int number; /* in the file, from 1; rows without any cell may be left out */
+    bool hidden;
+    size_t n; /* cells up to the last one that holds anything */
+    const struct grid_cell *cells;
+    /* a broken row (an open quote, bytes that can't be decoded) has a reason instead of cells */
+    const char *bad, *bad_text; /* as in sheet.h */
+    int bad_column;             /* from 0, -1 = the row as a whole */
+};
+
+/* Cells shown as one: its text stands in the first. */
+struct grid_merge {
+    int row, n_rows;       /* row as in grid_row.number */
+    int column, n_columns; /* from 0 */
+};
+
+struct grid_sheet {
+    const char *name;
+    bool hidden;
+};
+
+struct grid_options {
+    const char *name;     /* of the file, for its ending */
+    const char *encoding; /* of text; NULL = found out */
+    char separator;       /* of text; 0 = found out: , ; TAB or | */
+    const char *
+        sheet; /* of a workbook: name, or number from 1; NULL = the first that isn't hidden and isn't empty */
+};
+
+enum grid_result { GRID_ROW, GRID_END, GRID_FAILED };
+
+struct grid;
+
+/* Takes the file over (closed by grid_close, and on failure). NULL with a sentence in why: what is wrong, and what to do. */
+struct grid *grid_open(FILE *file, const struct grid_options *options, char why[GRID_WHY_SIZE]);
+void grid_close(struct grid *g); /* NULL-safe */
+
+/* The next row in the order of the file, valid until the next call. GRID_FAILED: grid_why(). */
+enum grid_result grid_next(struct grid *g, struct grid_row *ret_row);
+const char *grid_why(const struct grid *g);
+void grid_rewind(struct grid *g); /* before the first row again */
+
+const char *grid_encoding(const struct grid *g); /* "UTF-8", "GB18030" …, "xlsx" for workbooks */
+bool grid_disarmed(const struct grid *g); /* CSV: a leading ' before = + - @ was put there for spreadsheets */
+
+/* Of a workbook, known before its first row; none for text. In the order of row, then column. */
+const struct grid_merge *grid_merges(const struct grid *g, size_t *ret_n);
+bool grid_column_hidden(const struct grid *g, size_t column);
+const struct grid_sheet *grid_sheets(const struct grid *g, size_t *ret_n);
+size_t grid_sheet_chosen(const struct grid *g); /* index in grid_sheets() */
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kinds of grids share. A kind keeps its own state; grid.c has the rest. */
+#ifndef QIPAN_GRID_INTERNAL_H
+#define QIPAN_GRID_INTERNAL_H
+
+#include "grid.h"
+
+struct grid_kind {
+    /* State, or NULL after grid_fail(). A workbook sets merges, hidden columns and sheets here. */
+    void *(*open)(struct grid *g, const struct grid_options *options);
+    void (*close)(void *state);
+    enum grid_result (*next)(struct grid *g, void *state, struct grid_row *ret_row);
+    bool (*rewind)(struct grid *g, void *state); /* false after grid_fail() */
+    bool disarmed;
+};
+
+struct grid {
+    const struct grid_kind *kind;
+    void *state;
+    FILE *file;
+    char encoding[40];
+    const struct grid_merge *merges; /* the kind's */
+    size_t n_merges;
+    const struct grid_sheet *sheets; /* the kind's */
+    size_t n_sheets, chosen;
+    bool hidden[GRID_MAX_COLUMNS];
+    bool failed;
+    char why[GRID_WHY_SIZE];
+};
+
+extern const struct grid_kind grid_text, grid_xlsx;
+
+void grid_fail(struct grid *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
