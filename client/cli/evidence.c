@@ -6,6 +6,7 @@
 #include "labels.h"
 #include "limits.h"
 #include "out.h"
+#include "whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,7 +291,7 @@ static int add(struct cli *cli, int argc, char **argv)
 struct download {
     struct cli *cli;
     const char *id, *path;
-    int fd;
+    struct whole_file file;
     EVP_MD_CTX *ctx;
     int32_t size;
     char want[HASH_HEX + 1], media[12];
@@ -326,35 +327,32 @@ static int ask_for(struct download *d)
     return code;
 }
 
-/* Named by the command, else by the id it was asked for. */
+static bool to_stdout(const struct download *d)
+{
+    return d->path && strcmp(d->path, "-") == 0;
+}
+
+/* Named by the command, else by the id it was asked for; there only when all of it has come. */
 static int open_output(struct download *d)
 {
     char *name;
 
-    if (d->path && strcmp(d->path, "-") == 0) {
-        d->fd = STDOUT_FILENO;
+    if (to_stdout(d))
         return 0;
-    }
     if (!d->path) {
         if (!(name = arena_alloc(&d->cli->arena, strlen(d->id) + sizeof d->media)))
             return cli_no_memory(d->cli);
         sprintf(name, "%s%s", d->id, d->media);
         d->path = name;
     }
-    d->fd = open(d->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return d->fd >= 0 ? 0 : wrong_file(d->cli, d->path, strerror(errno));
+    return whole_file_create(&d->file, d->path) ? 0 : wrong_file(d->cli, d->path, strerror(errno));
 }
 
 static int write_all(struct download *d, const uint8_t *data, size_t n)
 {
-    for (size_t done = 0; done < n;) {
-        ssize_t wrote = write(d->fd, data + done, n - done);
-
-        if (wrote < 0 && errno != EINTR)
-            return wrong_file(d->cli, d->path, strerror(errno));
-        done += wrote > 0 ? (size_t)wrote : 0;
-    }
-    return 0;
+    return fwrite(data, 1, n, to_stdout(d) ? stdout : d->file.to) == n
+               ? 0
+               : wrong_file(d->cli, d->path, strerror(errno));
 }
 
 static int get_chunk(struct download *d, int chunk)
@@ -391,9 +389,9 @@ static int get_all(struct download *d)
         return code;
     if (!hash_text(d->ctx, hash) || strcmp(hash, d->want) != 0)
         return not_whole(d, _("what came has another hash"));
-    return d->fd == STDOUT_FILENO || fsync(d->fd) == 0 || errno == EINVAL
-               ? 0
-               : wrong_file(d->cli, d->path, strerror(errno));
+    if (to_stdout(d))
+        return cli_flush(d->cli);
+    return whole_file_done(&d->file) ? 0 : wrong_file(d->cli, d->path, strerror(errno));
 }
 
 static int say_got(struct download *d)
@@ -401,7 +399,7 @@ static int say_got(struct download *d)
     json_t *o;
     char *line;
 
-    if (d->fd == STDOUT_FILENO)
+    if (to_stdout(d))
         return 0;
     if (!cli_json(d->cli)) {
         printf(_("%s: %d bytes, SHA-256 as it should be\n"), cli_safe(&d->cli->arena, d->path), (int)d->size);
@@ -417,7 +415,7 @@ static int say_got(struct download *d)
 
 static int get(struct cli *cli, int argc, char **argv)
 {
-    struct download d = {.cli = cli, .fd = -1};
+    struct download d = {.cli = cli};
     const struct cli_option options[] = {{0}};
     int n, code = cli_options(cli, argc, argv, options, &n);
 
@@ -431,12 +429,9 @@ static int get(struct cli *cli, int argc, char **argv)
         return cli_fail(cli, "NOT_FOUND", "id", NULL, _("there is no %s"), d.id);
     if (!(code = cli_connect(cli)) && !(code = ask_for(&d)) && !(code = open_output(&d)))
         code = get_all(&d);
-    if (code && d.fd >= 0 && d.fd != STDOUT_FILENO)
-        unlink(d.path);
+    whole_file_drop(&d.file);
     if (!code)
         code = say_got(&d);
-    if (d.fd >= 0 && d.fd != STDOUT_FILENO)
-        close(d.fd);
     EVP_MD_CTX_free(d.ctx);
     return code;
 }

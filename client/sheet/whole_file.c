@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* renameat2 */
 #include "whole_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,27 +41,58 @@ static bool find_path(struct whole_file *w, const char *path)
     return true;
 }
 
-bool whole_file_open(struct whole_file *w, const char *path)
+static bool open_beside(struct whole_file *w, mode_t mode)
 {
-    struct stat old;
-    bool exists = stat(path, &old) == 0;
     int fd;
 
-    w->to = NULL;
-    if (exists && !S_ISREG(old.st_mode))
-        return open_in_place(w, path);
-    if (!find_path(w, path))
-        return false;
     snprintf(w->tmp, sizeof(w->tmp), "%s.XXXXXX", w->path);
     if ((fd = mkstemp(w->tmp)) < 0)
         return false;
-    if (fchmod(fd, exists ? old.st_mode & 0777 : usual_mode()) != 0 || !(w->to = fdopen(fd, "w"))) {
+    if (fchmod(fd, mode) != 0 || !(w->to = fdopen(fd, "w"))) {
         int why = errno;
         close(fd);
         unlink(w->tmp);
         errno = why;
         return false;
     }
+    return true;
+}
+
+bool whole_file_open(struct whole_file *w, const char *path)
+{
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+
+    w->to = NULL;
+    w->is_new = false;
+    if (exists && !S_ISREG(old.st_mode))
+        return open_in_place(w, path);
+    return find_path(w, path) && open_beside(w, exists ? old.st_mode & 0777 : usual_mode());
+}
+
+bool whole_file_create(struct whole_file *w, const char *path)
+{
+    struct stat old;
+
+    w->to = NULL;
+    w->is_new = true;
+    if (lstat(path, &old) == 0) {
+        errno = EEXIST;
+        return false;
+    }
+    return find_path(w, path) && open_beside(w, 0600);
+}
+
+/* A file system that can't rename without replacing can link (NFS). */
+static bool move_into_place(const struct whole_file *w)
+{
+    if (!w->is_new)
+        return rename(w->tmp, w->path) == 0;
+    if (renameat2(AT_FDCWD, w->tmp, AT_FDCWD, w->path, RENAME_NOREPLACE) == 0)
+        return true;
+    if ((errno != EINVAL && errno != ENOSYS) || link(w->tmp, w->path) != 0)
+        return false;
+    unlink(w->tmp);
     return true;
 }
 
@@ -71,7 +104,7 @@ bool whole_file_done(struct whole_file *w)
 
     ok = fclose(w->to) == 0 && ok;
     w->to = NULL;
-    if (ok && (!aside || rename(w->tmp, w->path) == 0))
+    if (ok && (!aside || move_into_place(w)))
         return true;
     why = why ? why : errno;
     if (aside)

@@ -9,11 +9,14 @@
 
 struct whole_file {
     FILE *to;
+    bool is_new;                /* replaces nothing */
     char path[4096], tmp[4104]; /* tmp "": written in place */
 };
 
-/* All three: false with errno set. */
+/* All: false with errno set. */
 bool whole_file_open(struct whole_file *w, const char *path);
+/* One that must not be there yet, neither now (EEXIST) nor when it is done; its owner's alone (0600). */
+bool whole_file_create(struct whole_file *w, const char *path);
 bool whole_file_done(
     struct whole_file *w); /* on failure the temporary file is gone, the old file is as it was */
 void whole_file_drop(struct whole_file *w); /* NULL-safe for a file that was never opened or is done */

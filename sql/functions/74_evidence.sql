@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Evidence: files that show that something was done, by their hash. Bytes come in chunks of 48 KiB: opened (what it is to be), put,
--- closed (what came is what was declared, and of the type it says), then ready for ever; withdrawing hides nothing.
+-- closed (what came is what was declared, and of the type it says), then ready for ever; withdrawing hides nothing. An upload that
+-- nobody goes on with is withdrawn by the registry (evidence_sweep).
 
 CREATE FUNCTION registry.chunk_bytes() RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 49152 $$;
 
@@ -73,20 +74,24 @@ DECLARE
     w record := registry.evidence_about(p_account, n);
     quota CONSTANT bigint := (SELECT s.value::bigint FROM registry.setting s WHERE s.key = 'evidence.project_bytes');
     most CONSTANT int := (SELECT s.value::int FROM registry.setting s WHERE s.key = 'evidence.uploads');
+    room CONSTANT bigint := (SELECT s.value::bigint FROM registry.setting s WHERE s.key = 'evidence.account_bytes');
     held bigint;
+    half record;
 BEGIN
     n := w.n;
     n.actor := registry.account_code(p_account);
     n.state := 'uploading';
     held := (SELECT coalesce(sum(x.size), 0) + n.size FROM registry.evidence x
              WHERE x.state <> 'withdrawn' AND CASE WHEN n.project IS NULL THEN x."of" = n."of" ELSE x.project = n.project END);
+    SELECT count(*) AS files, coalesce(sum(x.size), 0) + n.size AS bytes INTO half FROM registry.evidence x
+    WHERE x.actor = n.actor AND x.state = 'uploading';
     fault := CASE WHEN (w.fault).code IS NOT NULL THEN w.fault
         WHEN n.name ~ '[/\\]' OR n.name IN ('.', '..') THEN registry.bad('name', n.name, 'evidence.name')
         WHEN n.sha256 !~ '^[0-9a-f]{64}$' THEN registry.bad('sha256', n.sha256, 'evidence.sha256')
         WHEN n.size = 0 THEN registry.bad('size', '0', 'evidence.empty')
         WHEN held > quota THEN registry.fault('FAILED_PRECONDITION', 'size', 'evidence.quota', (held >> 20)::text, (quota >> 20)::text)
-        WHEN (SELECT count(*) FROM registry.evidence x WHERE x.actor = n.actor AND x.state = 'uploading') >= most
-            THEN registry.fault('FAILED_PRECONDITION', NULL, 'evidence.uploads', most::text) END;
+        WHEN half.files >= most THEN registry.fault('FAILED_PRECONDITION', NULL, 'evidence.uploads', most::text)
+        WHEN half.bytes > room THEN registry.fault('FAILED_PRECONDITION', 'size', 'evidence.unfinished', (half.bytes >> 20)::text, (room >> 20)::text) END;
 END $$;
 
 -- What came, against what was declared.
@@ -238,11 +243,15 @@ DECLARE
     f registry.finding := registry.chunk_fault(p_account, b, evidence_put.id, evidence_put.chunk, next, length(evidence_put.data));
     r api.evidence_chunk_reply;
 BEGIN
+    IF f.code IS NULL THEN -- held, so that it isn't swept or withdrawn now
+        SELECT * INTO b FROM registry.evidence x WHERE x.id = b.id FOR SHARE;
+        f := CASE WHEN b.state <> 'uploading' THEN registry.no_move('evidence', b.id, b.state) END;
+    END IF;
     IF f.code IS NOT NULL THEN
         r.error := registry.record_error(p_lang, 'evidence', f);
         RETURN r;
     END IF;
-    INSERT INTO registry.upload (evidence, chunk, data) VALUES (b.id, evidence_put.chunk, evidence_put.data) ON CONFLICT DO NOTHING;
+    INSERT INTO registry.upload (evidence, chunk, data, at) VALUES (b.id, evidence_put.chunk, evidence_put.data, registry.now()) ON CONFLICT DO NOTHING;
     r.next_chunk := greatest(next, evidence_put.chunk + 1);
     RETURN r;
 END $$;
@@ -301,4 +310,24 @@ BEGIN
     PERFORM registry.commit_here();
     PERFORM registry.evidence_read(p_account, b);
     RETURN r;
+END $$;
+
+-- Withdraws uploads that got no chunk for the setting's days; who is sending one now holds it. Under an open entry; how many.
+CREATE FUNCTION registry.evidence_sweep() RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    days CONSTANT int := (SELECT s.value::int FROM registry.setting s WHERE s.key = 'evidence.upload_days');
+    b registry.evidence;
+    n registry.evidence;
+    swept int := 0;
+BEGIN
+    FOR b IN SELECT x.* FROM registry.evidence x
+             WHERE x.state = 'uploading' AND registry.now() > days * interval '1 day'
+                 + coalesce((SELECT max(u.at) FROM registry.upload u WHERE u.evidence = x.id), x.changed_at)
+             ORDER BY x.id FOR UPDATE SKIP LOCKED LOOP
+        UPDATE registry.evidence x SET (state, withdrawal) = ('withdrawn', registry.say('zh', 'evidence.abandoned', days::text))
+        WHERE x.id = b.id RETURNING * INTO n;
+        PERFORM registry.evidence_effects(NULL, 'evidence_withdraw', b, n);
+        swept := swept + 1;
+    END LOOP;
+    RETURN swept;
 END $$;

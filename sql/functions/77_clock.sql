@@ -255,6 +255,7 @@ DECLARE
     today CONSTANT date := registry.today();
     upto text;
     told registry.told[];
+    swept int := 0;
     place int;
 BEGIN
     done := 0;
@@ -272,6 +273,9 @@ BEGIN
     SELECT max(x.id), count(*) INTO upto, done FROM (SELECT p.id FROM registry.project p WHERE p.id > c.after ORDER BY p.id LIMIT p_limit) x;
     c.projects := c.projects + done;
     place := registry.entry_begin('registry');
+    IF c.after = '' THEN
+        swept := registry.evidence_sweep();
+    END IF;
     PERFORM set_config('qipan.bulk', 'clock', true);
     IF upto IS NOT NULL THEN
         told := registry.clock_alerts(c.after, upto, today) || registry.clock_protections(c.after, upto, today);
@@ -283,9 +287,11 @@ BEGIN
     IF done < p_limit THEN
         c.done_at := registry.now();
     END IF;
-    done := coalesce(cardinality(told), 0);
-    IF done > 0 THEN
+    done := swept + coalesce(cardinality(told), 0);
+    IF done > swept THEN
         PERFORM registry.journal_set(told, place);
+    END IF;
+    IF done > 0 THEN
         PERFORM registry.keep_own(place, format('clock-%s-%s', today, current_setting('qipan.grp')), 'clock_run', NULL, NULL);
     END IF;
     c.after := coalesce(upto, c.after);

@@ -82,6 +82,20 @@ def test_broken_off(county, project, tmp_path):
     assert (tmp_path / "whole").read_bytes() == file.read_bytes()
 
 
+def test_download_killed(county, project, tmp_path):
+    """Killed in the middle of a download: no file of that name that only looks like one; the same command then gets it."""
+    file = pdf(tmp_path / "图纸.pdf", 20 * 1024 * 1024)
+    whole = county.qipan("chengguan", "evidence", "add", project["no"], file, "-o", "json", ok=True).json
+    out = tmp_path / "到" / "图纸.pdf"
+    out.parent.mkdir()
+    child = county.popen("chengguan", "evidence", "get", whole["id"], out)
+    wait_for(lambda: any(f.stat().st_size > 0 for f in out.parent.iterdir()))
+    county.stop(child, signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL and not out.exists()
+    county.qipan("chengguan", "evidence", "get", whole["id"], out, ok=True)
+    assert out.read_bytes() == file.read_bytes()
+
+
 def test_what_it_is(county, project, tmp_path):
     """A file that isn't what its name says, is empty, too large, or no file."""
     cases = {"假.pdf": b"hello", "假.docx": b"PK\x03\x04zip", "假.txt": b"\x00\x01", "空.pdf": b"", "大.pdf": b"%PDF-" + bytes(20 * 1024 * 1024), "无类型": b"abc"}

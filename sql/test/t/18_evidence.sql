@@ -27,7 +27,7 @@ BEGIN
     END IF;
     RETURN r;
 END $$;
-SELECT plan(57);
+SELECT plan(66);
 SELECT (pg_temp.add('chengguan', '{"name":"佐证一"}')).project.id AS p \gset
 SELECT (pg_temp.add('dongshan', '{"name":"佐证二","restricted":true}')).project.id AS hidden \gset
 SELECT no AS p_no FROM registry.project WHERE id = :'p' \gset
@@ -109,4 +109,23 @@ SELECT is((SELECT count(*) FROM (VALUES ('pdf', 'PK'::bytea), ('docx', '\x504b03
 SELECT is(pg_temp.said((api.evidence_withdraw(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'e', ' ')).error), 'INVALID_ARGUMENT reason', 'not without a reason');
 SELECT is((api.evidence_withdraw(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'e', '传错')).evidence.withdrawal, '传错', 'withdrawn, with its reason');
 SELECT is((pg_temp.get('chengguan', :'e', 0)).chunks, 3, 'nothing is deleted');
+-- broken off for good
+UPDATE registry.setting SET value = '120000' WHERE key = 'evidence.account_bytes';
+SELECT (pg_temp.open('chengguan', pg_temp.file(:'p', :'pdf'::bytea || 'a', 'pdf', 'a.pdf'))) AS o \gset
+SELECT is(pg_temp.said((:'o'::api.evidence_chunk_reply).error), 'FAILED_PRECONDITION size', 'no more than a quota of unfinished bytes');
+UPDATE registry.setting SET value = '1000000' WHERE key = 'evidence.account_bytes';
+CREATE TEMP TABLE half AS SELECT n, ((pg_temp.open('chengguan', pg_temp.file(:'p', :'pdf'::bytea || convert_to(n, 'UTF8'), 'pdf', n || '.pdf'))).evidence).id FROM unnest('{old,late,never}'::text[]) n;
+SELECT is((pg_temp.put('chengguan', h.id, 0, substr(:'pdf'::bytea, 1, 49152))).next_chunk, 1, h.n || ' is half way') FROM half h WHERE h.n <> 'never';
+SELECT registry.set_clock_offset('6 days');
+SELECT is((pg_temp.put('chengguan', h.id, 1, substr(:'pdf'::bytea, 49153, 49152))).next_chunk, 2, 'one gets another chunk days later') FROM half h WHERE h.n = 'late';
+SELECT registry.set_clock_offset('8 days');
+SELECT is((api.clock_run(pg_temp.acc('bureau'), 'zh', pg_temp.req(), '\x00', 20000)).error, NULL::api.error, 'the day''s run');
+SELECT is((SELECT string_agg(concat_ws(' ', h.n, x.state, (SELECT count(*) FROM registry.upload u WHERE u.evidence = h.id)), ', ' ORDER BY h.n) FROM half h JOIN registry.evidence x ON x.id = h.id),
+    'late uploading 2, never withdrawn 0, old withdrawn 0', 'takes back what was broken off, and its chunks; not what may go on');
+SELECT row_eq(format('SELECT e.actor, x.withdrawal, registry.event_type(''evidence'', c.version, c.fields) FROM registry.evidence x JOIN registry.change c ON c.object = x.id AND c.version = x.version JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord WHERE x.id = %L', (SELECT h.id FROM half h WHERE h.n = 'old')),
+    ROW('registry'::text, '上传中断 7 天,系统撤回'::text, 'evidence.withdrawn'::text), 'by the registry, with its reason, in the feed');
+SELECT is(pg_temp.said((pg_temp.put('chengguan', h.id, 1, substr(:'pdf'::bytea, 49153, 49152))).error), 'FAILED_PRECONDITION state', 'that one is over') FROM half h WHERE h.n = 'old';
+SELECT is((pg_temp.open('chengguan', pg_temp.file(:'p', :'pdf'::bytea || 'old', 'pdf', 'old.pdf'))).next_chunk, 0, 'the same file can be sent anew');
+UPDATE registry.setting SET value = '104857600' WHERE key = 'evidence.account_bytes';
+SELECT registry.set_clock_offset('0');
 SELECT * FROM finish();
