@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static void *member(const ProtobufCMessage *m, unsigned offset)
 {
@@ -19,13 +20,16 @@ static void set_has(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 
 static bool read_bool(const char *text, int *ret, struct value_error *e)
 {
-    static const char *const yes[] = {"true", "yes", "1", "是", NULL}, *const no[] = {"false", "no", "0",
-                                                                                      "否", NULL};
+    static const char *const words[][2] = {{"true", "false"}, {"yes", "no"}, {"y", "n"},   {"1", "0"},
+                                           {"是", "否"},      {"有", "无"},  {"对", "错"}, {"√", "×"},
+                                           {"✓", "✗"},        {"✔", "✘"},    {"☑", "☐"}};
 
-    *ret = value_one_of(text, yes);
-    return *ret || value_one_of(text, no)
-               ? true
-               : value_fail(e, "true, false", _("\"%s\" is neither true nor false"), value_brief(text).text);
+    for (size_t i = 0; i < N(words); i++) {
+        for (*ret = 1; *ret >= 0; --*ret)
+            if (!strcasecmp(text, words[i][!*ret]))
+                return true;
+    }
+    return value_fail(e, _("write 是 or 否"), _("\"%s\" is neither true nor false"), value_brief(text).text);
 }
 
 static int64_t int_max(const ProtobufCFieldDescriptor *f)
@@ -61,6 +65,13 @@ static bool set_number(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, c
     return true;
 }
 
+static char *figures(const char *clean, struct arena *arena)
+{
+    char *s = value_fold(clean, arena);
+
+    return s ? value_figures(s, arena) : NULL;
+}
+
 static char *read_string(const ProtobufCFieldDescriptor *f, char *clean, const char *unit,
                          struct arena *arena, struct value_error *e)
 {
@@ -69,14 +80,14 @@ static char *read_string(const ProtobufCFieldDescriptor *f, char *clean, const c
 
     switch (value_kind(f)) {
     case VALUE_DATE:
-        if (!(s = value_fold(clean, arena)))
+        if (!(s = figures(clean, arena)))
             break;
         if (!value_read_day(s, &day, e))
             return NULL;
         s = value_day_text(day, arena);
         break;
     case VALUE_AREA:
-        s = value_fold(clean, arena);
+        s = figures(clean, arena);
         return s ? value_read_area(s, unit, arena, e) : NULL;
     case VALUE_CODE:
         s = value_clean_code(f->name, clean, arena);
@@ -89,10 +100,10 @@ static char *read_string(const ProtobufCFieldDescriptor *f, char *clean, const c
     return s;
 }
 
-/* Only the summary has lines. */
-static void one_line(const char *field, char *text)
+/* Only the summary has lines, and a list may be written as some. */
+static void one_line(const ProtobufCFieldDescriptor *f, char *text)
 {
-    if (strcmp(field, "summary"))
+    if (strcmp(f->name, "summary") && value_kind(f) != VALUE_LIST)
         for (; (text = strpbrk(text, "\n\t")); text++)
             *text = ' ';
 }
@@ -107,15 +118,17 @@ bool value_set(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const cha
         return false;
     if (!*clean)
         return value_fail(e, "", "%s", _("the value is empty"));
-    one_line(f->name, clean);
+    one_line(f, clean);
     switch (value_kind(f)) {
     case VALUE_MONEY:
     case VALUE_INT:
     case VALUE_INSTANT:
-        s = value_fold(clean, arena);
+        s = figures(clean, arena);
         return s ? set_number(m, f, s, unit, e) : value_no_memory(e);
     case VALUE_BOOL:
-        if (!read_bool(clean, &b, e))
+        if (!(s = value_fold(clean, arena)))
+            return value_no_memory(e);
+        if (!read_bool(s, &b, e))
             return false;
         *(protobuf_c_boolean *)member(m, f->offset) = b;
         set_has(m, f);

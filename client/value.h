@@ -69,7 +69,11 @@ const ProtobufCFieldDescriptor *value_field(const ProtobufCMessageDescriptor *de
  * stored. */
 char *value_clean(const char *text, struct arena *arena, struct value_error *ret_error);
 
-/* Full-width ASCII (ＡＢＣ１２３，．) made plain ASCII. */
+/* Does the cleaned text of a cell say that there is nothing: a dash, 暂无, or a day that programs write for none (1900-01-01)? In a field
+ * of plain text words mean what they say. */
+bool value_is_none(const ProtobufCFieldDescriptor *field, const char *text);
+
+/* Full-width ASCII (ＡＢＣ１２３，．) made plain ASCII, without the characters that nobody sees. */
 char *value_fold(const char *text, struct arena *arena);
 
 /* The word of the list (ended by NULL) that is nearest to what was written; NULL when none is near. */

@@ -112,11 +112,32 @@ char *value_fold(const char *text, struct arena *arena)
             n += put(out + n, "¥", strlen("¥"));
         else if (is_space(c))
             out[n++] = ' ';
-        else
+        else if (!utf8_unseen(c))
             n += put(out + n, from, (size_t)(p - from));
     }
     out[n] = 0;
     return out;
+}
+
+bool value_is_none(const ProtobufCFieldDescriptor *f, const char *text)
+{
+    static const char *const marks[] = {"-", "--", "—", "——", "－", "/", "／", "\\", NULL};
+    static const char *const words[] = {"无", "暂无", "未知", "n/a", "null", "none", NULL};
+    static const char *const days[] = {"1900-01-01", "1900/1/1",   "1900-01-00", "1900/1/0",
+                                       "1899-12-30", "1899-12-31", "1970-01-01", "0000-00-00",
+                                       "0001-01-01", "9999-12-31", NULL};
+    enum value_kind kind = value_kind(f);
+    const char *end = text + strcspn(text, " ");
+
+    if (value_one_of(text, marks))
+        return true;
+    for (const char *const *w = words; kind != VALUE_TEXT && kind != VALUE_BOOL && *w; w++)
+        if (!strcasecmp(text, *w))
+            return true;
+    for (const char *const *d = days; kind == VALUE_DATE && *d; d++)
+        if (!strncmp(text, *d, strlen(*d)) && (!*end || text + strlen(*d) == end))
+            return true;
+    return false;
 }
 
 char *value_clean_code(const char *name, const char *text, struct arena *arena)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define FIGURES        "0123456789"
+#define DAY_SIZE       80
 #define LOCAL_OFFSET_S (8 * 3600) /* a date alone is a day of China */
 
 static int month_days(int y, int m)
@@ -34,16 +36,23 @@ static int take_number(const char **p, int max, int *ret_len)
     return v;
 }
 
-/* A midnight behind the date, as spreadsheets write it, says nothing. */
-static bool is_midnight(const char *p)
+/* A clock behind the date, as spreadsheets write it, says nothing of the day. In UTC it does, but for midnight. */
+static bool is_clock(const char *p)
 {
-    int n = 0;
+    int h, m, s, n = 0;
 
-    if (*p != ' ' && *p != 'T')
+    p += *p == ' ' || *p == 'T';
+    if (sscanf(p, "%2d:%2d%n", &h, &m, &n) != 2)
         return false;
-    for (p++; *p && strchr("0:.", *p); p++)
-        n++;
-    return n >= 4 && (!*p || !strcmp(p, "Z"));
+    p += n;
+    if (sscanf(p, ":%2d%n", &s, &n) == 1)
+        p += n;
+    else
+        s = 0;
+    if (*p == '.')
+        p += 1 + strspn(p + 1, "0");
+    return h >= 0 && h < 24 && m >= 0 && m < 60 && s >= 0 && s < 60 &&
+           (!*p || (!strcmp(p, "Z") && !h && !m && !s));
 }
 
 static bool check_ymd(const char *text, struct value_day v, struct value_error *e)
@@ -100,19 +109,39 @@ static bool month_and_day(const char *text, const char *p, struct value_day *v, 
     v->d = take_number(&p, 2, &n);
     if (value_starts(p, "日") || value_starts(p, "号"))
         p += strlen("日");
-    return v->d && (!*p || is_midnight(p)) ? true : bad_date(e, text);
+    return v->d && (!*p || is_clock(p)) ? true : bad_date(e, text);
+}
+
+/* 2023 年 1 月 5 日, 2023. 1. 5: blanks that part no figures. False when the text is too long for a date. */
+static bool without_spaces(const char *text, char out[DAY_SIZE])
+{
+    size_t n = 0;
+
+    for (const char *p = text; *p; p++) {
+        if (*p == ' ' && !(n && strchr(FIGURES, out[n - 1]) && p[1] && strchr(FIGURES, p[1])))
+            continue;
+        if (n + 1 >= DAY_SIZE)
+            return false;
+        out[n++] = *p;
+    }
+    out[n] = 0;
+    return true;
 }
 
 bool value_read_day(const char *text, struct value_day *v, struct value_error *e)
 {
-    static const char *const vague[] = {"约", "底", "初", "旬", "季", "半年", "左右", "前", "后", "Q", NULL};
-    const char *p = text, *w;
-    size_t n = strspn(text, "0123456789");
+    static const char *const vague[] = {"约", "底",   "初", "旬", "季", "半年", "左右", "前",
+                                        "后", "年内", "至", "~",  "Q",  "待定", NULL};
+    char close[DAY_SIZE];
+    const char *p = close, *w;
     int len;
 
     *v = (struct value_day){0};
-    if (!text[n])
-        return digits_only(text, n, v, e);
+    if (!without_spaces(text, close))
+        return bad_date(e, text);
+    size_t n = strspn(close, FIGURES);
+    if (!close[n])
+        return digits_only(close, n, v, e);
     if ((w = value_find_any(text, vague)))
         return value_fail(e, _("write year, year and month, or the day"), _("\"%s\" is not exact (%s)"),
                           value_brief(text).text, w);
@@ -207,7 +236,7 @@ bool value_read_instant(const char *text, int64_t *ret, struct value_error *e)
     int y, mo, d, h = 0, mi = 0, s = 0, n = 0, us = 0, offset = LOCAL_OFFSET_S;
     const char *p = text;
 
-    if (strspn(text, "0123456789") != 4 || sscanf(text, "%4d-%2d-%2d%n", &y, &mo, &d, &n) != 3 || n != 10)
+    if (strspn(text, FIGURES) != 4 || sscanf(text, "%4d-%2d-%2d%n", &y, &mo, &d, &n) != 3 || n != 10)
         return bad_instant(e, text);
     if (mo < 1 || d < 1 || !check_ymd(text, (struct value_day){y, mo, d}, e))
         return mo < 1 || d < 1 ? bad_instant(e, text) : false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists: 大,链 or 大、链. */
+/* Lists: 大,链 or 大、链, or one a line. */
 #include "value_internal.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 static const char *list_mark(const char *p, size_t *len)
 {
-    static const char *const marks[] = {",", ";", "、", "，", "；", NULL};
+    static const char *const marks[] = {",", ";", "、", "，", "；", "\n", NULL};
 
     for (; *p; p++) {
         for (const char *const *m = marks; *m; m++) {
@@ -23,9 +23,9 @@ static const char *list_mark(const char *p, size_t *len)
 
 static char *trimmed(const char *p, const char *end, struct arena *arena)
 {
-    while (p < end && *p == ' ')
+    while (p < end && strchr(" \t", *p))
         p++;
-    while (end > p && end[-1] == ' ')
+    while (end > p && strchr(" \t", end[-1]))
         end--;
     return arena_strndup(arena, p, (size_t)(end - p));
 }

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TEXT   32768 /* of one cell after joining */
-#define SHOWN_TEXT 200   /* characters of a cell that a message repeats */
+#define MAX_TEXT    32768 /* of one cell after joining */
+#define NOTHING_MAX 32    /* bytes of a cell that may mean "nothing" */
+#define SHOWN_TEXT  200   /* characters of a cell that a message repeats */
 
 struct work {
     const struct mapping *m;
@@ -220,6 +221,17 @@ static const char *default_unit(const struct mapping *m, const struct field *f)
                                  : NULL;
 }
 
+/* An empty cell, or one that says so in its way. */
+static bool says_nothing(const struct work *w, const struct field *f, const struct joined *j)
+{
+    struct value_error e;
+    size_t n = trimmed_length(j->text);
+    char *s = n && n <= NOTHING_MAX ? value_clean(j->text, w->arena, &e) : NULL;
+
+    s = s ? value_fold(s, w->arena) : NULL;
+    return !n || (s && value_is_none(f->f, s));
+}
+
 static void take_field(struct work *w, const struct field *f, struct joined *j)
 {
     struct value_error e = {0};
@@ -236,7 +248,7 @@ static void take_field(struct work *w, const struct field *f, struct joined *j)
     }
     if (f->values && !map_cell(w, f, j))
         return;
-    if (!trimmed_length(j->text)) {
+    if (says_nothing(w, f, j)) {
         if (w->m->clear)
             add_clear(w, f);
         return;

@@ -112,6 +112,16 @@ static void columns(void **state)
          "name=x tags=大,链 currency=USD");
 }
 
+/* Cells that say "nothing" in their way are empty ones. */
+static void nothing(void **state)
+{
+    const char *map = "[source]\nempty = clear\n[columns]\nname = a\nsigned_on = b\namount_total = c\n";
+
+    (void)state;
+    same(map, "a,b,c\nx,1900-01-01,——\n", "name=x -signed_on -amount_total");
+    same(map, "a,b,c\n无,1900/1/1,N/A\n", "name=无 -signed_on -amount_total");
+}
+
 static void keys(void **state)
 {
     (void)state;
@@ -249,9 +259,9 @@ static void chunks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns),   cmocka_unit_test(keys),      cmocka_unit_test(values),
-        cmocka_unit_test(skips),     cmocka_unit_test(bad_cells), cmocka_unit_test(faults),
-        cmocka_unit_test(automatic), cmocka_unit_test(chunks),
+        cmocka_unit_test(columns), cmocka_unit_test(nothing),   cmocka_unit_test(keys),
+        cmocka_unit_test(values),  cmocka_unit_test(skips),     cmocka_unit_test(bad_cells),
+        cmocka_unit_test(faults),  cmocka_unit_test(automatic), cmocka_unit_test(chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,16 @@ static void money(void **state)
     same("amount_total", "0.00", "0.00");
     same("amount_total", "2.5 million", "2500000.00");
     same("amount_total", "90071992547409.93", "90071992547409.93");
+    same("amount_total", "三亿", "300000000.00");
+    same("amount_total", "三亿五千万元", "350000000.00");
+    same("amount_total", "叁佰贰拾万零伍元整", "3200005.00");
+    same("amount_total", "三点五亿元", "350000000.00");
+    same("amount_total", "十二万", "120000.00");
+    same("amount_total", "5十万", "500000.00");
+    same("amount_total",
+         "3\xE2\x80\x8B"
+         "00万",
+         "3000000.00");
     assert_string_equal(read_unit("amount_total", "24.9480", "万元"), "249480.00");
     assert_string_equal(read_unit("amount_total", "24.948亿", "万元"), "2494800000.00");
     assert_string_equal(read_unit("amount_total", "1,5", "万元") + 1, "\"1,5\" can be read in two ways");
@@ -107,7 +117,11 @@ static void money_refused(void **state)
     refused("amount_total", "1,23,456", "two ways");
     refused("amount_total", "1.2.3", "not a number");
     refused("amount_total", "3亿5", "two ways");
-    refused("amount_total", "三亿", "not a number");
+    refused("amount_total", "三十多亿", "not exact");
+    refused("amount_total", "两三亿", "not a number");
+    refused("amount_total", "一百二万", "not a number");
+    refused("amount_total", "三亿五", "not a number");
+    refused("amount_total", "3亿五千万", "two ways");
     refused("amount_total", "5000万3亿", "not a number");
     refused("amount_total", "99999999999999999999", "too large");
     refused("amount_total", "123456789012345678901234567890123", "too many digits");
@@ -135,6 +149,17 @@ static void dates(void **state)
     same("signed_on", "2023", "2023");
     same("signed_on", "２０２３年", "2023");
     same("signed_on", "2024-02-29", "2024-02-29");
+    same("signed_on", "2023 年 1 月 5 日", "2023-01-05");
+    same("signed_on", "2023. 1. 5", "2023-01-05");
+    same("signed_on", "2023年1月5日 09:30", "2023-01-05");
+    same("signed_on", "2023-01-05 13:20:59", "2023-01-05");
+    same("signed_on", "二〇二三年十二月三十一日", "2023-12-31");
+    same("signed_on", "二零二三年一月", "2023-01");
+    refused("signed_on", "2023-01-05T20:00:00Z", "not a date"); /* the next day in China */
+    refused("signed_on", "2023-01-05 25:00", "not a date");
+    refused("signed_on", "2023年1月至3月", "not exact");
+    refused("signed_on", "2023 1 5", "not a date");
+    refused("signed_on", "一月五日", "not a date");
     refused("signed_on", "2022.1", "may be month 1 or 10");
     refused("signed_on", "2023-02-29", "no such day");
     refused("signed_on", "2023-13-01", "no such day");
@@ -142,7 +167,6 @@ static void dates(void **state)
     refused("signed_on", "202301", "not a date");
     refused("signed_on", "2023年底", "not exact");
     refused("signed_on", "31/12/2020", "not a date");
-    refused("signed_on", "2023-01-05 13:20", "not a date");
     refused("signed_on", "1066-10-14", "year");
 }
 
@@ -179,6 +203,14 @@ static void others(void **state)
     refused("jobs", "3000000000", "too large");
     same("tags", "大、链, 大 ，智", "大,链,智");
     same("credit_code", "９１３３０１００ma27y5fh2x ", "91330100MA27Y5FH2X");
+    same("tags", "大\n链 ;\t智", "大,链,智");
+    same("restricted", "√", "true");
+    same("restricted", "ＮＯ", "false");
+    same("restricted", "无", "false");
+    refused("restricted", "也许", "neither");
+    same("jobs", "五十人", "50");
+    same("land_mu", "三十亩", "30");
+    same("name", "三号厂房", "三号厂房");
     same("industry", "c3825", "C3825");
     same("stage", "signed", "signed");
     same("name", "\xC2\xA0光伏\n组件\xE3\x80\x80", "光伏 组件");
@@ -189,6 +221,22 @@ static void others(void **state)
             "U+202E");
     refused("name", "a\x1B[31m", "U+001B");
     refused("name", "\xFF", "UTF-8");
+}
+
+static void nothing(void **state)
+{
+    (void)state;
+    assert_true(value_is_none(field("signed_on"), "1900-01-01"));
+    assert_true(value_is_none(field("signed_on"), "1900-01-00 00:00:00"));
+    assert_true(value_is_none(field("signed_on"), "暂无"));
+    assert_true(value_is_none(field("amount_total"), "——"));
+    assert_true(value_is_none(field("amount_total"), "N/A"));
+    assert_true(value_is_none(field("name"), "/"));
+    assert_false(value_is_none(field("name"), "无"));
+    assert_false(value_is_none(field("name"), "1900-01-01"));
+    assert_false(value_is_none(field("restricted"), "无"));
+    assert_false(value_is_none(field("signed_on"), "1900-01-02"));
+    assert_false(value_is_none(field("amount_total"), "0"));
 }
 
 static const char *people(const char *name, const char *text, const char *currency, const char *lang)
@@ -254,7 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(money),      cmocka_unit_test(money_refused), cmocka_unit_test(dates),
         cmocka_unit_test(instants),   cmocka_unit_test(areas),         cmocka_unit_test(others),
-        cmocka_unit_test(for_people), cmocka_unit_test(fields),        cmocka_unit_test(round_trip),
+        cmocka_unit_test(nothing),    cmocka_unit_test(for_people),    cmocka_unit_test(fields),
+        cmocka_unit_test(round_trip),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
