@@ -38,20 +38,44 @@ BEGIN
     RETURN f;
 END $$;
 
--- What an office has of each list today, and what moved in that month.
+-- Fields of objects that were changed at p_at or later, as they were before: the journal's old value of the first such change. What was
+-- made later was nothing. p_fields: 'kind.field'.
+CREATE FUNCTION registry.as_it_was(p_at timestamptz, p_fields text[]) RETURNS TABLE (kind text, object text, was jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT x.kind, x.object, jsonb_object_agg(x.name, x.old)
+    FROM (SELECT DISTINCT ON (c.object, f.name) c.kind, c.object, f.name, w.value ->> 0 AS old
+          FROM registry.entry e JOIN registry.change c ON c.grp = e.grp AND c.ord = e.ord
+          CROSS JOIN LATERAL jsonb_each(c.fields) w JOIN registry.field f ON f.kind = c.kind AND f.number = w.key::int
+          WHERE e.at >= p_at AND e.grp IS NOT NULL AND c.kind || '.' || f.name = ANY (p_fields)
+          ORDER BY c.object, f.name, c.version) x GROUP BY 1, 2
+$$;
+
+-- What an office had of each list, and what moved in that month: as it stood when the month ended, or, before that, when it files.
+-- A return keeps these figures for good.
 CREATE FUNCTION registry.return_counts(INOUT n registry."return") LANGUAGE plpgsql STABLE AS $$
 DECLARE
     first CONSTANT text := n.period || '-01';
-    last CONSTANT text := registry.ymd_last(n.period)::text;
+    last CONSTANT date := registry.ymd_last(n.period);
 BEGIN
-    SELECT count(*) FILTER (WHERE p.stage = 'lead'), count(*) FILTER (WHERE p.stage = 'intent'), count(*) FILTER (WHERE p.stage = 'talks'),
-        count(*) FILTER (WHERE p.stage = 'signed'), count(*) FILTER (WHERE p.stage NOT IN ('exited', 'suspended') AND (
-            EXISTS (SELECT FROM registry.activity a WHERE a.project = p.id AND a.held_on BETWEEN first AND last)
-            OR EXISTS (SELECT FROM registry.stage_event e WHERE e.project = p.id AND e.happened_on BETWEEN first AND last)))
-    INTO n.leads, n.intents, n.talks, n.signed, n.active FROM registry.project p WHERE p.office = n.office;
-    SELECT count(*) FILTER (WHERE a.light = 'yellow'), count(*) FILTER (WHERE a.light = 'red') INTO n.yellow, n.red
-    FROM registry.alert a WHERE a.office = n.office AND a.state = 'open' AND a.project IS NOT NULL;
-    n.assigned := (SELECT count(*) FROM registry.matter m WHERE m.office = n.office AND m.class = 'assignment' AND registry.matter_is_open(m.state));
+    WITH was AS MATERIALIZED (SELECT * FROM registry.as_it_was(registry.day_begins(last + 1),
+        '{project.office,project.stage,alert.office,alert.state,alert.light,matter.office,matter.state}')),
+    projects AS (SELECT p.id, p.stage FROM registry.project p WHERE p.office = n.office AND p.id NOT IN (SELECT w.object FROM was w)
+        UNION ALL SELECT o.id, o.stage FROM was w JOIN registry.project p ON w.kind = 'project' AND p.id = w.object
+        CROSS JOIN LATERAL jsonb_populate_record(p, w.was) o WHERE o.office = n.office),
+    alerts AS (SELECT a.light FROM registry.alert a WHERE a.office = n.office AND a.state = 'open' AND a.project IS NOT NULL AND a.id NOT IN (SELECT w.object FROM was w)
+        UNION ALL SELECT o.light FROM was w JOIN registry.alert a ON w.kind = 'alert' AND a.id = w.object
+        CROSS JOIN LATERAL jsonb_populate_record(a, w.was) o WHERE o.office = n.office AND o.state = 'open' AND o.project IS NOT NULL),
+    orders AS (SELECT m.state FROM registry.matter m WHERE m.office = n.office AND m.class = 'assignment' AND m.id NOT IN (SELECT w.object FROM was w)
+        UNION ALL SELECT o.state FROM was w JOIN registry.matter m ON w.kind = 'matter' AND m.id = w.object
+        CROSS JOIN LATERAL jsonb_populate_record(m, w.was) o WHERE o.office = n.office AND o.class = 'assignment')
+    SELECT p.*, a.*, (SELECT count(*) FROM orders m WHERE registry.matter_is_open(m.state))
+    INTO n.leads, n.intents, n.talks, n.signed, n.active, n.yellow, n.red, n.assigned
+    FROM (SELECT count(*) FILTER (WHERE p.stage = 'lead'), count(*) FILTER (WHERE p.stage = 'intent'), count(*) FILTER (WHERE p.stage = 'talks'),
+              count(*) FILTER (WHERE p.stage = 'signed'), count(*) FILTER (WHERE p.stage NOT IN ('exited', 'suspended') AND (
+                  EXISTS (SELECT FROM registry.activity a WHERE a.project = p.id AND a.held_on BETWEEN first AND last::text)
+                  OR EXISTS (SELECT FROM registry.stage_event e WHERE e.project = p.id AND e.happened_on BETWEEN first AND last::text)))
+          FROM projects p) p,
+        (SELECT count(*) FILTER (WHERE a.light = 'yellow'), count(*) FILTER (WHERE a.light = 'red') FROM alerts a) a;
 END $$;
 
 CREATE FUNCTION registry.return_rules(p_account int, p_op text, b registry."return", INOUT n registry."return", OUT fault registry.finding)

@@ -161,10 +161,10 @@ class Model:
         return first, second
 
     def at_filing(self, event):
-        """Stages of an office's projects and its open assignments just before a line of the feed."""
-        stages, offices, assigned = {}, {}, {}
+        """Stages of an office's projects and its open assignments just before a line of the feed, or when its month ended."""
+        stages, offices, assigned, month = {}, {}, {}, event["changes"]["period"][1]
         for kind, id, e in self.order:
-            if e is event:
+            if e is event or local_day(e["at"])[:7] > month:
                 break
             if kind == "project":
                 stages[id] = e["changes"].get("stage", [None, stages.get(id)])[1]

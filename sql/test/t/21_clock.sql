@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(101);
+SELECT plan(104);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -180,15 +180,37 @@ SELECT is(pg_temp.said(pg_temp.file('bureau', :'last')), 'FAILED_PRECONDITION of
 SELECT ok((SELECT count(*) > 0 FROM registry.alert WHERE rule = 'return' AND office = 'chengguan' AND state = 'open' AND light = 'red'), 'months without a return are red');
 SELECT (SELECT a.period FROM registry.alert a WHERE a.rule = 'return' AND a.office = 'chengguan' AND a.state = 'open' ORDER BY a.period LIMIT 1) AS missed \gset
 SELECT pg_temp.file('chengguan', :'missed', NULL, '补报', 'file-1') AS f \gset
-SELECT row_eq(format('SELECT (x).state, (x).office, (x).days_late > 7, (x).leads, (x).talks, (x).note FROM (SELECT (%L::api.return_reply)."return" AS x) y', :'f'),
-    ROW('late'::text, 'chengguan'::text, true, (SELECT count(*)::int FROM registry.project WHERE office = 'chengguan' AND stage = 'lead'),
-        (SELECT count(*)::int FROM registry.project WHERE office = 'chengguan' AND stage = 'talks'), '补报'::text), 'filed late, with what the office has');
+SELECT row_eq(format('SELECT (x).state, (x).office, (x).days_late > 7, (x).note FROM (SELECT (%L::api.return_reply)."return" AS x) y', :'f'),
+    ROW('late'::text, 'chengguan'::text, true, '补报'::text), 'filed late');
 SELECT is((SELECT state FROM registry.alert WHERE rule = 'return' AND office = 'chengguan' AND period = :'missed'), 'cleared', 'which puts its light out at once');
 SELECT is(pg_temp.said(pg_temp.file('chengguan', :'missed')), 'FAILED_PRECONDITION period', 'once for a month');
 SELECT is((api.return_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, (:'f'::api.return_reply)."return".id, '{"note":"已核"}', NULL, NULL, NULL))."return".note, '已核', 'its note may be put right');
 SELECT is((api.return_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, (:'f'::api.return_reply)."return".id, '{"period":"2026-01"}', NULL, NULL, NULL)).error.field, 'period', 'not its month');
 SELECT row_eq(format($$ SELECT x.state, x.days > 0 FROM unnest((api.return_due(pg_temp.acc('leader'), 'en', 'chengguan', NULL)).rows) x WHERE x.period = %L $$, :'missed'), ROW('late'::text, true), 'listed as late');
 SELECT ok((SELECT bool_and(x.state IN ('missing', 'open')) FROM unnest((api.return_due(pg_temp.acc('leader'), 'en', '东山镇', NULL)).rows) x), 'another''s are missing');
+
+-- a month that is over is counted as it stood at its end
+CREATE FUNCTION pg_temp.figures(office text, period text) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', n.leads, n.assigned, n.intents, n.talks, n.signed, n.yellow, n.red)
+    FROM registry.return_counts(jsonb_populate_record(NULL::registry."return", jsonb_build_object('office', $1, 'period', $2))) n $$;
+SELECT pg_temp.go((date_trunc('month', registry.today()) + interval '1 month - 1 day')::date - registry.today()) \g /dev/null
+SELECT (pg_temp.add('dongshan', '{"name":"月底线索","investor":"月底甲"}')).project.id AS w1, (pg_temp.add('dongshan', '{"name":"月底意向","investor":"月底乙","stage":"intent"}')).project.id AS w2,
+    (pg_temp.add('dongshan', '{"name":"月底转出","investor":"月底丙","stage":"talks"}')).project.id AS w3,
+    (api.matter_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"class":"assignment","office":"dongshan","subject":"月底交办","days":5}', NULL, NULL, NULL)).matter.id AS order \gset
+SELECT pg_temp.run() \g /dev/null
+SELECT pg_temp.figures('dongshan', left(pg_temp.day(0), 7)) AS stood, left(pg_temp.day(0), 7) AS month \gset
+SELECT pg_temp.go(4) \g /dev/null
+SELECT pg_temp.advance('dongshan', :'w1', 'intent') \g /dev/null
+SELECT pg_temp.advance('dongshan', :'w1', 'talks') \g /dev/null
+SELECT pg_temp.edit('bureau', NULL, :'w2', '{"office":"chengguan"}') \g /dev/null
+UPDATE registry.project SET office = 'chengguan' WHERE id = :'w3';
+SELECT pg_temp.add('dongshan', '{"name":"次月线索","investor":"次月甲"}') \g /dev/null
+SELECT api.matter_withdraw(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'order', '不再需要') \g /dev/null
+SELECT pg_temp.run() \g /dev/null
+SELECT isnt(pg_temp.figures('dongshan', left(pg_temp.day(0), 7)), :'stood', 'the next month has other figures');
+SELECT is((SELECT concat_ws(' ', x.leads, x.assigned, x.intents, x.talks, x.signed, x.yellow, x.red) FROM (SELECT (pg_temp.file('dongshan', :'month'))."return" AS r OFFSET 0) f, LATERAL (SELECT (f.r).*) x), :'stood',
+    'filed four days later it tells what stood at the month''s end: neither stages, offices, lights nor orders of since');
+SELECT pg_temp.advance('dongshan', :'w1', 'signed') \g /dev/null
+SELECT is((SELECT concat_ws(' ', r.leads, r.assigned, r.intents, r.talks, r.signed, r.yellow, r.red) FROM registry."return" r WHERE r.office = 'dongshan' AND r.period = :'month'), :'stood', 'and stays so');
 
 -- ---------------------------------------------------------------- dispatch
 SELECT row_eq($$ SELECT x.red, x.yellow, x.returns FROM unnest((api.dispatch(pg_temp.acc('leader'), 'en', 'chengguan')).rows) x $$,
