@@ -11,6 +11,11 @@ INSERT INTO registry.duplicate_rule (rule_set, rule, level, likeness, gap) VALUE
     (1, 'same_site',   'warn',  NULL, NULL),
     (1, 'same_source', 'warn',  NULL, NULL)  -- what would block, but two rows of one source tell them apart
 ON CONFLICT DO NOTHING;
+-- Similar names that differ in a number alone are another phase or parcel (项目12, 项目129; 一期, 二期), not so numbers that measure
+-- (年产10万吨, 年产12万吨). Both names have numbers there: "项目", "项目二" stays a similar name.
+INSERT INTO registry.duplicate_rule (rule_set, rule, level, pattern) VALUES
+    (1, 'like_number', 'warn', '[0-9〇零一二两三四五六七八九十百]+(?![0-9〇零一二两三四五六七八九十百千万亿吨台套件辆头只米方平亩瓦兆升kmgw])')
+ON CONFLICT DO NOTHING;
 
 INSERT INTO registry.protection_rule (rule_set, stages, days, warn_days) VALUES (1, '{lead,intent}', 90, 10)
 ON CONFLICT DO NOTHING;

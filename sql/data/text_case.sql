@@ -167,6 +167,7 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('case_fact', 'same_code',     '项目代码相同',     'same project code', 19),
     ('case_fact', 'same_name',     '投资方与名称相同', 'same investor and name', 20),
     ('case_fact', 'like_name',     '投资方相同、名称相近', 'same investor, like name', 21),
+    ('case_fact', 'like_number',   '投资方相同、名称只有序号不同', 'same investor, names differ in a number', 21),
     ('case_fact', 'like_amount',   '投资方与行业相同、金额相近', 'same investor and trade, like amount', 22),
     ('case_fact', 'same_phone',    '联系电话相同',     'same telephone', 23),
     ('case_fact', 'same_site',     '建设地点相同',     'same address', 24),

@@ -2,13 +2,35 @@
 -- First report: which project stands in the way of another, and what is only pointed out. Levels are data of the rule set
 -- (duplicate_rule). Different keys of one source never block each other: one project may hold many parcels.
 
--- The limit of a rule if it is at that level; null = it isn't. A rule set that says nothing of it leaves it as the default has it.
-CREATE FUNCTION registry.duplicate_limit(p_rule text, p_level text) RETURNS numeric LANGUAGE sql STABLE AS $$
-    SELECT coalesce(x.likeness, x.gap, 1)
-    FROM (SELECT d.* FROM registry.duplicate_rule d JOIN registry.rule_set s ON s.id = d.rule_set
-          WHERE d.rule = p_rule AND (s.in_force OR s.id = 1) ORDER BY s.in_force DESC LIMIT 1) x
-    WHERE x.level = p_level
+-- A rule as the rule set in force has it; one that says nothing of it leaves it as the default has it.
+CREATE FUNCTION registry.duplicate_rule_of(p_rule text) RETURNS registry.duplicate_rule LANGUAGE sql STABLE AS $$
+    SELECT d.* FROM registry.duplicate_rule d JOIN registry.rule_set s ON s.id = d.rule_set
+    WHERE d.rule = p_rule AND (s.in_force OR s.id = 1) ORDER BY s.in_force DESC LIMIT 1
 $$;
+
+-- The limit of a rule if it is at that level; null = it isn't.
+CREATE FUNCTION registry.duplicate_limit(p_rule text, p_level text) RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT coalesce(x.likeness, x.gap, 1) FROM registry.duplicate_rule_of(p_rule) x WHERE x.level = p_level
+$$;
+
+-- Do two names differ in numbers alone, and is that no reason to block? Dear: asked of names that are alike.
+CREATE FUNCTION registry.numbered_apart(a text, b text) RETURNS boolean LANGUAGE sql STABLE COST 100000 AS $$
+    SELECT a <> b AND x.level <> 'block' AND regexp_replace(a, x.pattern, '#', 'g') = regexp_replace(b, x.pattern, '#', 'g')
+    FROM registry.duplicate_rule_of('like_number') x
+$$;
+
+-- Has a case ruled that project q is another one than p_id; or, with a name, than one of this name under this investor, which may come
+-- again under a new id? The last ruling counts.
+CREATE FUNCTION registry.ruled_apart(q registry.project, p_id text, p_name_key text DEFAULT NULL, p_investor_key text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT c.ruling = 'keep_both' FROM registry."case" c
+        JOIN registry.project x ON x.id = CASE q.id WHEN c.project THEN c.other_project ELSE c.project END
+        WHERE (c.project = q.id OR c.other_project = q.id) AND c.class = 'duplicate' AND c.state = 'in_force'
+          AND (x.id = p_id OR x.name_key = p_name_key AND x.investor_key = p_investor_key AND x.name_key <> q.name_key)
+        ORDER BY c.in_force_at DESC LIMIT 1), false);
+END $$;
 
 -- Has protection of it run out, so that another office may report it?
 CREATE FUNCTION registry.is_released(p_project text, p_office text) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -45,6 +67,7 @@ BEGIN
     WHERE (q.name_key = n.name_key AND q.investor_key = n.investor_key AND registry.duplicate_limit('same_name', 'block') IS NOT NULL
            OR q.code = n.code AND registry.duplicate_limit('same_code', 'block') IS NOT NULL)
       AND q.id IS DISTINCT FROM n.id AND NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
+      AND NOT registry.ruled_apart(q, n.id)
     ORDER BY q.registered_at, q.id LIMIT 1;
     IF FOUND THEN
         rule := CASE WHEN p.code = n.code THEN 'code' ELSE 'name' END;
@@ -54,6 +77,7 @@ BEGIN
     IF likeness IS NOT NULL THEN
         SELECT * INTO p FROM registry.like_named(n, likeness) q
         WHERE NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
+          AND NOT registry.numbered_apart(q.name_key, n.name_key) AND NOT registry.ruled_apart(q, n.id, n.name_key, n.investor_key)
         ORDER BY q.registered_at, q.id LIMIT 1;
         rule := CASE WHEN FOUND THEN 'like' END;
     END IF;
@@ -109,8 +133,7 @@ $$;
 CREATE FUNCTION registry.suspects(p_rows registry.project[], p_fields jsonb[], p_phones text[]) RETURNS TABLE (n int, rule text, other registry.project)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'warn');
-    blocking CONSTANT numeric := registry.duplicate_limit('like_name', 'block');
+    likeness CONSTANT numeric := coalesce(registry.duplicate_limit('like_name', 'warn'), registry.duplicate_limit('like_name', 'block'));
     gap CONSTANT numeric := registry.duplicate_limit('like_amount', 'warn');
     sites CONSTANT boolean := registry.duplicate_limit('same_site', 'warn') IS NOT NULL;
     phones CONSTANT boolean := registry.duplicate_limit('same_phone', 'warn') IS NOT NULL;
@@ -126,9 +149,10 @@ BEGIN
            AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
-        (SELECT CASE WHEN registry.is_released(q.id, (me.p).office) THEN 'released' ELSE 'like_name' END, q
-         FROM registry.like_named(me.p, coalesce(likeness, blocking)) q
-         WHERE (me.fields IS NULL OR me.fields ?| '{4,10}') AND (likeness IS NOT NULL OR registry.is_released(q.id, (me.p).office))
+        (SELECT CASE WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
+                WHEN registry.numbered_apart(q.name_key, (me.p).name_key) THEN 'like_number' ELSE 'like_name' END, q
+         FROM registry.like_named(me.p, likeness) q
+         WHERE me.fields IS NULL OR me.fields ?| '{4,10}'
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
         (SELECT 'like_amount', q FROM registry.project q
@@ -144,7 +168,8 @@ BEGIN
         UNION ALL
         (SELECT 'same_phone', q FROM registry.contact y JOIN registry.project q ON q.id = y.project
          WHERE me.phone <> '' AND registry.norm(y.phone) = me.phone AND y.phone IS NOT NULL AND q.id IS DISTINCT FROM (me.p).id
-         ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q);
+         ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q)
+    WHERE NOT registry.ruled_apart(x.q, (me.p).id, (me.p).name_key, (me.p).investor_key);
 END $$;
 
 -- Parks that the trades of projects don't belong to, and those they do; told when park or trade is set.

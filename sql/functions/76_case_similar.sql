@@ -32,14 +32,18 @@ CREATE FUNCTION registry.suspect(a registry.project, b registry.project, OUT lev
     OUT reasons text[]) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     investor CONSTANT boolean := a.investor_key <> '' AND a.investor_key = b.investor_key;
+    alike boolean;
+    numbered boolean;
 BEGIN
     likeness := registry.similar_names(a.name, b.name);
+    alike := investor AND a.name_key <> b.name_key
+        AND likeness >= coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn'));
+    numbered := alike AND registry.numbered_apart(a.name_key, b.name_key);
     gap := registry.amount_gap(a.amount_total, b.amount_total);
     SELECT min(x.level), coalesce(array_agg(x.rule ORDER BY x.n), '{}') INTO level, reasons
     FROM (SELECT v.n, v.rule, registry.duplicate_level(v.rule) AS level
           FROM (VALUES (1, 'same_code', a.code = b.code), (2, 'same_name', investor AND a.name_key = b.name_key),
-              (3, 'like_name', investor AND a.name_key <> b.name_key
-                  AND likeness >= coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn'))),
+              (3, 'like_name', alike AND NOT numbered), (3, 'like_number', numbered),
               (4, 'like_amount', investor AND a.industry = b.industry
                   AND gap <= coalesce(registry.duplicate_limit('like_amount', 'block'), registry.duplicate_limit('like_amount', 'warn'))),
               (5, 'same_phone', registry.same_phone(a.id, b.id)),

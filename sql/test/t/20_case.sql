@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(178);
+SELECT plan(186);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -193,6 +193,21 @@ SELECT is(pg_temp.pooled(:'a1'), 1::bigint, 'the same address');
 SELECT is(pg_temp.ruled('keep_both', :'a1', :'b1'), 'in_force', 'keep both');
 SELECT is(pg_temp.pooled(:'a1'), 0::bigint, 'which settles it');
 SELECT is((SELECT string_agg(p.stage || coalesce(p.merged_into, ''), ' ') FROM registry.project p WHERE p.id IN (:'a1', :'b1')), 'lead lead', 'both stay');
+-- two of one investor with similar names: ruled to be two, they stand in each other's way no more
+SELECT pg_temp.p('某县智慧冷链物流产业园标准厂房建设项目', 'chengguan', '{"investor":"冷链集团"}') AS c1, pg_temp.p('某县智慧冷链物流产业园标准厂房建设工程', 'dongshan', '{"investor":"冷链集团"}') AS c2 \gset
+CREATE FUNCTION pg_temp.renamed(id text, name text) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', (r.error).code, (r.error).other_no, cardinality(r.warnings)) FROM (SELECT (pg_temp.edit('dongshan', NULL, id, jsonb_build_object('name', name))).*) r $$;
+SELECT is(pg_temp.renamed(:'c2', '某县智慧冷链物流产业园标准厂房建设工程项目'), 'ALREADY_EXISTS ' || (pg_temp.project(:'c1')).no, 'a similar name stands in the way');
+SELECT is(pg_temp.ruled('keep_both', :'c1', :'c2'), 'in_force', 'they are ruled to be two');
+SELECT is(pg_temp.renamed(:'c2', '某县智慧冷链物流产业园标准厂房建设工程项目'), '', 'then not, and nothing is said');
+SELECT is(pg_temp.renamed(:'c1', '某县智慧冷链物流产业园标准厂房建设'), 'PERMISSION_DENIED', 'each by its own office');
+SELECT is((pg_temp.add('bureau', '{"name":"某县智慧冷链物流产业园标准厂房建设工程项目三","investor":"冷链集团"}')).error.code, 'ALREADY_EXISTS', 'a third is neither');
+INSERT INTO registry.protection (id, version, project, no, office, state, since_on, until_on, actor, changed_at)
+    SELECT NULL, NULL, p.id, p.no, p.office, 'released', '2026-01-01', '2026-01-02', 'registry', now() FROM registry.project p WHERE p.id = :'c2';
+SELECT row_eq(format('SELECT r.code, r.warned FROM (SELECT ((x.r).error).code, (SELECT string_agg(w.code || w.no, '','') FROM unnest((x.r).warnings) w) AS warned FROM (SELECT pg_temp.add(''bureau'', %L) AS r OFFSET 0) x) r',
+    '{"name":"某县智慧冷链物流产业园标准厂房建设工程项目","investor":"冷链集团"}'), ROW(NULL::text, 'released' || (pg_temp.project(:'c2')).no), 'one of the two registered anew: the ruling holds');
+SELECT is((SELECT count(*) FROM unnest((pg_temp.edit('dongshan', NULL, :'c2', '{"name":"某县智慧冷链物流产业园标准厂房建设工程"}')).warnings) w WHERE w.no = (pg_temp.project(:'c1')).no), 0::bigint, 'nor is it pointed out');
+SELECT is((SELECT count(*) FROM registry.suspects(ARRAY[pg_temp.project(:'a1')], ARRAY['{"31":1}'::jsonb], ARRAY[NULL]) s WHERE (s.other).id = :'b1'), 0::bigint, 'an address they share isn''t either');
 SELECT is(pg_temp.ruled('reject_later', :'b2', :'a2'), 'in_force', 'reject the later');
 SELECT is((SELECT string_agg(p.stage || coalesce(p.merged_into, ''), ' ' ORDER BY p.registered_at, p.no) FROM registry.project p WHERE p.id IN (:'a2', :'b2')), 'lead exited', 'the later one exits, unmerged');
 SELECT is(pg_temp.ruled('joint', :'a3', :'b3', :'b3', 'fixed=120/100'), 'shares', 'shares up to 100');

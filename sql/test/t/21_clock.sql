@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(104);
+SELECT plan(113);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -54,19 +54,36 @@ UPDATE registry.duplicate_rule SET level = 'warn' WHERE rule = 'like_name';
 SELECT is(pg_temp.said(pg_temp.edit('dongshan', NULL, :'e', '{"name":"高端装备制造产业园基础设施建设项目新"}')), 'like_name:chengguan', 'a county that only warns of similar names');
 UPDATE registry.duplicate_rule SET level = 'block' WHERE rule = 'like_name';
 SELECT is(pg_temp.said(pg_temp.edit('dongshan', NULL, :'e', '{"code":"2020-530100-76-01-041479"}')), '', 'who is there already keeps its other fields');
+-- another number is another phase or parcel; a level of its own
+SELECT count(pg_temp.add('chengguan', jsonb_build_object('name', n, 'investor', '序号实业'))) FROM unnest('{城东片区标准化厂房建设项目12,年产10万吨新型建筑材料生产线项目,滨江新区水处理成套设备制造一期项目,地块01城东片区标准化厂房项目}'::text[]) n \g /dev/null
+SELECT is(pg_temp.said(pg_temp.add('dongshan', jsonb_build_object('name', n, 'investor', '序号实业'))), want, n || ': ' || why) FROM (VALUES
+    ('城东片区标准化厂房建设项目129', 'like_number:chengguan', 'another number is pointed out'),
+    ('滨江新区水处理成套设备制造二期项目', 'like_number:chengguan', 'another phase'),
+    ('地块02城东片区标准化厂房项目', 'like_number:chengguan', 'another parcel'),
+    ('城东片区标准化厂房建设项目１２', 'ALREADY_EXISTS name chengguan', 'the same number in other signs is the same name'),
+    ('年产12万吨新型建筑材料生产线项目', 'ALREADY_EXISTS name chengguan', 'a quantity is no number of a phase'),
+    ('滨江新区水处理成套设备制造项目', 'ALREADY_EXISTS name chengguan', 'one of the two has no number')) v(n, want, why);
+UPDATE registry.duplicate_rule SET level = 'block' WHERE rule = 'like_number';
+SELECT is(pg_temp.said(pg_temp.add('dongshan', '{"name":"城东片区标准化厂房建设项目13","investor":"序号实业"}')), 'ALREADY_EXISTS name chengguan', 'a county that blocks these, too');
+UPDATE registry.duplicate_rule SET level = 'off' WHERE rule = 'like_number';
+SELECT is(pg_temp.said(pg_temp.add('dongshan', '{"name":"城东片区标准化厂房建设项目14","investor":"序号实业"}')), '', 'or says nothing');
+UPDATE registry.duplicate_rule SET level = 'warn' WHERE rule = 'like_number';
+SELECT throws_ok($$ UPDATE registry.duplicate_rule SET pattern = '[' WHERE rule = 'like_number' $$, '2201B', NULL, 'a pattern that is none is refused');
 
 -- a sheet is held to the same, against what stands and within itself
-SELECT id AS imp FROM api.import_open(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', decode(repeat('21', 32), 'hex'), 'f.csv', 'sheet21', 'm', NULL, NULL, 6) \gset
+SELECT id AS imp FROM api.import_open(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', decode(repeat('21', 32), 'hex'), 'f.csv', 'sheet21', 'm', NULL, NULL, 8) \gset
 SELECT api.import_put(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'imp', 0, '[
     {"row":2,"set":{"name":"高端装备制造产业园基础设施建设项目丙","investor":"级别实业"}},
     {"row":3,"set":{"name":"某某县智慧农业产业示范园建设项目","investor":"表内实业"}},
     {"row":4,"set":{"name":"某某县智慧农业产业示范园建设项目二","investor":"表内实业"}},
     {"row":5,"set":{"name":"某某县智慧农业产业示范园建设项目三","investor":"表内实业","external_id":"x5"}},
     {"row":6,"set":{"name":"某某县智慧农业产业示范园建设项目四","investor":"别家实业"}},
+    {"row":8,"set":{"name":"城东片区标准化厂房建设项目21","investor":"表内实业"}},
+    {"row":9,"set":{"name":"城东片区标准化厂房建设项目22","investor":"表内实业"}},
     {"row":7,"set":{"name":"电机二厂","investor":"级别实业","industry":"C38","amount_total":8100000000}}]') \g /dev/null
 SELECT api.import_judge(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'imp') \g /dev/null
 SELECT is((SELECT string_agg(row || ' ' || verdict, ', ' ORDER BY row) FROM registry.import_row WHERE import = :'imp'),
-    '2 rejected, 3 new, 4 rejected, 5 rejected, 6 new, 7 new', 'similar names block in a sheet, too');
+    '2 rejected, 3 new, 4 rejected, 5 rejected, 6 new, 7 new, 8 new, 9 new', 'similar names block in a sheet, too');
 SELECT matches((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 2), '^its name is like that of a project registered by 城关镇', 'against what stands');
 SELECT is((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 4), 'has the investor of row 3 and a name like its', 'and within itself');
 SELECT matches((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 7), 'has investor and trade of', 'what would be a warning is a note');
