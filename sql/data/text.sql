@@ -125,6 +125,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('import.rejected', '$2 行中有 $1 行被拒绝,未写入任何数据', '$1 of $2 rows are rejected; nothing was written'),
     ('import.rejected.hint', '改正后重新导入,或用 --keep-going 只导入合格的行',
                              'correct them and import again, or take only the good rows with --keep-going'),
+    ('import.kind', '“$1”不能按表导入', '"$1" is nothing that sheets are imported of'),
     ('import.unknown', '没有项目 $2', 'there is no project $2'),
     ('import.repeated', '与第 $3 行的“$1”重复', 'repeats the $1 of row $3'),
     ('import.ambiguous', '有 $3 个项目同名同投资方,无法确定是哪一个', '$3 projects have this name and investor'),

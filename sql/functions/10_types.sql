@@ -65,11 +65,13 @@ CREATE TYPE api.project_log_reply AS (error api.error, rows api.event[], more bo
 
 CREATE TYPE api.import_reply AS (
     error api.error, id text, status text, next_chunk int, rows int, added int, updated int, unchanged int,
-    rejected int, skipped int, rev bigint, replayed boolean
+    rejected int, skipped int, rev bigint, replayed boolean, duplicates int, conflicts int
 );
+CREATE TYPE api.verdict_change AS (field text, old text, new text);
 CREATE TYPE api.verdict AS (
     row int, verdict text, project text, no text, code text, field text, "column" text, text text, message text,
-    changed text[]
+    changed text[], hint text, object text, changes api.verdict_change[], clashes api.clash[], rule text, other_no text, other_office text,
+    other_on text
 );
 CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int);
 

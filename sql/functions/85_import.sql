@@ -33,7 +33,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION api.import_open(p_account int, p_lang text, p_request text, p_digest bytea, file_sha256 bytea,
-    file_name text, source text, profile text, profile_sha256 bytea, office text, rows int) RETURNS api.import_reply
+    file_name text, source text, profile text, profile_sha256 bytea, office text, rows int, kind text DEFAULT NULL, opening boolean DEFAULT NULL)
+RETURNS api.import_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
 DECLARE
@@ -53,6 +54,8 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.import');
     ELSIF length(import_open.file_sha256) IS DISTINCT FROM 32 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'file_sha256', 'sha256.form');
+    ELSIF coalesce(import_open.kind, 'project') <> 'project' OR import_open.opening THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'kind', 'import.kind', import_open.kind);
     ELSIF import_open.rows > 200000 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '200000');
     ELSIF length(import_open.source) > 100 OR length(import_open.profile) > 200 OR length(import_open.file_name) > 300 THEN
@@ -435,7 +438,7 @@ BEGIN
     INTO total, r.rows, last_row
     FROM (SELECT y.row, y.v, row_number() OVER w AS n, sum(octet_length(y.v::text) + 40) OVER w AS bytes
           FROM (SELECT z.row, ROW(z.row, z.verdict, z.project, z.no, z.code, z.field, z."column", z.text, z.message,
-                                  z.changed)::api.verdict AS v
+                                  z.changed, NULL, z.project, NULL, NULL, NULL, NULL, NULL, NULL)::api.verdict AS v
                 FROM registry.import_row z
                 WHERE z.import = i.id AND z.row > coalesce(after_row, -1) AND z.verdict IS NOT NULL
                   AND (verdicts IS NULL OR z.verdict = ANY (verdicts)) ORDER BY z.row LIMIT most + 1) y
