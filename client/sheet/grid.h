@@ -31,11 +31,12 @@ struct grid_cell {
 struct grid_row {
     int number; /* in the file, from 1; rows without any cell may be left out */
     bool hidden;
-    size_t n; /* cells up to the last one that holds anything */
+    size_t n; /* cells up to the last one that holds anything; of text as many as the row has */
     const struct grid_cell *cells;
     /* a broken row (an open quote, bytes that can't be decoded) has a reason instead of cells */
-    const char *bad, *bad_text; /* as in sheet.h */
-    int bad_column;             /* from 0, -1 = the row as a whole */
+    const char *bad;      /* in the caller's language, NULL = not broken */
+    const char *bad_text; /* the cell or the beginning of the row, never NULL with a reason */
+    int bad_column;       /* from 0, -1 = the row as a whole */
 };
 
 /* Cells shown as one: its text stands in the first. */
@@ -65,13 +66,19 @@ struct grid;
 struct grid *grid_open(FILE *file, const struct grid_options *options, char why[GRID_WHY_SIZE]);
 void grid_close(struct grid *g); /* NULL-safe */
 
-/* The next row in the order of the file, valid until the next call. GRID_FAILED: grid_why(). */
+/* The next row that holds anything, in the order of the file, valid until the next call. GRID_FAILED: grid_why(). */
 enum grid_result grid_next(struct grid *g, struct grid_row *ret_row);
 const char *grid_why(const struct grid *g);
-void grid_rewind(struct grid *g); /* before the first row again */
+void grid_rewind(struct grid *g); /* before the first row again; a failure is told by the next grid_next() */
 
 const char *grid_encoding(const struct grid *g); /* "UTF-8", "GB18030" …, "xlsx" for workbooks */
 bool grid_disarmed(const struct grid *g); /* CSV: a leading ' before = + - @ was put there for spreadsheets */
+
+bool grid_ragged(
+    const struct grid *g); /* of a workbook: rows end at their last cell, a short one is no fault */
+
+/* What a workbook says about itself under a name (a defined name such as "qipan.kind"); NULL when it says nothing. */
+const char *grid_property(const struct grid *g, const char *name);
 
 /* Of a workbook, known before its first row; none for text. In the order of row, then column. */
 const struct grid_merge *grid_merges(const struct grid *g, size_t *ret_n);

@@ -3,15 +3,18 @@
 #ifndef QIPAN_GRID_INTERNAL_H
 #define QIPAN_GRID_INTERNAL_H
 
+#include "broken.h"
 #include "grid.h"
 
 struct grid_kind {
-    /* State, or NULL after grid_fail(). A workbook sets merges, hidden columns and sheets here. */
+    /* State, before the first row, or NULL after grid_fail(). May put another file in the place of g->file. A workbook
+     * sets merges, hidden columns, sheets and properties here. */
     void *(*open)(struct grid *g, const struct grid_options *options);
     void (*close)(void *state);
-    enum grid_result (*next)(struct grid *g, void *state, struct grid_row *ret_row);
-    bool (*rewind)(struct grid *g, void *state); /* false after grid_fail() */
-    bool disarmed;
+    enum grid_result (*next)(struct grid *g, void *state, struct grid_row *ret_row); /* empty rows may come */
+    bool (*rewind)(struct grid *g, void *state);            /* false after grid_fail() */
+    const char *(*property)(void *state, const char *name); /* NULL = the kind has none */
+    bool disarmed, ragged;
 };
 
 struct grid {
@@ -25,7 +28,9 @@ struct grid {
     size_t n_sheets, chosen;
     bool hidden[GRID_MAX_COLUMNS];
     bool failed;
+    int rows; /* that held anything so far */
     char why[GRID_WHY_SIZE];
+    struct broken broken; /* of the row given last */
 };
 
 extern const struct grid_kind grid_text, grid_xlsx;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON Lines: an object a line; the columns are all keys that occur. Numbers stay the digits they are: a fraction would
  * have gone through binary floating point, so it is refused. */
+#include "lines.h"
 #include "sheet_internal.h"
 
 #include <errno.h>
@@ -14,10 +15,11 @@
 #define JOINED_SIZE 4096
 
 struct json_lines {
-    char line[SHEET_MAX_ROW + 2];
+    struct lines lines;
+    char line[LINES_MAX + 2];
     json_t *object; /* of the row read last */
     char *cells[SHEET_MAX_COLUMNS];
-    char store[SHEET_MAX_ROW * 2]; /* cells that are no strings in the object */
+    char store[LINES_MAX * 2]; /* cells that are no strings in the object */
     size_t used;
 };
 
@@ -79,6 +81,10 @@ static char *cell_text(struct json_lines *j, const json_t *v)
     }
 }
 
+/* Shows the text, says why not. */
+#define broken(s, row, column, text, n, ...)                                                                 \
+    (broken_set(&(s)->broken, text, n, __VA_ARGS__), sheet_broken(s, row, column))
+
 static enum sheet_result fill(struct sheet *s, struct json_lines *j, struct sheet_row *row)
 {
     const char *key;
@@ -95,13 +101,13 @@ static enum sheet_result fill(struct sheet *s, struct json_lines *j, struct shee
             return SHEET_FAILED;
         }
         if (json_is_real(v))
-            return sheet_broken(s, row, i, "", 0,
-                                _("write a number with a fraction as text, in quotes: it would lose digits"));
+            return broken(s, row, i, "", 0,
+                          _("write a number with a fraction as text, in quotes: it would lose digits"));
         if (!(j->cells[i] = cell_text(j, v)))
-            return sheet_broken(s, row, i, "", 0,
-                                _("only texts, whole numbers and lists of texts can be read"));
+            return broken(s, row, i, "", 0, _("only texts, whole numbers and lists of texts can be read"));
     }
-    *row = (struct sheet_row){.number = s->row, .n = s->n_header, .cells = j->cells};
+    *row =
+        (struct sheet_row){.number = s->row, .n = s->n_header, .cells = j->cells, .group = "", .title = ""};
     return SHEET_ROW;
 }
 
@@ -110,30 +116,30 @@ static enum sheet_result read_object(struct sheet *s, struct json_lines *j, stru
 {
     json_error_t e;
     size_t n;
-    enum sheet_line got = sheet_read_line(s->file, j->line, &n);
+    enum lines_result got = lines_read(&j->lines, j->line, &n);
 
     json_decref(j->object);
     j->object = NULL;
     *row = (struct sheet_row){.number = ++s->row};
-    if (ferror(s->file)) {
+    if (ferror(j->lines.file)) {
         sheet_fail(s, "%s", strerror(errno));
         return SHEET_FAILED;
     }
-    if (got == SHEET_LINE_END)
+    if (got == LINES_END)
         return SHEET_END;
     while (n && strchr(" \t\r\n", j->line[n - 1]))
         n--;
-    if (got == SHEET_LINE_LONG)
-        return sheet_broken(s, row, -1, j->line, n, "%s", _("the row is too long"));
+    if (got == LINES_LONG)
+        return broken(s, row, -1, j->line, n, "%s", _("the row is too long"));
     if (n == 0)
         return SHEET_ROW;
     j->object = json_loadb(j->line, n, JSON_REJECT_DUPLICATES, &e);
     if (!j->object)
-        return sheet_broken(s, row, -1, j->line, n, _("not JSON at character %d: %s"), e.column, e.text);
+        return broken(s, row, -1, j->line, n, _("not JSON at character %d: %s"), e.column, e.text);
     if (!json_is_object(j->object)) {
         json_decref(j->object);
         j->object = NULL;
-        return sheet_broken(s, row, -1, j->line, n, "%s", _("the line is not a JSON object"));
+        return broken(s, row, -1, j->line, n, "%s", _("the line is not a JSON object"));
     }
     return SHEET_ROW;
 }
@@ -158,7 +164,7 @@ static bool collect_keys(struct sheet *s, struct json_lines *j)
             return false;
         json_object_foreach(j->object, key, v)
         {
-            if (find_column(s, key) < 0 && !sheet_add_column(s, key))
+            if (find_column(s, key) < 0 && !sheet_add_column(s, key, -1))
                 return false;
         }
     }
@@ -173,28 +179,33 @@ static void jsonl_close(void *state)
     struct json_lines *j = state;
 
     json_decref(j->object);
+    fclose(j->lines.file);
     free(j);
 }
 
-static void *jsonl_open(struct sheet *s, const struct sheet_options *o)
+static void *jsonl_open(struct sheet *s, FILE *file, const struct sheet_options *o)
 {
     struct json_lines *j = calloc(1, sizeof(*j));
 
-    (void)o;
-    snprintf(s->encoding, sizeof(s->encoding), "UTF-8");
-    if (j && collect_keys(s, j))
-        return j;
-    if (!j)
+    if (!j) {
+        fclose(file);
         sheet_fail(s, "%s", strerror(ENOMEM));
-    else
-        jsonl_close(j);
+        return NULL;
+    }
+    j->lines.file = file;
+    snprintf(s->encoding, sizeof(s->encoding), "UTF-8");
+    if (lines_open(&j->lines, o->encoding, s->why, sizeof(s->why)) && collect_keys(s, j))
+        return j;
+    jsonl_close(j);
     return NULL;
 }
 
 static void jsonl_rewind(struct sheet *s, void *state)
 {
-    (void)s;
-    (void)state;
+    struct json_lines *j = state;
+
+    if (!lines_rewind(&j->lines))
+        sheet_fail(s, "%s", strerror(errno));
 }
 
-const struct sheet_kind sheet_jsonl = {jsonl_open, jsonl_close, jsonl_next, jsonl_rewind, false};
+const struct sheet_kind sheet_jsonl = {jsonl_open, jsonl_close, jsonl_next, jsonl_rewind, NULL};

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sheet.h"
 
-#include "decode.h"
 #include "sheet_internal.h"
-#include "utf8.h"
 
 #include <errno.h>
 #include <libintl.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -24,41 +21,33 @@ void sheet_fail(struct sheet *s, const char *format, ...)
     va_end(ap);
 }
 
-/* Bytes that are not text are shown as "?", the rest is shortened at a whole character. */
-static void show_bytes(char *out, size_t cap, const char *in, size_t n)
+void sheet_note(struct sheet *s, const char *format, ...)
 {
-    size_t w = 0;
-
-    for (size_t i = 0; i < n && w + 5 < cap;) {
-        size_t len = 1;
-        while (len < 4 && i + len < n && ((uint8_t)in[i + len] & 0xC0) == 0x80)
-            len++;
-        if (utf8_clean((const uint8_t *)in + i, len)) {
-            memcpy(out + w, in + i, len);
-            w += len;
-            i += len;
-        } else {
-            out[w++] = '?';
-            i++;
-        }
-    }
-    out[w] = 0;
-}
-
-enum sheet_result sheet_broken(struct sheet *s, struct sheet_row *row, int column, const char *text, size_t n,
-                               const char *format, ...)
-{
+    char text[SHEET_WHY_SIZE];
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(s->bad, sizeof(s->bad), format, ap);
+    vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
-    show_bytes(s->bad_text, sizeof(s->bad_text), text, n);
-    *row = (struct sheet_row){.number = s->row, .bad = s->bad, .bad_text = s->bad_text, .bad_column = column};
+    for (size_t i = 0; i < s->n_notes; i++)
+        if (!strcmp(s->notes[i], text))
+            return;
+    if (s->n_notes < SHEET_MAX_NOTES && (s->notes[s->n_notes] = strdup(text)))
+        s->n_notes++;
+}
+
+enum sheet_result sheet_broken(struct sheet *s, struct sheet_row *row, int column)
+{
+    *row = (struct sheet_row){.number = s->row,
+                              .group = "",
+                              .title = "",
+                              .bad = s->broken.why,
+                              .bad_text = s->broken.text,
+                              .bad_column = column};
     return SHEET_ROW;
 }
 
-bool sheet_add_column(struct sheet *s, const char *name)
+bool sheet_add_column(struct sheet *s, const char *name, int column)
 {
     if (s->n_header == SHEET_MAX_COLUMNS) {
         sheet_fail(s, _("the file has more than %d columns"), SHEET_MAX_COLUMNS);
@@ -68,88 +57,25 @@ bool sheet_add_column(struct sheet *s, const char *name)
         sheet_fail(s, "%s", strerror(ENOMEM));
         return false;
     }
-    s->n_header++;
+    s->column[s->n_header++] = column;
     return true;
 }
 
-enum sheet_line sheet_read_line(FILE *file, char *buf, size_t *ret_n)
-{
-    size_t n = 0;
-    bool over = false;
-    int c;
-
-    while ((c = getc_unlocked(file)) != EOF) {
-        if (n < SHEET_MAX_ROW)
-            buf[n++] = (char)c;
-        else
-            over = true;
-        if (c == '\n')
-            break;
-        if (c == '\r') {
-            if ((c = getc_unlocked(file)) == '\n')
-                buf[n++] = (char)c;
-            else if (c != EOF)
-                ungetc(c, file);
-            break;
-        }
-    }
-    *ret_n = n;
-    return over ? SHEET_LINE_LONG : n ? SHEET_LINE : SHEET_LINE_END;
-}
-
-static const struct sheet_kind *kind_of(const char *name)
+/* JSON Lines by their ending; but a workbook is one whatever it is called. */
+static const struct sheet_kind *kind_of(FILE *file, const char *name)
 {
     static const char *const json[] = {".jsonl", ".ndjson", ".json", NULL};
     const char *dot = name ? strrchr(name, '.') : NULL;
+    char head[4] = "";
 
-    for (const char *const *j = json; dot && *j; j++)
-        if (!strcasecmp(dot, *j))
-            return &sheet_jsonl;
-    return &sheet_csv;
-}
-
-/* Workbooks are told by their first bytes. */
-static bool is_table_text(struct sheet *s)
-{
-    char head[8] = "";
-    size_t n = fread(head, 1, sizeof(head), s->file);
-
-    rewind(s->file);
-    if (ferror(s->file))
-        sheet_fail(s, "%s", strerror(errno));
-    else if (n == 0)
-        sheet_fail(s, "%s", _("the file is empty"));
-    else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
-        sheet_fail(s, "%s", _("this is a workbook, not text: save the sheet as CSV first"));
-    else
-        return true;
-    return false;
-}
-
-static bool find_encoding(struct sheet *s, const char *forced)
-{
-    size_t bom = 0;
-    const char *found = decode_detect(s->file, &bom);
-
-    if (!found) {
-        sheet_fail(s, "%s", strerror(errno));
-        return false;
+    for (const char *const *j = json; dot && *j; j++) {
+        if (strcasecmp(dot, *j))
+            continue;
+        bool workbook = fread(head, 1, sizeof(head), file) == sizeof(head) && !memcmp(head, "PK\3\4", 4);
+        rewind(file);
+        return workbook ? &sheet_of_grid : &sheet_jsonl;
     }
-    snprintf(s->encoding, sizeof(s->encoding), "%s", forced && !bom ? forced : found);
-    s->start = (long)bom;
-    if (!strncasecmp(s->encoding, "utf-16", 6)) {
-        fseek(s->file, s->start, SEEK_SET);
-        FILE *text = decode_utf16(s->file, s->encoding);
-        if (!text) {
-            sheet_fail(s, _("the file can't be read as %s"), s->encoding);
-            return false;
-        }
-        fclose(s->file);
-        s->file = text;
-        s->start = 0;
-        strcpy(s->encoding, "UTF-8");
-    }
-    return fseek(s->file, s->start, SEEK_SET) == 0;
+    return &sheet_of_grid;
 }
 
 struct sheet *sheet_open(FILE *file, const struct sheet_options *options, char why[SHEET_WHY_SIZE])
@@ -161,10 +87,8 @@ struct sheet *sheet_open(FILE *file, const struct sheet_options *options, char w
         snprintf(why, SHEET_WHY_SIZE, "%s", strerror(ENOMEM));
         return NULL;
     }
-    s->file = file;
-    s->kind = kind_of(options->name);
-    if (!is_table_text(s) || !find_encoding(s, options->encoding) ||
-        !(s->state = s->kind->open(s, options))) {
+    s->kind = kind_of(file, options->name);
+    if (!(s->state = s->kind->open(s, file, options))) {
         memcpy(why, s->why, SHEET_WHY_SIZE);
         sheet_close(s);
         return NULL;
@@ -181,7 +105,8 @@ void sheet_close(struct sheet *s)
         s->kind->close(s->state);
     for (size_t i = 0; i < s->n_header; i++)
         free(s->header[i]);
-    fclose(s->file);
+    for (size_t i = 0; i < s->n_notes; i++)
+        free(s->notes[i]);
     free(s);
 }
 
@@ -196,9 +121,32 @@ char *const *sheet_header(const struct sheet *s, size_t *ret_n)
     return s->header;
 }
 
+const struct grid *sheet_grid(const struct sheet *s)
+{
+    return s->kind->grid ? s->kind->grid(s->state) : NULL;
+}
+
 bool sheet_disarmed(const struct sheet *s)
 {
-    return s->kind->disarmed;
+    const struct grid *g = sheet_grid(s);
+
+    return g && grid_disarmed(g);
+}
+
+int sheet_header_row(const struct sheet *s)
+{
+    return s->header_row;
+}
+
+int sheet_column(const struct sheet *s, size_t index)
+{
+    return s->column[index];
+}
+
+const char *const *sheet_notes(const struct sheet *s, size_t *ret_n)
+{
+    *ret_n = s->n_notes;
+    return (const char *const *)s->notes;
 }
 
 static bool is_blank(const struct sheet_row *row)
@@ -206,7 +154,7 @@ static bool is_blank(const struct sheet_row *row)
     for (size_t i = 0; i < row->n; i++)
         if (row->cells[i][0])
             return false;
-    return !row->bad;
+    return !row->bad && !row->skip;
 }
 
 enum sheet_result sheet_next(struct sheet *s, struct sheet_row *ret_row)
@@ -230,8 +178,6 @@ const char *sheet_why(const struct sheet *s)
 
 void sheet_rewind(struct sheet *s)
 {
-    clearerr(s->file);
-    fseek(s->file, s->start, SEEK_SET);
     s->row = 0;
     s->kind->rewind(s, s->state);
 }

@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of rows, one row at a time: CSV in any encoding iconv knows, and JSON Lines.
+/* Files of rows with named columns, one row at a time: grids (text with separators, workbooks) and JSON Lines.
  *
  * A broken row (wrong number of cells, a quote that isn't closed, bytes that can't be decoded) is a row with a reason;
  * reading goes on behind it. Memory does not grow with the file. */
 #ifndef QIPAN_SHEET_H
 #define QIPAN_SHEET_H
 
+#include "grid.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#define SHEET_MAX_COLUMNS 512
-#define SHEET_MAX_ROW     65536 /* bytes of one row in the file */
-#define SHEET_MAX_ROWS    2000000
-#define SHEET_WHY_SIZE    320
+#define SHEET_MAX_COLUMNS GRID_MAX_COLUMNS
+#define SHEET_MAX_ROWS    GRID_MAX_ROWS
+#define SHEET_WHY_SIZE    GRID_WHY_SIZE
 
 struct sheet_options {
-    const char *name;     /* of the file: .jsonl .ndjson .json are JSON Lines, all others CSV */
+    const char *name; /* of the file: .jsonl .ndjson .json are JSON Lines unless its bytes are a workbook's */
     const char *encoding; /* NULL = found out */
-    char separator;       /* 0 = found out: , ; or TAB */
-    int header;           /* row of the header, from 1; rows before it are not data */
+    char separator;       /* 0 = found out */
+    const char *sheet;    /* of a workbook, as in grid.h */
+    int header;           /* first row of the header, from 1; rows before it are not data */
+    int header_last;      /* of a header of several rows; 0 = one row */
 };
 
 struct sheet_row {
-    int number;   /* in the file, from 1, the header counted */
-    size_t n;     /* cells = columns of the header */
-    char **cells; /* UTF-8 */
+    int number;                  /* in the file, from 1, the header counted */
+    size_t n;                    /* cells = columns of the header */
+    char **cells;                /* UTF-8 */
+    const enum grid_type *types; /* of the cells; NULL = all of them text */
+    const char *group,
+        *title;       /* the heading that rows before it gave to this one, and the sheet's; "" = none */
+    const char *skip; /* no data, and why; NULL = data */
     /* a broken row has a reason instead of cells */
     const char *bad;      /* in the caller's language, NULL = not broken */
     const char *bad_text; /* the cell or the beginning of the row, never NULL with a reason */
@@ -43,8 +50,16 @@ void sheet_close(struct sheet *s); /* NULL-safe */
 
 const char *sheet_encoding(const struct sheet *s);
 char *const *sheet_header(const struct sheet *s, size_t *ret_n);
-bool sheet_disarmed(
-    const struct sheet *s); /* CSV: a leading ' before = + - @ was put there for spreadsheets */
+bool sheet_disarmed(const struct sheet *s); /* see grid_disarmed() */
+
+/* What lies below, for its sheets, properties and date system; NULL for JSON Lines. */
+const struct grid *sheet_grid(const struct sheet *s);
+int sheet_header_row(const struct sheet *s); /* the last of the header; 0 for JSON Lines */
+int sheet_column(const struct sheet *s,
+                 size_t index); /* of the file, from 0, that a column of the header is */
+
+/* What people should know of how the file was understood, in the caller's language; complete after the last row. */
+const char *const *sheet_notes(const struct sheet *s, size_t *ret_n);
 
 /* The next row that holds anything; valid until the next call. SHEET_FAILED: *why of sheet_why(). */
 enum sheet_result sheet_next(struct sheet *s, struct sheet_row *ret_row);

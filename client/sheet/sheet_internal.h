@@ -1,43 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kinds of files share. */
+/* What the kinds of sheets share. */
 #ifndef QIPAN_SHEET_INTERNAL_H
 #define QIPAN_SHEET_INTERNAL_H
 
+#include "broken.h"
 #include "sheet.h"
 
+#define SHEET_MAX_NOTES 16
+
 struct sheet_kind {
-    /* State, or NULL with s->why set. Reads the header into s->header by sheet_add_column(). */
-    void *(*open)(struct sheet *s, const struct sheet_options *options);
+    /* State, or NULL with s->why set; the file is the state's, and closed on failure. Reads the header by
+     * sheet_add_column(). */
+    void *(*open)(struct sheet *s, FILE *file, const struct sheet_options *options);
     void (*close)(void *state);
     enum sheet_result (*next)(struct sheet *s, void *state, struct sheet_row *ret_row);
     void (*rewind)(struct sheet *s, void *state);
-    bool disarmed;
+    const struct grid *(*grid)(const void *state); /* NULL = there is none */
 };
 
 struct sheet {
     const struct sheet_kind *kind;
     void *state;
-    FILE *file;
-    long start; /* offset of the first byte behind a byte order mark */
     char encoding[40];
     char *header[SHEET_MAX_COLUMNS];
+    int column[SHEET_MAX_COLUMNS]; /* of the file */
     size_t n_header;
+    int header_row;
     int row; /* number of the row read last */
     char why[SHEET_WHY_SIZE];
-    char bad[SHEET_WHY_SIZE]; /* reason of a broken row */
-    char bad_text[256];
+    struct broken broken; /* of the row given last */
+    char *notes[SHEET_MAX_NOTES];
+    size_t n_notes;
 };
 
-extern const struct sheet_kind sheet_csv, sheet_jsonl;
+extern const struct sheet_kind sheet_of_grid, sheet_jsonl;
 
-bool sheet_add_column(struct sheet *s, const char *name);
+bool sheet_add_column(struct sheet *s, const char *name, int column);
 void sheet_fail(struct sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Makes *row a broken one; the text is shortened and made valid. Always SHEET_ROW. */
-enum sheet_result sheet_broken(struct sheet *s, struct sheet_row *row, int column, const char *text, size_t n,
-                               const char *format, ...) __attribute__((format(printf, 6, 7)));
-
-enum sheet_line { SHEET_LINE, SHEET_LINE_LONG, SHEET_LINE_END };
-/* The next line with its end into buf (size SHEET_MAX_ROW + 2); of a longer one the beginning, the rest is passed over. */
-enum sheet_line sheet_read_line(FILE *file, char *buf, size_t *ret_n);
+/* The same note once; more than SHEET_MAX_NOTES are left out. */
+void sheet_note(struct sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Makes *row a broken one, of what broken_set() was told. Always SHEET_ROW. */
+enum sheet_result sheet_broken(struct sheet *s, struct sheet_row *row, int column);
 
 #endif

@@ -76,6 +76,18 @@ static void plain(void **state)
     check("a.csv", "\"a,x\";b\n1;2\n", "2:1|2");
 }
 
+/* Found in many lines, not in the first alone; title rows have none, texts have others. */
+static void separators(void **state)
+{
+    (void)state;
+    check("a.csv", "a|b\n1,5|2\n", "2:1,5|2");
+    check("a.csv", "a b c\n1;2\n3;4\n",
+          "2!-1 the row has 2 cells, the header 1; 3!-1 the row has 2 cells, the header 1");
+    check("a.csv", "a;b\nx,y,z;1\nx,y,z;2\n", "2:x,y,z|1; 3:x,y,z|2");
+    check("a.csv", "a,b\n1,x;y;z\n\"3\n;\n;\n;\",4\n", "2:1|x;y;z; 3:3\n;\n;\n;|4");
+    check("a.csv", "a | b\n1\n", "2:1");
+}
+
 static void broken(void **state)
 {
     (void)state;
@@ -230,14 +242,9 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),
-        cmocka_unit_test(broken),
-        cmocka_unit_test(long_row),
-        cmocka_unit_test(encodings),
-        cmocka_unit_test(private_character),
-        cmocka_unit_test(headers),
-        cmocka_unit_test(json_lines),
-        cmocka_unit_test(writing),
+        cmocka_unit_test(plain),    cmocka_unit_test(separators), cmocka_unit_test(broken),
+        cmocka_unit_test(long_row), cmocka_unit_test(encodings),  cmocka_unit_test(private_character),
+        cmocka_unit_test(headers),  cmocka_unit_test(json_lines), cmocka_unit_test(writing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grid.h"
+
+#include "grid_internal.h"
+
+#include <errno.h>
+#include <libintl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define _(text) dgettext("qipan", text)
+
+void grid_fail(struct grid *g, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(g->why, sizeof(g->why), format, ap);
+    va_end(ap);
+    g->failed = true;
+}
+
+/* By the first bytes, never by the name. */
+static const struct grid_kind *kind_of(struct grid *g)
+{
+    char head[8] = "";
+    size_t n = fread(head, 1, sizeof(head), g->file);
+
+    rewind(g->file);
+    if (ferror(g->file))
+        grid_fail(g, "%s", strerror(errno));
+    else if (n == 0)
+        grid_fail(g, "%s", _("the file is empty"));
+    else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
+        grid_fail(g, "%s", _("this is a workbook, not text: save the sheet as CSV first"));
+    else
+        return &grid_text;
+    return NULL;
+}
+
+struct grid *grid_open(FILE *file, const struct grid_options *options, char why[GRID_WHY_SIZE])
+{
+    struct grid *g = calloc(1, sizeof(*g));
+
+    if (!g) {
+        fclose(file);
+        snprintf(why, GRID_WHY_SIZE, "%s", strerror(ENOMEM));
+        return NULL;
+    }
+    g->file = file;
+    if ((g->kind = kind_of(g)) && (g->state = g->kind->open(g, options)))
+        return g;
+    memcpy(why, g->why, GRID_WHY_SIZE);
+    grid_close(g);
+    return NULL;
+}
+
+void grid_close(struct grid *g)
+{
+    if (!g)
+        return;
+    if (g->state)
+        g->kind->close(g->state);
+    fclose(g->file);
+    free(g);
+}
+
+static bool is_empty(const struct grid_row *row)
+{
+    for (size_t i = 0; i < row->n; i++)
+        if (row->cells[i].text[0])
+            return false;
+    return !row->bad;
+}
+
+enum grid_result grid_next(struct grid *g, struct grid_row *ret_row)
+{
+    enum grid_result r;
+
+    if (g->failed)
+        return GRID_FAILED;
+    do
+        r = g->kind->next(g, g->state, ret_row);
+    while (r == GRID_ROW && is_empty(ret_row));
+    if (r == GRID_ROW && ++g->rows > GRID_MAX_ROWS) {
+        grid_fail(g, _("the file has more than %d rows"), GRID_MAX_ROWS);
+        return GRID_FAILED;
+    }
+    return r;
+}
+
+const char *grid_why(const struct grid *g)
+{
+    return g->why;
+}
+
+void grid_rewind(struct grid *g)
+{
+    g->rows = 0;
+    g->failed = false;
+    if (!g->kind->rewind(g, g->state))
+        g->failed = true;
+}
+
+const char *grid_encoding(const struct grid *g)
+{
+    return g->encoding;
+}
+
+bool grid_disarmed(const struct grid *g)
+{
+    return g->kind->disarmed;
+}
+
+bool grid_ragged(const struct grid *g)
+{
+    return g->kind->ragged;
+}
+
+const char *grid_property(const struct grid *g, const char *name)
+{
+    return g->kind->property ? g->kind->property(g->state, name) : NULL;
+}
+
+const struct grid_merge *grid_merges(const struct grid *g, size_t *ret_n)
+{
+    *ret_n = g->n_merges;
+    return g->merges;
+}
+
+bool grid_column_hidden(const struct grid *g, size_t column)
+{
+    return column < GRID_MAX_COLUMNS && g->hidden[column];
+}
+
+const struct grid_sheet *grid_sheets(const struct grid *g, size_t *ret_n)
+{
+    *ret_n = g->n_sheets;
+    return g->sheets;
+}
+
+size_t grid_sheet_chosen(const struct grid *g)
+{
+    return g->chosen;
+}

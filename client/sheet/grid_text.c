@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text with separators: libcsv splits the raw bytes, then each cell is decoded by itself. In UTF-8, GB18030 and the like no
+ * separator, quote or line end is part of a longer character, so broken bytes cost one cell and are reported with their column. */
+#include "decode.h"
+#include "grid_internal.h"
+#include "lines.h"
+
+#include <csv.h>
+#include <errno.h>
+#include <libintl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define _(text) dgettext("qipan", text)
+
+#define TEXT_SIZE   (LINES_MAX * 4 + GRID_MAX_COLUMNS) /* decoding makes cells longer */
+#define SNIFF_LINES 100
+
+struct text {
+    struct csv_parser parser;
+    struct decode *decode;
+    struct lines lines;
+    char separator;
+    int row; /* read last */
+    char line[LINES_MAX + 2];
+    char raw[LINES_MAX + GRID_MAX_COLUMNS]; /* cells as they are in the file, one after another */
+    size_t raw_n;
+    size_t begin[GRID_MAX_COLUMNS + 1]; /* of each cell in raw, and behind the last */
+    size_t n;                           /* cells so far, may exceed the maximum: then they are only counted */
+    bool done;                          /* the row is whole */
+    char text[TEXT_SIZE];
+    struct grid_cell cells[GRID_MAX_COLUMNS];
+};
+
+static void on_cell(void *bytes, size_t n, void *arg)
+{
+    struct text *c = arg;
+
+    if (c->n < GRID_MAX_COLUMNS && c->raw_n + n <= sizeof(c->raw)) {
+        c->begin[c->n] = c->raw_n;
+        memcpy(c->raw + c->raw_n, bytes, n);
+        c->raw_n += n;
+        c->begin[c->n + 1] = c->raw_n;
+    }
+    c->n++;
+}
+
+static void on_row(int end, void *arg)
+{
+    struct text *c = arg;
+
+    (void)end;
+    c->done = true;
+}
+
+static int only_blank(unsigned char b)
+{
+    return b == ' ';
+}
+
+static bool start_parser(struct text *c)
+{
+    csv_free(&c->parser);
+    if (csv_init(&c->parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
+        return false;
+    csv_set_delim(&c->parser, (unsigned char)c->separator);
+    if (c->separator == '\t')
+        csv_set_space_func(&c->parser, only_blank);
+    return true;
+}
+
+static bool is_blank_line(const char *line, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r\n", line[i]))
+            return false;
+    return true;
+}
+
+/* The bytes are shown as far as they can be decoded. */
+static enum grid_result broken(struct grid *g, struct text *c, struct grid_row *row, int column,
+                               const char *bytes, size_t n, const char *why)
+{
+    decode_lossy(c->decode, bytes, n, c->text, TEXT_SIZE);
+    broken_set(&g->broken, c->text, strlen(c->text), "%s", why);
+    *row = (struct grid_row){
+        .number = c->row, .bad = g->broken.why, .bad_text = g->broken.text, .bad_column = column};
+    return GRID_ROW;
+}
+
+static enum grid_result file_failed(struct grid *g)
+{
+    grid_fail(g, "%s", strerror(errno));
+    return GRID_FAILED;
+}
+
+/* Passes over the first line of a row that can't be parsed: the next one may be whole again. */
+static enum grid_result give_up(struct grid *g, struct text *c, long start, struct grid_row *row,
+                                const char *why)
+{
+    size_t n;
+
+    start_parser(c);
+    clearerr(c->lines.file);
+    if (fseek(c->lines.file, start, SEEK_SET) != 0)
+        return file_failed(g);
+    lines_read(&c->lines, c->line, &n);
+    while (n && strchr("\r\n", c->line[n - 1]))
+        n--;
+    return broken(g, c, row, (int)c->n, c->line, n, why);
+}
+
+/* Reads lines until a row is whole. */
+static enum grid_result read_row(struct grid *g, struct text *c, struct grid_row *row)
+{
+    long start = ftell(c->lines.file);
+    size_t total = 0, n;
+
+    c->raw_n = c->n = 0;
+    c->done = false;
+    c->row++;
+    while (!c->done) {
+        enum lines_result got = lines_read(&c->lines, c->line, &n);
+        if (ferror(c->lines.file))
+            return file_failed(g);
+        if (got == LINES_END && total == 0)
+            return GRID_END;
+        total += n;
+        if (got == LINES_LONG || total > LINES_MAX)
+            return give_up(g, c, start, row,
+                           total > n ? _("a quote is not closed") : _("the row is too long"));
+        if (got == LINES_END) {
+            if (csv_fini(&c->parser, on_cell, on_row, c) != 0)
+                return give_up(g, c, start, row, _("a quote is not closed"));
+            break;
+        }
+        if (total == n && is_blank_line(c->line, n))
+            break; /* as libcsv sees it, no row at all */
+        if (csv_parse(&c->parser, c->line, n, on_cell, on_row, c) != n)
+            return give_up(g, c, start, row, _("a quote in the middle of a cell"));
+    }
+    return GRID_ROW;
+}
+
+/* Cells as UTF-8; -1, or the first that can't be decoded. */
+static int decode_cells(struct text *c, size_t *ret_bad)
+{
+    size_t w = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        size_t len = c->begin[i + 1] - c->begin[i];
+        c->cells[i] = (struct grid_cell){c->text + w, len ? GRID_TEXT : GRID_EMPTY};
+        if (!decode_text(c->decode, c->raw + c->begin[i], len, c->text + w, TEXT_SIZE - w, ret_bad))
+            return (int)i;
+        w += strlen(c->text + w) + 1;
+    }
+    return -1;
+}
+
+static enum grid_result text_next(struct grid *g, void *state, struct grid_row *row)
+{
+    struct text *c = state;
+    char why[GRID_WHY_SIZE];
+    size_t bad;
+    int i;
+
+    if (c->row == INT_MAX) {
+        grid_fail(g, _("the file has more than %d rows"), INT_MAX);
+        return GRID_FAILED;
+    }
+    *row = (struct grid_row){0};
+    enum grid_result r = read_row(g, c, row);
+    if (r != GRID_ROW || row->bad)
+        return r;
+    if (c->n > GRID_MAX_COLUMNS) {
+        snprintf(why, sizeof(why), _("the row has more than %d cells"), GRID_MAX_COLUMNS);
+        return broken(g, c, row, -1, c->raw, c->raw_n, why);
+    }
+    if ((i = decode_cells(c, &bad)) >= 0) {
+        const char *cell = c->raw + c->begin[i];
+        size_t len = c->begin[i + 1] - c->begin[i];
+        snprintf(why, sizeof(why), _("byte %zu of the cell (0x%02X) is not %s"), bad + 1,
+                 bad < len ? (unsigned char)cell[bad] : 0u, g->encoding);
+        return broken(g, c, row, i, cell, len, why);
+    }
+    *row = (struct grid_row){.number = c->row, .n = c->n, .cells = c->cells};
+    return GRID_ROW;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static const char marks[] = {',', ';', '\t', '|'};
+#define N_MARKS sizeof(marks)
+
+struct sniff {
+    size_t lines[N_MARKS], all[N_MARKS]; /* that it stands in; how often */
+    bool quoted;
+};
+
+static void sniff_line(struct sniff *s, const char *line, size_t n)
+{
+    size_t here[N_MARKS] = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        s->quoted ^= line[i] == '"';
+        for (size_t k = 0; !s->quoted && k < N_MARKS; k++)
+            here[k] += line[i] == marks[k];
+    }
+    for (size_t k = 0; k < N_MARKS; k++) {
+        s->lines[k] += here[k] > 0;
+        s->all[k] += here[k];
+    }
+}
+
+/* The mark that stands, outside quotes, in most lines; of several the one that stands there most often. A bar alone in one
+ * line is part of a text. */
+static char find_separator(struct text *c)
+{
+    struct sniff s = {.quoted = false};
+    size_t n, best = 0;
+
+    for (int i = 0; i < SNIFF_LINES && lines_read(&c->lines, c->line, &n) != LINES_END; i++)
+        sniff_line(&s, c->line, n);
+    for (size_t k = 1; k < N_MARKS; k++)
+        if (s.lines[k] > s.lines[best] || (s.lines[k] == s.lines[best] && s.all[k] > s.all[best]))
+            best = k;
+    return marks[best] == '|' && s.lines[best] < 2 ? ',' : marks[best];
+}
+
+static bool text_rewind(struct grid *g, void *state)
+{
+    struct text *c = state;
+
+    c->row = 0;
+    if (lines_rewind(&c->lines) && start_parser(c))
+        return true;
+    grid_fail(g, "%s", strerror(errno));
+    return false;
+}
+
+static void text_close(void *state)
+{
+    struct text *c = state;
+
+    csv_free(&c->parser);
+    decode_close(c->decode);
+    free(c);
+}
+
+static bool open_text(struct grid *g, struct text *c, const struct grid_options *o)
+{
+    c->lines.file = g->file;
+    bool ok = lines_open(&c->lines, o->encoding, g->why, sizeof(g->why));
+    g->file = c->lines.file;
+    memcpy(g->encoding, c->lines.encoding, sizeof(g->encoding));
+    if (!ok)
+        return false;
+    if (!(c->decode = decode_open(g->encoding))) {
+        grid_fail(g, _("unknown encoding \"%s\", for example utf-8 or gb18030"), g->encoding);
+        return false;
+    }
+    c->separator = o->separator ? o->separator : find_separator(c);
+    return text_rewind(g, c);
+}
+
+static void *text_open(struct grid *g, const struct grid_options *o)
+{
+    struct text *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        grid_fail(g, "%s", strerror(ENOMEM));
+    else if (open_text(g, c, o))
+        return c;
+    else
+        text_close(c);
+    return NULL;
+}
+
+const struct grid_kind grid_text = {
+    .open = text_open, .close = text_close, .next = text_next, .rewind = text_rewind, .disarmed = true};
