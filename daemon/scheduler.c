@@ -15,7 +15,7 @@ static const struct pg_statement fire_sql = {PG_STATEMENTS - 21, "SELECT fired::
 static const struct pg_statement turn_sql = {PG_STATEMENTS - 23, "SELECT turned::text FROM api.rights_turn()",
                                              0, NULL};
 static const struct pg_statement office_sql = {PG_STATEMENTS - 25,
-                                               "SELECT turned::text FROM api.office_turn()", 0, NULL};
+                                               "SELECT turned::text, failed FROM api.office_turn()", 0, NULL};
 static const struct pg_statement clock_sql = {
     PG_STATEMENTS - 24, "SELECT changes::text, more FROM api.clock_turn(2000)", 0, NULL};
 static const struct pg_statement retain_sql = {PG_STATEMENTS - 22, "SELECT api.journal_retain()", 0, NULL};
@@ -89,7 +89,9 @@ static void on_carried(struct pool_job *job, const struct pool_answer *a)
     s->is_carrying = false;
     if (!a->row)
         log_warn("scheduler", "a change of offices stands still: %s", a->code);
-    else if (number_of(a, 0))
+    if (a->row && !PQgetisnull(a->row, a->index, 1))
+        log_warn("scheduler", "a change of offices is set aside: %s", PQgetvalue(a->row, a->index, 1));
+    if (number_of(a, 0))
         carry_on(s); /* a large one takes many steps */
 }
 

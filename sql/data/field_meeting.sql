@@ -81,6 +81,8 @@ INSERT INTO registry.field
     ('reform', 15, 'note',       'note',    NULL,           1000, true,  false, false, false, '依据', 'note'),
     ('reform', 16, 'actor',      'text',    NULL,           NULL, false, false, false, false, '填报人', 'written by'),
     ('reform', 17, 'changed_at', 'instant', NULL,           NULL, false, false, false, false, '更新时间', 'changed at'),
+    ('reform', 18, 'fault',      'note',    NULL,            500, false, false, false, false, '失败原因', 'what failed'),
+    ('reform', 19, 'failed_on',  'ymd',     NULL,           NULL, false, false, false, false, '失败日期', 'failed on'),
 
     ('handover',  1, 'id',         'version', NULL,             NULL, false, false, false, false, '系统编号', 'id'),
     ('handover',  2, 'version',    'version', NULL,             NULL, false, false, false, false, '版本', 'version'),
@@ -92,4 +94,6 @@ INSERT INTO registry.field
     ('handover', 11, 'moved',      'int',     NULL,             NULL, false, false, false, false, '移交数', 'moved'),
     ('handover', 12, 'note',       'note',    NULL,             1000, true,  false, false, false, '说明', 'note'),
     ('handover', 13, 'actor',      'text',    NULL,             NULL, false, false, false, false, '填报人', 'written by'),
-    ('handover', 14, 'changed_at', 'instant', NULL,             NULL, false, false, false, false, '更新时间', 'changed at');
+    ('handover', 14, 'changed_at', 'instant', NULL,             NULL, false, false, false, false, '更新时间', 'changed at'),
+    ('handover', 15, 'fault',      'note',    NULL,              500, false, false, false, false, '失败原因', 'what failed'),
+    ('handover', 16, 'failed_on',  'ymd',     NULL,             NULL, false, false, false, false, '失败日期', 'failed on');

@@ -111,6 +111,8 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('alert_rule', 'behind',          '进度落后', 'behind schedule', 9),
     ('alert_rule', 'report',          '进展未按期报送', 'progress not reported', 10),
     ('alert_rule', 'return',          '月报迟报缺报', 'monthly return missing', 11),
+    ('alert_rule', 'reform',          '机构调整失败', 'change of offices failed', 12),
+    ('alert_rule', 'handover',        '工作移交失败', 'hand-over failed', 13),
     ('return_state', 'filed', '按期', 'in time', 1),
     ('return_state', 'late',  '迟报', 'late', 2),
     ('clock_start', 'registered', '登记', 'registered', 1),

@@ -113,9 +113,11 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('reform_state', 'moving',    '划转中', 'moving', 2),
     ('reform_state', 'done',      '已完成', 'done', 3),
     ('reform_state', 'cancelled', '已取消', 'cancelled', 4),
+    ('reform_state', 'failed',    '失败', 'failed', 5),
     ('handover_state', 'planned',   '待生效', 'planned', 1),
     ('handover_state', 'done',      '已完成', 'done', 2),
     ('handover_state', 'cancelled', '已取消', 'cancelled', 3),
+    ('handover_state', 'failed',    '失败', 'failed', 4),
     ('office_group', 'township',   '乡镇组', 'townships', 1),
     ('office_group', 'park',       '园区组', 'parks', 2),
     ('office_group', 'department', '县直部门组', 'departments', 3)

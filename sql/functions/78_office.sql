@@ -128,7 +128,7 @@ DECLARE
     f registry.finding := registry.unless_may(p_account, 'county', NULL);
 BEGIN
     RETURN CASE WHEN f.code IS NOT NULL OR b.version IS NULL OR b.version = 0 THEN f
-        ELSE registry.unless_state('reform', b.id, b.state, 'planned') END;
+        ELSE registry.unless_state('reform', b.id, b.state, 'planned', 'failed') END;
 END $$;
 
 -- What stands against one office's taking over from another.
@@ -142,7 +142,7 @@ BEGIN
         WHEN s.code = o.code THEN registry.bad('successor', n.successor, 'office.self')
         -- the bureau's roles reach everywhere: what one may would change with the office
         WHEN 'bureau' IN (o.kind, s.kind) AND o.kind <> s.kind THEN registry.bad('successor', n.successor, 'office.bureau')
-        WHEN EXISTS (SELECT FROM registry.reform r WHERE r.class = 'merge' AND r.state IN ('planned', 'moving')
+        WHEN EXISTS (SELECT FROM registry.reform r WHERE r.class = 'merge' AND r.state IN ('planned', 'moving', 'failed')
                      AND r.office IN (o.code, s.code)) THEN registry.fault('FAILED_PRECONDITION', 'office', 'office.moving') END;
 END $$;
 
@@ -208,6 +208,24 @@ BEGIN
     n.projects := nullif(n.projects, '{}');
 END $$;
 
+-- The alert of the office that ordered changes which failed: lit while there is one for that day.
+CREATE FUNCTION registry.office_alert(p_kind text, p_actor text, p_day text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    whose CONSTANT text := (SELECT a.office FROM registry.account a WHERE a.code = p_actor);
+    today CONSTANT text := registry.today()::text;
+    failed boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM registry.%I x JOIN registry.account a ON a.code = x.actor AND a.office = $1
+        WHERE x.state = ''failed'' AND x.from_on = $2)', p_kind) INTO failed USING whose, p_day;
+    IF NOT failed THEN
+        UPDATE registry.alert x SET state = 'cleared', cleared_on = today
+        WHERE x.project IS NULL AND x.state = 'open' AND x.office = whose AND x.rule = p_kind AND x.period = p_day;
+    ELSIF NOT EXISTS (SELECT FROM registry.alert x WHERE x.project IS NULL AND x.state = 'open' AND x.office = whose AND x.rule = p_kind AND x.period = p_day) THEN
+        INSERT INTO registry.alert (office, rule, period, state, light, since_on, lit_on, start_on)
+        VALUES (whose, p_kind, p_day, 'open', 'red', today, today, p_day);
+    END IF;
+END $$;
+
 CREATE FUNCTION registry.reform_apply(r registry.reform) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     UPDATE registry.office o SET name = CASE r.class WHEN 'rename' THEN r.becomes ELSE o.name END,
@@ -220,6 +238,8 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF b.version = 0 AND n.state = 'done' THEN
         PERFORM registry.reform_apply(n);
+    ELSIF b.state = 'failed' THEN
+        PERFORM registry.office_alert('reform', n.actor, n.from_on);
     END IF;
 END $$;
 
@@ -239,8 +259,6 @@ BEGIN
         PERFORM registry.reform_apply(r);
     ELSIF giver = taker THEN
         done := true;
-    ELSIF giver = taker THEN
-        done := true;
     ELSE
         IF r.class = 'split' THEN
             INSERT INTO registry.office (code, name, kind, rank, grp)
@@ -255,7 +273,7 @@ BEGIN
             UPDATE registry.account a SET office = taker WHERE a.office = r.office;
         END IF;
     END IF;
-    UPDATE registry.reform x SET state = CASE WHEN done THEN 'done' ELSE 'moving' END, moved = x.moved + n WHERE x.id = r.id;
+    UPDATE registry.reform x SET state = CASE WHEN done THEN 'done' ELSE 'moving' END, moved = x.moved + n, fault = NULL, failed_on = NULL WHERE x.id = r.id;
     RETURN done;
 END $$;
 
@@ -273,45 +291,85 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What failed is tried again the next day.
+CREATE FUNCTION registry.office_awaits(p_state text, p_from_on text, p_failed_on text, p_today text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_state IN ('planned', 'moving', 'failed') AND p_from_on <= p_today AND coalesce(p_failed_on < p_today, true)
+$$;
+
 -- Is there a change of an office, or a hand-over, whose day has come? One look.
 CREATE FUNCTION registry.office_due() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
     today CONSTANT text := registry.today()::text;
 BEGIN
-    RETURN EXISTS (SELECT FROM registry.reform r WHERE r.state IN ('planned', 'moving') AND r.from_on <= today)
-        OR EXISTS (SELECT FROM registry.handover h WHERE h.state = 'planned' AND h.from_on <= today);
+    RETURN EXISTS (SELECT FROM registry.reform r WHERE registry.office_awaits(r.state, r.from_on, r.failed_on, today))
+        OR EXISTS (SELECT FROM registry.handover h WHERE registry.office_awaits(h.state, h.from_on, h.failed_on, today));
+END $$;
+
+-- One step of one of them, with its entry; what was wrong, if it failed: then nothing of it is done. What only wants another try
+-- (locks, resources, a link that ends) is raised.
+CREATE FUNCTION registry.office_step(f registry.reform, h registry.handover, p_place int) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    done boolean;
+BEGIN
+    IF f.id IS NOT NULL THEN
+        done := registry.reform_step(f, 500);
+    ELSE
+        PERFORM registry.handover_step(h);
+    END IF;
+    IF 'failed' IN (f.state, h.state) THEN
+        PERFORM registry.office_alert(CASE WHEN f.id IS NOT NULL THEN 'reform' ELSE 'handover' END, coalesce(f.actor, h.actor), coalesce(f.from_on, h.from_on));
+    END IF;
+    PERFORM registry.keep_own(p_place, format('office-%s-%s', coalesce(f.id, h.id), coalesce(f.version, h.version)), 'office_turn',
+        coalesce(f.id, h.id), coalesce(f.version, h.version) + 1);
+    IF done AND f.class = 'merge' THEN
+        PERFORM registry.office_roles_end(f);
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    IF left(SQLSTATE, 2) IN ('40', '53', '55', '57', '58') THEN
+        RAISE;
+    END IF;
+    RETURN left(format('%s (%s)', SQLERRM, SQLSTATE), 500);
+END $$;
+
+-- Sets a change aside that failed, so that those behind it go on.
+CREATE FUNCTION registry.office_failed(f registry.reform, h registry.handover, p_fault text, p_place int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    k CONSTANT text := CASE WHEN f.id IS NOT NULL THEN 'reform' ELSE 'handover' END;
+BEGIN
+    EXECUTE format('UPDATE registry.%I x SET state = ''failed'', fault = $1, failed_on = $2 WHERE x.id = $3', k)
+    USING p_fault, registry.today()::text, coalesce(f.id, h.id);
+    PERFORM registry.office_alert(k, coalesce(f.actor, h.actor), coalesce(f.from_on, h.from_on));
+    PERFORM registry.keep_own(p_place, format('office-%s-%s', coalesce(f.id, h.id), coalesce(f.version, h.version)), 'office_turn',
+        coalesce(f.id, h.id), coalesce(f.version, h.version) + 1);
 END $$;
 
 -- Carries out one step of the oldest of them, as an entry of the registry; whoever comes at the same time finds it being done.
-CREATE FUNCTION api.office_turn(OUT turned int)
+-- failed: the one that was set aside instead, and why.
+CREATE FUNCTION api.office_turn(OUT turned int, OUT failed text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     f registry.reform;
     h registry.handover;
     today CONSTANT text := registry.today()::text;
     place int;
-    done boolean;
+    fault text;
 BEGIN
     turned := 0;
-    SELECT * INTO f FROM registry.reform x WHERE x.state IN ('planned', 'moving') AND x.from_on <= today
+    SELECT * INTO f FROM registry.reform x WHERE registry.office_awaits(x.state, x.from_on, x.failed_on, today)
     ORDER BY x.from_on, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF f.id IS NULL THEN
-        SELECT * INTO h FROM registry.handover x WHERE x.state = 'planned' AND x.from_on <= today
+        SELECT * INTO h FROM registry.handover x WHERE registry.office_awaits(x.state, x.from_on, x.failed_on, today)
         ORDER BY x.from_on, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
     IF coalesce(f.id, h.id) IS NULL THEN
         RETURN;
     END IF;
     place := registry.entry_begin('registry');
-    IF f.id IS NOT NULL THEN
-        done := registry.reform_step(f, 500);
-    ELSE
-        PERFORM registry.handover_step(h);
-    END IF;
-    PERFORM registry.keep_own(place, format('office-%s-%s', coalesce(f.id, h.id), coalesce(f.version, h.version)), 'office_turn',
-        coalesce(f.id, h.id), coalesce(f.version, h.version) + 1);
-    IF done AND f.class = 'merge' THEN
-        PERFORM registry.office_roles_end(f);
+    fault := registry.office_step(f, h, place);
+    IF fault IS NOT NULL THEN
+        PERFORM registry.office_failed(f, h, fault, place);
+        failed := coalesce(f.id, h.id) || ': ' || fault;
     END IF;
     turned := 1;
 END $$;
@@ -391,7 +449,7 @@ DECLARE
     f registry.finding := registry.unless_may(p_account, 'approve', CASE WHEN b.version > 0 THEN b.office END);
 BEGIN
     RETURN CASE WHEN f.code IS NOT NULL OR b.version IS NULL OR b.version = 0 THEN f
-        ELSE registry.unless_state('handover', b.id, b.state, 'planned') END;
+        ELSE registry.unless_state('handover', b.id, b.state, 'planned', 'failed') END;
 END $$;
 
 -- What names the giver, and the taker instead. A name that both have stays: it says neither.
@@ -457,12 +515,14 @@ LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF b.version = 0 AND n.state = 'done' AND registry.handover_carry(n) <> n.moved THEN
         RAISE EXCEPTION 'what % holds changed while it was handed over', n.giver USING ERRCODE = 'serialization_failure';
+    ELSIF b.state = 'failed' THEN
+        PERFORM registry.office_alert('handover', n.actor, n.from_on);
     END IF;
 END $$;
 
 CREATE FUNCTION registry.handover_step(h registry.handover) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    UPDATE registry.handover x SET state = 'done', moved = registry.handover_carry(h) WHERE x.id = h.id;
+    UPDATE registry.handover x SET state = 'done', moved = registry.handover_carry(h), fault = NULL, failed_on = NULL WHERE x.id = h.id;
 END $$;
 
 SELECT registry.generate_record('handover', '-from_on');

@@ -220,11 +220,11 @@ SELECT is((:'r'::api.reform).proposed, E'qipan account grant xichen clerk --offi
 SELECT is(pg_temp.said((pg_temp.merge('bureau', 'xichen', 'dongshan')).error), 'FAILED_PRECONDITION office', 'one at a time');
 SELECT is((SELECT office FROM registry.project WHERE id = :'hidden'), 'xichen', 'nothing has moved yet');
 SELECT is((api.due_next()).offices, true, 'the daemon is told that there is something to do');
-SELECT is(api.office_turn(), 1, 'a step');
+SELECT is((api.office_turn()).turned, 1, 'a step');
 SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('moving'::text, 33), 'more than a few: those who edit are not kept waiting, the end comes later');
-SELECT is(api.office_turn(), 1, 'another');
+SELECT is((api.office_turn()).turned, 1, 'another');
 SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('done'::text, 33), 'done');
-SELECT is(api.office_turn(), 0, 'nothing is left');
+SELECT is((api.office_turn()).turned, 0, 'nothing is left');
 SELECT is((SELECT count(*) FROM registry.project WHERE office = 'xichen'), 0::bigint, 'no project is left behind');
 SELECT is((SELECT office FROM registry.meeting WHERE id = :'west'), 'chengguan', 'its planned meeting went along');
 SELECT is((SELECT count(*) FROM registry.inspection WHERE round = :'merging' AND office = 'xichen'), 1::bigint, 'it stays the office that is inspected');
@@ -254,23 +254,47 @@ SELECT is(pg_temp.said((pg_temp.split(i, n, p::text[])).error), want, why) FROM 
     ('xicheng', '西城', format('{%s}', :'stale_east'), 'INVALID_ARGUMENT projects', 'that are the office''s'),
     ('xichen', NULL, :'some', 'INVALID_ARGUMENT successor', 'not to an old name')) v(i, n, p, want, why);
 SELECT is(((pg_temp.split('xicheng', '西城新区', :'some')).reform).class, 'split', 'ordered');
-SELECT is(api.office_turn(), 1, 'carried out');
+SELECT is((api.office_turn()).turned, 1, 'carried out');
 SELECT is((SELECT count(*) FROM registry.project WHERE office = 'xicheng'), 3::bigint, 'the listed ones');
 SELECT row_eq($$ SELECT name, kind FROM registry.office WHERE code = 'xicheng' $$, ROW('西城新区'::text, 'township'::text), 'the new office is of the same kind');
 SELECT ((pg_temp.split('xicheng', NULL, ARRAY(SELECT id FROM registry.project WHERE office = 'chengguan' AND name LIKE '西城项目%' LIMIT 1), '2001-12-01')).reform).id AS later \gset
-SELECT is(api.office_turn(), 0, 'its day has not come');
+SELECT is((api.office_turn()).turned, 0, 'its day has not come');
 SELECT is(pg_temp.step('office_cancel', 'bureau', :'later'), '', 'and it is taken back');
 SELECT is(pg_temp.step('office_cancel', 'bureau', :'later'), 'FAILED_PRECONDITION state', 'once');
 -- who was to take over is taken over before the day
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 SELECT (pg_temp.add('chengguan', '{"name":"东区甲"}')).project.id AS e1, (pg_temp.add('chengguan', '{"name":"东区乙"}')).project.id AS e2 \gset
 SELECT is(pg_temp.said((pg_temp.split('dongqu', '东区', ARRAY[:'e1'])).error), '', 'a new one');
-SELECT is(api.office_turn(), 1, 'is made');
+SELECT is((api.office_turn()).turned, 1, 'is made');
 SELECT is(pg_temp.said((pg_temp.split('dongqu', NULL, ARRAY[:'e2'], '2001-12-01')).error), '', 'it is to get another project');
 SELECT is(pg_temp.said((pg_temp.merge('bureau', 'dongqu', 'xicheng', '2001-11-20')).error), '', 'but goes itself before');
 SELECT registry.set_clock_offset(timestamptz '2001-12-02 12:00+08' - now()) AS at \gset
-SELECT is((SELECT min(api.office_turn()) FROM generate_series(1, 9)), 0, 'all is carried out');
+SELECT is((SELECT min((api.office_turn()).turned) FROM generate_series(1, 9)), 0, 'all is carried out');
 SELECT is((SELECT array_agg(office) FROM registry.project WHERE id IN (:'e1', :'e2')), '{xicheng,xicheng}'::text[], 'nothing is left with an office that is gone');
+-- one whose step fails is set aside, with what was wrong; those behind it go on
+SELECT (pg_temp.add('chengguan', '{"name":"卡住的"}')).project.id AS f1, (pg_temp.add('chengguan', '{"name":"不卡的","lead_person":"卡某"}')).project.id AS f2 \gset
+CREATE FUNCTION pg_temp.stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'this row is stuck' USING ERRCODE = CASE NEW.name WHEN '卡住的' THEN 'P0001' ELSE 'P0002' END; END $$;
+CREATE TRIGGER a_stuck BEFORE UPDATE ON registry.project FOR EACH ROW WHEN (NEW.name = '卡住的' OR NEW.lead_person = '丙二') EXECUTE FUNCTION pg_temp.stuck();
+SELECT ((pg_temp.split('xicheng', NULL, ARRAY[:'f1'], '2001-12-01')).reform).id AS r1, ((pg_temp.split('xicheng', NULL, ARRAY[:'f2'], '2001-12-02')).reform).id AS r2,
+    ((api.account_handover(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', '卡某', 'east', NULL, '2001-12-03', NULL, NULL)).handover).id AS h1 \gset
+SELECT row_eq('SELECT turned, failed FROM api.office_turn()', ROW(1, '' || :'r1' || ': this row is stuck (P0001)'), 'the failing one is set aside, and the log told');
+SELECT row_eq(format('SELECT state, fault, failed_on::text, moved FROM registry.reform WHERE id = %L', :'r1'), ROW('failed'::text, 'this row is stuck (P0001)'::text, '2001-12-02'::text, 0), 'with what was wrong');
+SELECT is((SELECT string_agg(x::text, ' ') FROM (SELECT (api.office_turn()).turned AS x FROM generate_series(1, 2)) y), '1 0', 'the next is carried out, then there is nothing to do');
+SELECT row_eq(format('SELECT p.office, r.state FROM registry.project p, registry.reform r WHERE p.id = %L AND r.id = %L', :'f2', :'r2'), ROW('xicheng'::text, 'done'::text), 'all of it');
+SELECT is((api.due_next()).offices, false, 'today it is left alone');
+SELECT row_eq('SELECT office, light, period FROM registry.alert WHERE rule = ''reform'' AND state = ''open''', ROW('bureau'::text, 'red'::text, '2001-12-01'::text), 'who ordered it has a red light');
+SELECT is((SELECT registry.event_type('reform', c.version, c.fields) FROM registry.change c WHERE c.object = :'r1' ORDER BY c.version DESC LIMIT 1), 'reform.failed', 'and it is in the feed');
+SELECT registry.set_clock_offset(timestamptz '2001-12-03 12:00+08' - now()) AS at \gset
+SELECT is((SELECT string_agg(x::text, ' ') FROM (SELECT (api.office_turn()).turned AS x FROM generate_series(1, 3)) y), '1 1 0', 'the next day it is tried again, and a hand-over');
+SELECT is((SELECT string_agg(x.state || ' ' || x.failed_on, ', ') FROM (SELECT r.state, r.failed_on FROM registry.reform r WHERE r.id = :'r1' UNION ALL SELECT h.state, h.failed_on FROM registry.handover h WHERE h.id = :'h1') x),
+    'failed 2001-12-03, failed 2001-12-03', 'both fail');
+SELECT is((SELECT string_agg(a.rule || ' ' || a.period, ', ' ORDER BY a.rule) FROM registry.alert a WHERE a.rule IN ('reform', 'handover') AND a.state = 'open'), 'handover 2001-12-03, reform 2001-12-01', 'a light for each');
+SELECT is(pg_temp.said((api.handover_cancel(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'h1', NULL)).error), '', 'one that fails is taken back');
+DROP TRIGGER a_stuck ON registry.project;
+SELECT registry.set_clock_offset(timestamptz '2001-12-04 12:00+08' - now()) AS at \gset
+SELECT is((SELECT string_agg(x::text, ' ') FROM (SELECT (api.office_turn()).turned AS x FROM generate_series(1, 2)) y), '1 0', 'when what was wrong is mended');
+SELECT row_eq(format('SELECT p.office, r.state, r.fault FROM registry.project p, registry.reform r WHERE p.id = %L AND r.id = %L', :'f1', :'r1'), ROW('xicheng'::text, 'done'::text, NULL::text), 'it goes through');
+SELECT is((SELECT count(*) FROM registry.alert a WHERE a.rule IN ('reform', 'handover') AND a.state = 'open'), 0::bigint, 'and the lights are out');
 UPDATE registry.setting SET value = :'clock' WHERE key = 'clock_offset';
 
 -- ---------------------------------------------------------------- hand-over
@@ -292,9 +316,9 @@ SELECT is((SELECT array_agg(DISTINCT concat_ws(' ', e.actor, e.op)) FROM registr
 SELECT is(((pg_temp.hand('bureau', '乙', 'head')).handover).moved, 1, 'the county hands over everywhere');
 SELECT is((SELECT lead_person FROM registry.project WHERE id = :'h2'), '镇长', 'there too');
 SELECT is(((pg_temp.hand('bureau', '西一', 'head', NULL, '2001-09-15')).handover).state, 'planned', 'or on a day to come');
-SELECT is(api.office_turn(), 0, 'which has not come');
+SELECT is((api.office_turn()).turned, 0, 'which has not come');
 SELECT registry.set_clock_offset(timestamptz '2001-09-15 12:00+08' - now()) AS at \gset
-SELECT is(api.office_turn(), 1, 'when it comes');
+SELECT is((api.office_turn()).turned, 1, 'when it comes');
 SELECT is((SELECT count(*) FROM registry.project WHERE lead_person = '西一'), 0::bigint, 'all of it goes');
 SELECT is((SELECT state || ' ' || moved FROM registry.handover WHERE giver = 'xichen'), 'done 30', 'and how much is kept');
 UPDATE registry.account SET name = '乙' WHERE code = 'east';
