@@ -103,6 +103,7 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('tag', '不计入',   '不计入招商成果', 'not counted', 10),
     ('recognition_state', 'stands',    '有效',   'stands', 1),
     ('recognition_state', 'withdrawn', '已撤销', 'withdrawn', 2),
+    ('recognition_state', 'expired',   '已到期', 'expired', 3),
     ('link_state',        'stands',    '有效',   'stands', 1),
     ('link_state',        'withdrawn', '已撤销', 'withdrawn', 2),
     ('link_class', 'introduced', '引荐', 'introduced', 1),

@@ -112,7 +112,7 @@ DECLARE
     f record := registry.firm_of('enterprise', n.enterprise);
     twin text;
 BEGIN
-    n.state := coalesce(n.state, 'stands');
+    n.state := CASE WHEN n.state = 'withdrawn' THEN n.state WHEN registry.ymd_end(n.until_on) < registry.today()::text THEN 'expired' ELSE 'stands' END;
     n.actor := coalesce(b.actor, registry.account_code(p_account));
     IF n.enterprise IS NULL THEN
         RETURN; -- required
@@ -123,7 +123,7 @@ BEGIN
     n.enterprise := (f.firm).id;
     n.firm := (f.firm).name;
     twin := (SELECT x.id FROM registry.recognition x WHERE x.enterprise = n.enterprise AND x.class = n.class AND x.year = n.year
-             AND x.state = 'stands' AND x.id IS DISTINCT FROM n.id LIMIT 1);
+             AND x.state <> 'withdrawn' AND x.id IS DISTINCT FROM n.id LIMIT 1);
     IF b.version > 0 AND b.enterprise <> n.enterprise THEN
         fault := registry.bad('enterprise', n.enterprise, 'field.readonly');
     ELSIF n.year < 1990 THEN
@@ -150,6 +150,35 @@ BEGIN
 END $$;
 
 SELECT registry.generate_record('recognition', '-year');
+
+-- When the next one ends; null = none does.
+CREATE FUNCTION registry.recognition_next_at() RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    first CONSTANT text := (SELECT r.until_on FROM registry.recognition r WHERE r.state = 'stands' AND r.until_on IS NOT NULL
+                            ORDER BY registry.ymd_end(r.until_on), r.id LIMIT 1);
+BEGIN
+    RETURN registry.day_begins(registry.ymd_last(first) + 1);
+END $$;
+
+-- Ends recognitions whose last day is over, an entry of the registry each; what followed from them ends, too.
+CREATE FUNCTION registry.recognition_turn(p_limit int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    b registry.recognition;
+    n registry.recognition;
+    place int;
+    ended int := 0;
+BEGIN
+    FOR b IN SELECT * FROM registry.recognition x
+             WHERE x.state = 'stands' AND x.until_on IS NOT NULL AND registry.ymd_end(x.until_on) < registry.today()::text
+             ORDER BY registry.ymd_end(x.until_on), x.id LIMIT p_limit FOR UPDATE SKIP LOCKED LOOP
+        place := registry.entry_begin('registry');
+        UPDATE registry.recognition x SET state = 'expired' WHERE x.id = b.id RETURNING * INTO n;
+        PERFORM registry.recognition_effects(NULL, 'due_fire', b, n);
+        PERFORM registry.keep_own(place, format('recognition-%s-%s', n.id, n.version), 'due_fire', n.id, n.version);
+        ended := ended + 1;
+    END LOOP;
+    RETURN ended;
+END $$;
 
 CREATE FUNCTION api.recognition_withdraw(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, id text, reason text)
 RETURNS api.recognition_reply

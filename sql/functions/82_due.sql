@@ -261,13 +261,13 @@ END $$;
 
 -- ---------------------------------------------------------------- firing
 
--- Milliseconds until the next deadline, turn of a matter, end of a time in a case comes, by the registry's clock; null = there is none. Looks into indexes.
+-- Milliseconds until the next deadline, turn of a matter, end of a time in a case or of a recognition comes, by the registry's clock; null = there is none. Looks into indexes.
 CREATE FUNCTION registry.due_next_ms() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
     next_at CONSTANT timestamptz := least(
         (SELECT d.due_at FROM registry.due d WHERE d.state = 'open' ORDER BY d.due_at, d.id LIMIT 1),
         (SELECT m.turn_at FROM registry.matter m WHERE m.turn_at IS NOT NULL ORDER BY m.turn_at, m.id LIMIT 1),
-        registry.case_next_at());
+        registry.case_next_at(), registry.recognition_next_at());
 BEGIN
     RETURN CASE WHEN next_at IS NOT NULL THEN greatest(ceil(extract(epoch FROM next_at - registry.now()) * 1000), 0)::bigint END;
 END $$;
@@ -301,7 +301,7 @@ BEGIN
     RETURN fired;
 END $$;
 
--- Fires what is due by time alone: deadlines, turns of matters (matter_turn).
+-- Fires what is due by time alone: deadlines, turns of matters (matter_turn), ends of times in cases and of recognitions.
 CREATE FUNCTION api.due_fire("limit" int) RETURNS api.due_fire_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
@@ -311,6 +311,7 @@ BEGIN
     r.fired := registry.due_turn(most);
     r.fired := r.fired + registry.matter_turn(most - r.fired);
     r.fired := r.fired + registry.case_fire(most - r.fired);
+    r.fired := r.fired + registry.recognition_turn(least(most - r.fired, 16)); -- each may change all projects of its firm
     r.rev := CASE WHEN r.fired > 0 THEN 0 END;
     r.next_ms := registry.due_next_ms();
     RETURN r;

@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.fact(p text, named text, who text DEFAULT 'chengguan') R
     SELECT c.value FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).facts) c WHERE c.name = named $$;
 CREATE FUNCTION pg_temp.total(p text, section text, who text DEFAULT 'chengguan') RETURNS int LANGUAGE sql AS $$
     SELECT s.total FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).sections) s WHERE s.kind = section $$;
-SELECT plan(136);
+SELECT plan(147);
 
 -- enterprises
 SELECT (pg_temp.firm('chengguan', NULL, NULL, '{"name":"规则能源有限公司","credit_code":"91350100M000100Y43","region":"35"}')).enterprise.id AS e \gset
@@ -78,6 +78,30 @@ SELECT is(pg_temp.said((pg_temp.recognise('leader', NULL, jsonb_build_object('en
 SELECT is((api.recognition_withdraw(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, ((:'r'::api.recognition_reply).recognition).id, '榜单有误')).recognition.state, 'withdrawn', 'withdrawn');
 SELECT is(pg_temp.tags(:'q'), '大 二产 资源型', 'the tags go with it');
 SELECT matches((api.recognition_withdraw(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, ((:'r'::api.recognition_reply).recognition).id, NULL)).error.message, '^withdrawn by chengguan on 2', 'once; it says who did it');
+-- and ends with its day
+CREATE FUNCTION pg_temp.ends(p_after interval) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM registry.set_clock_offset(p_after);
+    PERFORM set_config('qipan.now', '', true), api.due_fire(64);
+    RETURN (SELECT string_agg(r.class || ' ' || r.state, ', ' ORDER BY r.class) FROM registry.recognition r WHERE r.state <> 'withdrawn');
+END $$;
+SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
+SELECT registry.today() AS day, left((registry.today() + 62)::text, 7) AS month \gset
+SELECT (pg_temp.recognise('chengguan', NULL, jsonb_build_object('enterprise', :'e', 'class', c, 'source', '某榜', 'year', 2025, 'until_on', u))).recognition.state, 'stands' FROM (VALUES
+    ('unicorn', (:'day'::date + 1)::text), ('gazelle', :'month')) v(c, u) \g /dev/null
+SELECT is((SELECT classes FROM registry.enterprise WHERE id = :'e'), '{gazelle,unicorn}'::text[], 'two with an end');
+SELECT is((api.due_next()).next_ms BETWEEN 1 AND 2 * 86400 * 1000, true, 'the daemon is told when');
+SELECT is(pg_temp.ends('1 day'), 'gazelle stands, unicorn stands', 'on its last day it stands');
+SELECT is(pg_temp.ends('2 days'), 'gazelle stands, unicorn expired', 'then it ends');
+SELECT is((SELECT classes FROM registry.enterprise WHERE id = :'e'), '{gazelle}'::text[], 'the firm is it no more');
+SELECT is(pg_temp.tags(:'q'), '大 新 二产 资源型', 'another still holds the tag');
+SELECT is(pg_temp.ends('100 days'), 'gazelle expired, unicorn expired', 'a month ends with its last day');
+SELECT is(pg_temp.tags(:'q'), '大 二产 资源型', 'the tag has gone');
+SELECT row_eq(format('SELECT array_agg(DISTINCT x.kind ORDER BY x.kind), min(e.actor), (SELECT registry.event_type(''recognition'', c.version, c.fields)) FROM registry.recognition r JOIN registry.change c ON c.object = r.id AND c.version = r.version JOIN registry.change x ON x.grp = c.grp AND x.ord = c.ord JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord WHERE r.class = ''gazelle'' GROUP BY c.version, c.fields'),
+    ROW('{enterprise,project,recognition}'::text[], 'registry'::text, 'recognition.expired'::text), 'all under one entry of the registry');
+SELECT is((pg_temp.recognise('chengguan', (SELECT id FROM registry.recognition WHERE class = 'gazelle'), '{"until_on":"2100"}')).recognition.state, 'stands', 'prolonged, it stands again');
+SELECT is((pg_temp.recognise('chengguan', (SELECT id FROM registry.recognition WHERE class = 'gazelle'), '{"until_on":"2020"}')).recognition.state, 'expired', 'nor does one stand whose end is past');
+UPDATE registry.setting SET value = :'clock' WHERE key = 'clock_offset';
 -- filters: people's tags and those by rule
 SELECT (pg_temp.add('chengguan', '{"name":"规则三","tags":["大","自选"]}')).project.id AS t \gset
 SELECT is(pg_temp.ids('{"field":"tags","op":"=","values":["大"]}'), '{规则三,规则二}'::text[], 'a tag by rule and one by hand');
@@ -147,7 +171,7 @@ SELECT is(((api.enterprise_brought(pg_temp.acc('dongshan'), 'en', :'e')).brought
 SELECT is((pg_temp.link('dongshan', NULL, jsonb_build_object('project', :'q', 'origin', :'e', 'class', 'introduced'))).error.code, NULL, 'it may be made anew');
 
 -- every kind is listed and shown
-SELECT is(cardinality((api.recognition_list(pg_temp.acc('leader'), 'en', jsonb_build_array(jsonb_build_object('field', 'enterprise', 'op', '=', 'values', jsonb_build_array(:'e'))), NULL, NULL, NULL)).rows), 1, 'recognitions of a firm');
+SELECT is(cardinality((api.recognition_list(pg_temp.acc('leader'), 'en', jsonb_build_array(jsonb_build_object('field', 'enterprise', 'op', '=', 'values', jsonb_build_array(:'e'))), NULL, NULL, NULL)).rows), 3, 'recognitions of a firm');
 SELECT is((api.recognition_show(pg_temp.acc('leader'), 'en', ((:'r'::api.recognition_reply).recognition).id)).recognition.state, 'withdrawn', 'what was withdrawn stays on record');
 SELECT is((SELECT array_agg(x.name) FROM unnest((api.node_list(pg_temp.acc('leader'), 'en', jsonb_build_array(jsonb_build_object('field', 'chain', 'op', '=', 'values', jsonb_build_array(:'c'))), NULL, NULL, NULL)).rows) x),
     '{硅料,组件}'::text[], 'nodes in their order');
