@@ -89,7 +89,7 @@ BEGIN
         WHERE t.rule_set = registry.rule_set_in_force() AND t."from" = p_from ORDER BY s.rank);
 END $$;
 
--- The code that a word means: itself, 3825 → C3825, 350000 → 35, or its label. Null = none.
+-- The code that a word means: itself, 3825 → C3825, 350000 → 35, its label, or what the county says it means. Null = none.
 CREATE FUNCTION registry.resolve(p_kind text, p_word text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     w text := CASE p_kind
@@ -101,7 +101,8 @@ BEGIN
     IF p_kind = 'office' THEN
         RETURN coalesce((SELECT code FROM registry.office WHERE code = w OR name = w ORDER BY code <> w, until_on NULLS FIRST LIMIT 1),
             -- by the name it had
-            (SELECT r.office FROM registry.reform r WHERE r.class = 'rename' AND r.state = 'done' AND r.was = w ORDER BY r.from_on DESC LIMIT 1));
+            (SELECT r.office FROM registry.reform r WHERE r.class = 'rename' AND r.state = 'done' AND r.was = w ORDER BY r.from_on DESC LIMIT 1),
+            (SELECT a.code FROM registry.alias a WHERE a.class = p_kind AND a.word = w));
     ELSIF p_kind = 'node' THEN -- by its name, if no other chain has one of that name
         RETURN coalesce((SELECT x.id FROM registry.node x WHERE x.id = w),
             (SELECT min(x.id) FROM registry.node x WHERE x.name = w HAVING count(*) = 1));
@@ -116,6 +117,9 @@ BEGIN
     IF found_code IS NULL THEN
         SELECT code INTO found_code FROM registry.code
         WHERE kind = p_kind AND (zh = p_word OR lower(en) = lower(p_word)) ORDER BY length(code), code LIMIT 1;
+    END IF;
+    IF found_code IS NULL THEN
+        SELECT a.code INTO found_code FROM registry.alias a WHERE a.class = p_kind AND a.word = p_word;
     END IF;
     RETURN found_code;
 END $$;

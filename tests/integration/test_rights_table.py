@@ -140,13 +140,15 @@ FREE = {
     "station": (lambda n: pb.Station(name=f"表{n}", region="31", staff="某", from_on="2026"), lambda n: pb.Station(note=f"表{n}"), "write"),
     "valuechain": (lambda n: pb.Valuechain(name=f"表{n}"), lambda n: pb.Valuechain(note=f"表{n}"), "county"),
     "node": (lambda n: pb.Node(chain="表中链", name=f"表{n}", part="upstream"), lambda n: pb.Node(note=f"表{n}"), "county"),
+    "alias": (lambda n: pb.Alias(word=f"表{n}", code="chengguan", **{"class": "office"}), lambda n: pb.Alias(word=f"表改{n}"), "county"),
+    "profile": (lambda n: pb.Profile(name=f"表{n}", map="[columns]"), lambda n: pb.Profile(map=f"# {n}"), "import"),
 }
 
 
 def free_cells(at, seq):
     for kind, (new, change, word) in FREE.items():
         id = at.free[kind]
-        may = lambda s, *_, word=word: right(word, s.office if word == "write" else None)(s)  # noqa: E731
+        may = lambda s, *_, word=word: right(word, None if word == "county" else s.office)(s)  # noqa: E731
         none = lambda s, *_, word=word: MISSING if s.may(word) else DENIED  # noqa: E731
         if kind != "recognition":  # one for each firm, class and year
             yield "enterprise_add" if kind == "enterprise" else f"{kind}_set", "new", lambda new=new: {"set": new(next(seq))}, may, None
@@ -163,6 +165,7 @@ def free_cells(at, seq):
         lambda s, *_: "FAILED_PRECONDITION" if s.may("write", "chengguan") else DENIED), None
     for name in ("project_idle", "station_yield"):
         yield name, "-", dict, right("read"), None
+    yield "profile_find", "absent", lambda: {"name": "没有"}, lambda s, *_: MISSING if s.may("import") else DENIED, None
     yield "project_counts", "-", lambda: {"by": "tag"}, right("read"), None
 def approving(s, row):
     if not (s.may("approve") or s.may("decide")):
@@ -461,7 +464,7 @@ class At:
         self.free = {"enterprise": owners["chengguan"].do("enterprise_add", set=pb.Enterprise(name="表中企业")).enterprise.id}
         for kind, (new, _, word) in list(FREE.items())[1:]:
             made = pb.Valuechain(name="表中链") if kind == "valuechain" else new(0)
-            self.free[kind] = getattr((owners["chengguan"] if word == "write" else county.peer("bureau")).do(f"{kind}_set", set=made), kind).id
+            self.free[kind] = getattr((owners["chengguan"] if word != "county" else county.peer("bureau")).do(f"{kind}_set", set=made), kind).id
         self.withdrawn = owners["chengguan"].do("recognition_set", set=FREE["recognition"][0](50)).recognition.id
         owners["chengguan"].do("recognition_withdraw", id=self.withdrawn)
         for office, peer in owners.items():
