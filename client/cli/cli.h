@@ -50,6 +50,7 @@ struct cli {
     struct arena scratch;       /* texts of one row: emptied after each */
     struct qipan_result labels; /* the glossary, once asked for: see labels.h */
     bool labels_asked;
+    struct label_index *label_index;          /* of the glossary */
     struct label_kind *kinds;                 /* the same of records, one for each kind asked for */
     struct qipan *lookup;                     /* see cli_lookup() */
     const char *form;                         /* of the command, for who got it wrong; NULL = none */

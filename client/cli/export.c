@@ -1,195 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* qipan export: projects as a file that an import reads back without a difference. Page by page, so that memory does not
- * grow with the registry. */
+/* qipan export: a list as a file that an import reads back without a difference. Page by page, in an order that nothing
+ * changes, so that memory does not grow with the list and edits meanwhile lose or double nothing. */
 #include "cli.h"
-#include "csv_write.h"
-#include "filter.h"
-#include "json.h"
 #include "labels.h"
-#include "limits.h"
+#include "out.h"
+#include "record.h"
 #include "whole_file.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
-#define MAX_COLUMNS 64
-#define PAGE_MEMORY (4 * 1024 * 1024)
+static const struct verb projects = {"project", "list", OP_project_list, "", ""};
+
+/* The list of a kind, by its family or as the registry calls its records; NULL when there is none. */
+static const struct verb *find_list(struct cli *cli, const char *word)
+{
+    const struct verb *found =
+        strcmp(word, projects.family) == 0 ? &projects : record_verb(word, projects.word);
+
+    for (const struct verb *v = record_verbs; !found && v->family; v++)
+        if (strcmp(v->word, projects.word) == 0 && record_rows(v) &&
+            strcmp(labels_record_kind(cli, record_rows(v)), word) == 0)
+            found = v;
+    return found && record_rows(found) ? found : NULL;
+}
 
 struct export
 {
     struct cli *cli;
-    const char *filter, *sort;
-    FILE *to;
-    bool csv;
-    const ProtobufCFieldDescriptor *columns[MAX_COLUMNS];
-    size_t n_columns;
-    int64_t rows;
+    const struct verb *list;
+    struct out_style style;
+    const char *filter, *sort, *path;
+    ProtobufCMessage *request;
 };
 
-#define PROJECT (&qipan__project__descriptor)
-
-static int unknown_field(struct export *x, const char *name)
+/* The request of the list out of our options. */
+static int make_request(struct export *x)
 {
-    const char *near = value_nearest_field(PROJECT, name, false);
-    char hint[128] = "";
+    char *words[6] = {(char *)(uintptr_t)x->list->word};
+    const ProtobufCFieldDescriptor *export, *sort, *terms;
+    struct record_call call;
+    int n = 1, code;
 
-    if (near)
-        snprintf(hint, sizeof(hint), _("did you mean \"%s\"?"), near);
-    return cli_fail(x->cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
-}
-
-static int choose_columns(struct export *x)
-{
-    const char *p = x->cli->fields;
-
-    for (unsigned i = 0; !p && i < PROJECT->n_fields && x->n_columns < MAX_COLUMNS; i++)
-        x->columns[x->n_columns++] = &PROJECT->fields[i];
-    while (p && *p) {
-        size_t n = strcspn(p, ",");
-        char *name = arena_strndup(&x->cli->arena, p, n);
-        const ProtobufCFieldDescriptor *f = name ? value_field(PROJECT, name) : NULL;
-        if (!f)
-            return unknown_field(x, name ? name : "");
-        if (x->n_columns < MAX_COLUMNS)
-            x->columns[x->n_columns++] = f;
-        p += n + (p[n] == ',');
+    sort = record_field(op_by_number(x->list->op)->request, "sort");
+    if (x->filter) {
+        words[n++] = (char *)(uintptr_t) "--filter";
+        words[n++] = (char *)(uintptr_t)x->filter;
     }
-    return 0;
-}
-
-/* ---------------------------------------------------------------- rows */
-
-static void write_header(struct export *x)
-{
-    fputs("\xEF\xBB\xBF", x->to);
-    for (size_t i = 0; i < x->n_columns; i++)
-        csv_write_cell(x->to, x->columns[i]->name, i == 0);
-    fputs("\r\n", x->to);
-}
-
-static void write_csv(struct export *x, const Qipan__Project *p, struct arena *arena)
-{
-    for (size_t i = 0; i < x->n_columns; i++)
-        csv_write_cell(x->to, value_text(&p->base, x->columns[i], arena), i == 0);
-    fputs("\r\n", x->to);
-}
-
-static bool write_json(struct export *x, const Qipan__Project *p)
-{
-    json_t *o = json_object();
-    char *line;
-
-    for (size_t i = 0; i < x->n_columns; i++)
-        json_put_field(&o, &p->base, x->columns[i]);
-    line = json_line(o);
-    if (line)
-        fprintf(x->to, "%s\n", line);
-    free(line);
-    return line != NULL;
-}
-
-static int write_page(struct export *x, const Qipan__ProjectListReply *page)
-{
-    for (size_t i = 0; i < page->n_rows; i++) {
-        struct arena a;
-        arena_init(&a, PAGE_MEMORY);
-        bool ok = true;
-        if (x->csv)
-            write_csv(x, page->rows[i], &a);
-        else
-            ok = write_json(x, page->rows[i]);
-        ok = ok && !a.refused;
-        arena_free(&a);
-        if (!ok || ferror(x->to))
-            return cli_fail(x->cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"),
-                            strerror(errno ? errno : ENOMEM));
-        x->rows++;
+    if (x->sort || sort) {
+        words[n++] = (char *)(uintptr_t) "--sort";
+        words[n++] = (char *)(uintptr_t)(x->sort ? x->sort : x->list == &projects ? "no" : "id");
     }
-    return 0;
+    if ((code = record_take(x->cli, x->list, n, words, &call)))
+        return code;
+    x->request = call.request;
+    if ((export = record_field(x->request->descriptor, "export"))) {
+        *(protobuf_c_boolean *)record_at(x->request, export) = true;
+        *(protobuf_c_boolean *)((char *)x->request + export->quantifier_offset) = true;
+    }
+    terms = record_field(x->request->descriptor, "terms");
+    if (x->list != &projects || !terms)
+        return 0;
+    return labels_resolve_terms(x->cli, *(Qipan__Term ***)record_at(x->request, terms),
+                                *(size_t *)((char *)x->request + terms->quantifier_offset));
 }
 
-static int write_pages(struct export *x, const struct filter *filter)
+static int write_to(struct export *x, FILE *to, size_t *ret_rows)
 {
-    Qipan__ProjectListRequest m = QIPAN__PROJECT_LIST_REQUEST__INIT;
-    char *after = NULL;
-    int code = 0;
+    struct out o;
+    int code = out_open_file(&o, x->cli, &x->style, to);
 
-    m.terms = filter->terms;
-    m.n_terms = filter->n_terms;
-    m.sort = (char *)(uintptr_t)(x->sort ? x->sort : "no");
-    m.has_export = m.export = 1;
-    m.has_limit = 1;
-    m.limit = LIMIT_PAGE_ROWS;
-    do {
-        struct qipan_result r;
-        m.after = after;
-        if ((code = cli_call(x->cli, QIPAN_OP_project_list, &m.base, NULL, &r)))
-            break;
-        const Qipan__ProjectListReply *page = (const Qipan__ProjectListReply *)r.message;
-        free(after);
-        after = page->next && *page->next ? strdup(page->next) : NULL;
-        code = write_page(x, page);
-        if (!code && page->next && *page->next && !after)
-            code = cli_no_memory(x->cli);
-        qipan_result_free(&r);
-    } while (!code && after);
-    free(after);
+    if (!code)
+        code = out_fill(&o, x->list->op, x->request);
+    if (!code)
+        code = out_close(&o);
+    *ret_rows = o.n_rows;
+    out_drop(&o);
     return code;
 }
 
-static int write_all(struct export *x)
-{
-    struct filter filter;
-    struct value_error e;
-    int code;
-
-    if (!filter_parse(x->filter, FILTER_LIST, &x->cli->arena, &filter, &e))
-        return cli_invalid(x->cli, NULL, &e);
-    if ((code = cli_connect(x->cli)) || (code = labels_resolve_terms(x->cli, filter.terms, filter.n_terms)))
-        return code;
-    if (x->csv)
-        write_header(x);
-    return write_pages(x, &filter);
-}
-
-static int to_file(struct export *x, const char *path)
+static int to_file(struct export *x)
 {
     struct whole_file w;
+    size_t rows;
     int code;
 
-    if (!whole_file_open(&w, path))
-        return cli_fail(x->cli, "INVALID_ARGUMENT", NULL, NULL, "%s: %s", path, strerror(errno));
-    x->to = w.to;
-    code = write_all(x);
+    if (!whole_file_open(&w, x->path))
+        return cli_fail(x->cli, "INVALID_ARGUMENT", NULL, NULL, "%s: %s", x->path, strerror(errno));
+    code = write_to(x, w.to, &rows);
     if (!code && !whole_file_done(&w))
-        code = cli_fail(x->cli, "INVALID_ARGUMENT", NULL, NULL, "%s: %s", path, strerror(errno));
+        code = cli_fail(x->cli, "INVALID_ARGUMENT", NULL, NULL, "%s: %s", x->path, strerror(errno));
     whole_file_drop(&w);
     if (!code && !cli_json(x->cli) && isatty(STDERR_FILENO))
-        cli_warn(_("%lld projects written to %s"), (long long)x->rows, path);
+        cli_warn(_("%zu rows written to %s"), rows, x->path);
     return code;
+}
+
+/* -o, else what the file's name ends with, else CSV. */
+static int choose_form(struct export *x)
+{
+    static const struct {
+        const char *ending;
+        enum cli_output form;
+    } forms[] = {{".xlsx", OUT_XLSX}, {".jsonl", OUT_JSONL}, {".tsv", OUT_TSV}, {".csv", OUT_CSV}};
+    size_t n = x->path ? strlen(x->path) : 0;
+
+    if (!x->cli->output_given)
+        x->cli->output = OUT_CSV;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && !x->cli->output_given; i++) {
+        size_t k = strlen(forms[i].ending);
+
+        if (n > k && strcasecmp(x->path + n - k, forms[i].ending) == 0)
+            x->cli->output = forms[i].form;
+    }
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (x->cli->output == forms[i].form)
+            return 0;
+    return cli_usage(x->cli, _("export writes -o xlsx, csv, tsv or jsonl"));
+}
+
+static int take_words(struct export *x, int n, char **words)
+{
+    x->list = n > 0 ? find_list(x->cli, words[0]) : NULL;
+    if (n > 1 && !x->list)
+        return cli_usage(x->cli, _("there is no list \"%s\""), words[0]);
+    if (x->list) {
+        words++;
+        n--;
+    } else {
+        x->list = &projects;
+    }
+    if (n > 1)
+        return cli_usage(x->cli, _("too many words: \"%s\""), words[1]);
+    x->path = n == 1 && strcmp(words[0], "-") != 0 ? words[0] : NULL;
+    return choose_form(x);
 }
 
 int cmd_export(struct cli *cli, int argc, char **argv)
 {
-    struct export x = {.cli = cli, .to = stdout};
+    struct export x = {.cli = cli};
     const struct cli_option options[] = {
         {"--filter", &x.filter, NULL}, {"--sort", &x.sort, NULL}, {NULL, NULL, NULL}};
+    size_t rows;
     int n, code = cli_options(cli, argc, argv, options, &n);
 
-    if (code)
+    if (code || (code = take_words(&x, n, argv + 1)))
         return code;
-    if (n > 1)
-        return cli_usage(
-            cli, _("qipan export [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o csv|jsonl]"));
-    if (cli->output_given && cli->output != OUT_CSV && cli->output != OUT_JSONL)
-        return cli_usage(cli, _("export writes -o csv or -o jsonl"));
-    x.csv = cli->output != OUT_JSONL;
-    if ((code = choose_columns(&x)))
+    if (!x.path && cli->output == OUT_XLSX && isatty(STDOUT_FILENO))
+        return cli_usage(cli, "%s", _("-o xlsx is for a file: write it with > FILE.xlsx"));
+    if ((code = cli_connect(cli)))
         return code;
-    if (n == 1 && strcmp(argv[1], "-"))
-        return to_file(&x, argv[1]);
-    code = write_all(&x);
-    return code ? code : cli_flush(cli);
+    x.style = x.list == &projects ? out_project : record_style(cli, x.list);
+    cli->record = x.list == &projects ? NULL : x.style.desc;
+    if ((code = make_request(&x)))
+        return code;
+    return x.path ? to_file(&x) : write_to(&x, stdout, &rows);
 }

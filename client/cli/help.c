@@ -73,8 +73,16 @@ const struct command help_commands[] = {
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},
     {"export", cmd_export,
-     "qipan export [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o csv|jsonl]\n",
-     N_("projects as CSV or JSON Lines"), NULL, "qipan export -o csv --filter 'stage=signed' > signed.csv\n"},
+     "qipan export [KIND] [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o xlsx|csv|tsv|jsonl]\n",
+     N_("a list as a file: projects, or another kind of record"),
+     N_("KIND is the word of any family with a list (arrival, activity, enterprise …), by default project. "
+        "The form follows "
+        "from -o or from\n"
+        "the ending of FILE. A workbook is for people: labels, amounts in 万元, id and version in hidden "
+        "columns; the others "
+        "have the\n"
+        "names and codes of programs. Whichever comes back unedited through an import changes nothing.\n"),
+     "qipan export 项目.xlsx --filter 'stage=signed'\nqipan export arrival -o csv > arrivals.csv\n"},
     {"office", cmd_office, "qipan office list\n", N_("the offices of the county, and how they change"),
      N_("An office is renamed, moved to another ranking group, merged into another or split, from a day on. "
         "A merger gives\n"
@@ -210,7 +218,7 @@ static void print_options(void)
     fputs(_("Options of every command:\n"
             "  --context NAME      which context of the settings (QIPAN_CONTEXT)\n"
             "  --lang zh|en        language (QIPAN_LANG); Chinese unless said otherwise\n"
-            "  -o MODE             table wide json jsonl csv tsv name\n"
+            "  -o MODE             table wide json jsonl csv tsv xlsx name\n"
             "  --fields a,b        which fields\n"
             "  --color WHEN        auto always never\n"
             "  --request ID        request id of a change: the same id is the same request for ever\n"

@@ -2,7 +2,47 @@
 #include "labels.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* ---------------------------------------------------------------- looking up */
+
+/* A code of millions of rows is looked for once in each. */
+struct label_index {
+    Qipan__Label **rows; /* by kind, then code */
+    size_t n;
+    bool made;
+};
+
+static int by_code(const void *a, const void *b)
+{
+    const Qipan__Label *x = *(Qipan__Label *const *)a, *y = *(Qipan__Label *const *)b;
+    int d = strcmp(x->kind, y->kind);
+
+    return d ? d : strcmp(x->code, y->code);
+}
+
+static void index_rows(struct cli *cli, struct label_index *x, const Qipan__GlossaryReply *g)
+{
+    x->made = true;
+    x->rows = arena_alloc(&cli->arena, (g->n_rows + 1) * sizeof *x->rows);
+    for (size_t i = 0; x->rows && i < g->n_rows; i++)
+        if (g->rows[i]->kind && g->rows[i]->code)
+            x->rows[x->n++] = g->rows[i];
+    if (x->rows)
+        qsort(x->rows, x->n, sizeof *x->rows, by_code);
+}
+
+/* NULL when there is none. */
+static const char *index_text(const struct label_index *x, const char *kind, const char *code)
+{
+    Qipan__Label wanted = QIPAN__LABEL__INIT, *key = &wanted, **found;
+
+    wanted.kind = (char *)(uintptr_t)kind;
+    wanted.code = (char *)(uintptr_t)code;
+    found = x->n ? bsearch(&key, x->rows, x->n, sizeof *x->rows, by_code) : NULL;
+    return found ? (*found)->text : NULL;
+}
 
 static const Qipan__GlossaryReply *glossary(struct cli *cli)
 {
@@ -53,13 +93,14 @@ static const char *state_text(const char *code)
 const char *labels_text(struct cli *cli, const char *kind, const char *code)
 {
     const Qipan__GlossaryReply *g = glossary(cli);
+    const char *label;
 
     if (strcmp(kind, "due") == 0)
         return state_text(code);
-    for (size_t i = 0; g && i < g->n_rows; i++)
-        if (is_kind(g->rows[i], kind) && strcmp(g->rows[i]->code, code) == 0)
-            return g->rows[i]->text ? g->rows[i]->text : code;
-    return code;
+    if (g && !cli->label_index && (cli->label_index = arena_zalloc(&cli->arena, sizeof *cli->label_index)))
+        index_rows(cli, cli->label_index, g);
+    label = cli->label_index ? index_text(cli->label_index, kind, code) : NULL;
+    return label ? label : code;
 }
 
 /* ---------------------------------------------------------------- records */
@@ -68,6 +109,7 @@ struct label_kind {
     struct label_kind *next;
     char *kind;
     struct qipan_result result; /* empty when the call failed */
+    struct label_index index;
 };
 
 bool labels_is_record(const char *kind)
@@ -115,10 +157,9 @@ static const char *record_label(struct cli *cli, const char *kind, const char *g
     if (!k)
         k = ask_kind(cli, kind);
     g = k ? (const Qipan__GlossaryReply *)k->result.message : NULL;
-    for (size_t i = 0; g && i < g->n_rows; i++)
-        if (is_kind(g->rows[i], group) && strcmp(g->rows[i]->code, code) == 0)
-            return g->rows[i]->text;
-    return NULL;
+    if (g && !k->index.made)
+        index_rows(cli, &k->index, g);
+    return k ? index_text(&k->index, group, code) : NULL;
 }
 
 const char *labels_record_name(struct cli *cli, const char *kind)

@@ -173,7 +173,7 @@ static int choose_output(struct cli *cli, const char *word)
             continue;
         cli->output = (enum cli_output)i;
         cli->output_given = true;
-        return i == OUT_XLSX ? cli_usage(cli, "%s", _("-o xlsx is not available; use -o csv")) : 0;
+        return 0;
     }
     return cli_unknown(cli, N_("output mode"), word, words);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "out.h"
 
-#include "csv_write.h"
-
+#include "cells.h"
 #include "json.h"
 #include "labels.h"
 #include "limits.h"
 
+#include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,119 +96,117 @@ static int choose_columns(struct out *o)
 
 /* ---------------------------------------------------------------- cells */
 
-static bool is_coded(const ProtobufCMessageDescriptor *d)
-{
-    return d == &qipan__project__descriptor || d == &qipan__due__descriptor ||
-           d == &qipan__receipt__descriptor || d == &qipan__signature__descriptor;
-}
-
-/* Codes of a list each by its label. */
-static const char *record_list(struct cli *cli, const char *kind, const ProtobufCMessage *row,
-                               const ProtobufCFieldDescriptor *f)
-{
-    size_t n = *(const size_t *)((const char *)row + f->quantifier_offset), size = 1;
-    char *const *items = *(char *const *const *)((const char *)row + f->offset), *text, *end;
-    const char **labels = arena_alloc(&cli->scratch, n * sizeof *labels);
-
-    for (size_t i = 0; labels && i < n; i++) {
-        labels[i] = labels_record_code(cli, kind, f->name, items[i]);
-        labels[i] = labels[i] ? labels[i] : items[i];
-        size += strlen(labels[i]) + strlen("、");
-    }
-    text = end = labels ? arena_alloc(&cli->scratch, size) : NULL;
-    for (size_t i = 0; text && i < n; i++)
-        end += sprintf(end, "%s%s", i ? "、" : "", labels[i]);
-    return text;
-}
-
-/* A fact of a case by its label, with its value. */
-static const char *fact_text(struct cli *cli, json_t *fact)
-{
-    const char *name = json_string_value(json_object_get(fact, "fact"));
-    const char *value = json_string_value(json_object_get(fact, "value"));
-    const char *kind = json_string_value(json_object_get(fact, "kind"));
-    const char *label = name ? labels_record_code(cli, "case", "facts", name) : NULL;
-    const char *word = value && kind ? labels_record_code(cli, "case", kind, value) : NULL;
-    char *text;
-
-    label = label ? label : name ? name : "";
-    word = word ? word : value ? value : "—";
-    text = arena_alloc(&cli->scratch, strlen(label) + strlen(word) + 2);
-    if (text)
-        sprintf(text, "%s %s", label, word);
-    return text ? text : "";
-}
-
-/* What a case knows: [{"fact", "value", "kind"}]; `case facts` shows the limits, too. */
-static const char *facts_text(struct cli *cli, const char *json)
-{
-    json_t *facts = json_loads(json, 0, NULL), *fact;
-    const char *mark = "; ";
-    char *text = arena_strdup(&cli->scratch, "");
-    size_t i;
-
-    json_array_foreach(facts, i, fact)
-    {
-        const char *one = fact_text(cli, fact);
-        char *longer =
-            text ? arena_alloc(&cli->scratch, strlen(text) + strlen(mark) + strlen(one) + 1) : NULL;
-        if (longer)
-            sprintf(longer, "%s%s%s", text, i ? mark : "", one);
-        text = longer;
-    }
-    json_decref(facts);
-    return text ? text : "";
-}
-
-/* NULL: a field without codes. */
-static const char *record_text(struct cli *cli, const char *kind, const ProtobufCMessage *row,
-                               const ProtobufCFieldDescriptor *f)
-{
-    if (f->type != PROTOBUF_C_TYPE_STRING)
-        return NULL;
-    if (f->label == PROTOBUF_C_LABEL_REPEATED)
-        return record_list(cli, kind, row, f);
-    if (row->descriptor == &qipan__case__descriptor && strcmp(f->name, "facts") == 0)
-        return facts_text(cli, *(char *const *)((const char *)row + f->offset));
-    return labels_record_code(cli, kind, f->name, *(char *const *)((const char *)row + f->offset));
-}
-
 /* For people: codes as labels. Safe for a terminal; in cli->scratch. */
 static const char *people(struct cli *cli, const struct out_style *style, const ProtobufCMessage *row,
                           const ProtobufCFieldDescriptor *f)
 {
     const ProtobufCFieldDescriptor *currency =
         protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "currency");
-    bool coded = is_coded(row->descriptor);
-    const char *kind = coded ? labels_kind(f->name) : NULL, *text = NULL;
+    const char *text;
 
     if (!value_has(row, f))
         return "";
-    if (style->kind)
-        text = record_text(cli, style->kind, row, f);
-    if (kind && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED)
-        text = labels_text(cli, kind, *(char *const *)((const char *)row + f->offset));
-    else if (!text)
+    text = cells_words(cli, style->kind, row, f);
+    if (!text)
         text = value_people(row, f, currency ? value_text(row, currency, &cli->scratch) : NULL, cli->lang,
                             &cli->scratch);
     return cli_safe(&cli->scratch, text);
 }
 
-static const char *canonical(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f)
-{
-    const char *text = value_has(row, f) ? value_text(row, f, &cli->scratch) : NULL;
+/* ---------------------------------------------------------------- CSV, TSV, workbooks */
 
-    return text ? text : "";
+static int sheet_failed(struct cli *cli)
+{
+    if (errno == EFBIG)
+        return cli_fail(cli, "INVALID_ARGUMENT", NULL, _("use -o csv"), _("a sheet has no more than %d rows"),
+                        TABLE_MAX_ROWS);
+    return errno == EPIPE ? EXIT_DIFFERENT
+                          : cli_fail(cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"),
+                                     strerror(errno ? errno : ENOMEM));
 }
 
-static void print_cells(struct out *o, const ProtobufCMessage *row)
+/* The columns an import finds the row by stand first, and nobody sees them. */
+static bool is_hidden(const ProtobufCFieldDescriptor *f)
 {
-    for (size_t i = 0; i < o->n_columns; i++) {
-        const char *text = row ? canonical(o->cli, row, o->columns[i]) : o->columns[i]->name;
+    return strcmp(f->name, "id") == 0 || strcmp(f->name, "version") == 0;
+}
 
-        (o->cli->output == OUT_CSV ? csv_write_cell : tsv_write_cell)(stdout, text, i == 0);
+static bool is_chosen(const struct out *o, const char *name)
+{
+    for (size_t i = 0; i < o->n_columns; i++)
+        if (strcmp(o->columns[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void put_first(struct out *o, const char *name)
+{
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(o->style->desc, name);
+    size_t at = 0;
+
+    if (!f || (!is_chosen(o, name) && o->n_columns == OUT_MAX_COLUMNS))
+        return;
+    while (at < o->n_columns && o->columns[at] != f)
+        at++;
+    o->n_columns += at == o->n_columns;
+    memmove(o->columns + 1, o->columns, at * sizeof *o->columns);
+    o->columns[0] = f;
+}
+
+static bool lay_sheet(struct out *o)
+{
+    bool ok = true;
+
+    if (o->cli->output == OUT_XLSX && o->file) {
+        put_first(o, "version");
+        put_first(o, "id");
     }
-    fputs(o->cli->output == OUT_CSV ? "\r\n" : "\n", stdout);
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const ProtobufCFieldDescriptor *f = o->columns[i];
+        bool hidden = o->cli->output == OUT_XLSX && o->file && is_hidden(f);
+
+        if (o->cli->output != OUT_XLSX)
+            o->shown[i] = (struct table_column){.heading = {f->name}};
+        else
+            ok &= cells_column(o->cli, f, hidden ? f->name : label_of(o->style, o->cli, f->name), CELLS_UNIT,
+                               &o->shown[i]);
+        o->shown[i].hidden = hidden;
+    }
+    return ok;
+}
+
+static const char *sheet_name(struct out *o)
+{
+    return o->style->kind                                  ? labels_record_name(o->cli, o->style->kind)
+           : o->style->desc == &qipan__project__descriptor ? _("projects")
+                                                           : "Qipan";
+}
+
+static bool open_sheet(struct out *o)
+{
+    static const enum table_kind kinds[] = {
+        [OUT_CSV] = TABLE_CSV, [OUT_TSV] = TABLE_TSV, [OUT_XLSX] = TABLE_XLSX};
+
+    if (!lay_sheet(o))
+        return false;
+    o->layout = (struct table_layout){.columns = o->shown, .n_columns = o->n_columns, .mark = o->file};
+    if (o->cli->output == OUT_XLSX) {
+        o->layout.sheet = sheet_name(o);
+        o->layout.kind = o->file ? labels_record_kind(o->cli, o->style->desc) : NULL;
+    }
+    o->sheet = table_open(kinds[o->cli->output], o->to, &o->layout);
+    return o->sheet != NULL;
+}
+
+static bool sheet_row(struct out *o, const ProtobufCMessage *row)
+{
+    const char *cells[OUT_MAX_COLUMNS];
+
+    for (size_t i = 0; i < o->n_columns; i++)
+        cells[i] = o->cli->output == OUT_XLSX
+                       ? cells_text(o->cli, o->style->kind, row, o->columns[i], CELLS_UNIT)
+                       : cells_canonical(o->cli, row, o->columns[i]);
+    return table_row(o->sheet, TABLE_DATA, cells);
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -241,10 +239,10 @@ static void print_json_row(struct out *o, const ProtobufCMessage *row)
     if (!line)
         return;
     if (o->cli->output == OUT_JSON)
-        fputs(o->n_rows ? ",\n" : "[", stdout);
-    fputs(line, stdout);
+        fputs(o->n_rows ? ",\n" : "[", o->to);
+    fputs(line, o->to);
     if (o->cli->output == OUT_JSONL)
-        putchar('\n');
+        putc('\n', o->to);
     free(line);
 }
 
@@ -283,7 +281,7 @@ static bool open_table(struct out *o)
     return o->table != NULL;
 }
 
-static void table_row(struct out *o, const ProtobufCMessage *row)
+static void table_row_of(struct out *o, const ProtobufCMessage *row)
 {
     struct libscols_line *line = o->table ? scols_table_new_line(o->table, NULL) : NULL;
 
@@ -297,53 +295,78 @@ static void table_row(struct out *o, const ProtobufCMessage *row)
 
 int out_open(struct out *o, struct cli *cli, const struct out_style *style)
 {
-    memset(o, 0, sizeof *o);
-    o->cli = cli;
-    o->style = style;
+    *o = (struct out){.cli = cli, .style = style, .to = stdout};
+    if (cli->output == OUT_XLSX && isatty(STDOUT_FILENO))
+        return cli_usage(cli, "%s", _("-o xlsx is for a file: write it with > FILE.xlsx"));
     return choose_columns(o);
 }
 
-/* Late, so that a call that fails leaves stdout empty, and asks for no labels. */
-static void print_head_once(struct out *o)
+int out_open_file(struct out *o, struct cli *cli, const struct out_style *style, FILE *to)
 {
-    if (!o->headed && o->cli->output <= OUT_WIDE && !open_table(o))
-        o->cli->arena.refused = true;
-    if (!o->headed && (o->cli->output == OUT_CSV || o->cli->output == OUT_TSV))
-        print_cells(o, NULL);
+    *o = (struct out){.cli = cli, .style = style, .to = to, .file = true};
+    return add_columns(o, cli->fields);
+}
+
+/* Late, so that a call that fails leaves stdout empty, and asks for no labels. */
+static bool head_once(struct out *o)
+{
+    bool ok = o->headed || cli_json(o->cli) || o->cli->output == OUT_NAME;
+
+    if (!ok)
+        ok = o->cli->output <= OUT_WIDE ? open_table(o) : open_sheet(o);
+    if (!ok && o->cli->output <= OUT_WIDE)
+        ok = o->cli->arena.refused = true; /* said at the end */
     o->headed = true;
+    return ok;
 }
 
 int out_row(struct out *o, const ProtobufCMessage *row)
 {
     struct cli *cli = o->cli;
+    bool ok = head_once(o);
 
-    print_head_once(o);
     if (cli->output <= OUT_WIDE)
-        table_row(o, row);
+        table_row_of(o, row);
     else if (cli_json(cli))
         print_json_row(o, row);
     else if (cli->output == OUT_NAME)
-        printf("%s\n", cli_safe(&cli->scratch, canonical(cli, row, o->columns[0])));
+        fprintf(o->to, "%s\n", cli_safe(&cli->scratch, cells_canonical(cli, row, o->columns[0])));
     else
-        print_cells(o, row);
+        ok = ok && sheet_row(o, row);
     o->n_rows++;
     /* its texts were printed or copied */
     cli_scratch_over(cli);
     if (cli->arena.refused)
         return cli_flush(cli); /* which says so */
-    return ferror(stdout) ? EXIT_DIFFERENT : 0;
+    if (!ok)
+        return sheet_failed(cli);
+    return ferror(o->to) ? EXIT_DIFFERENT : 0;
+}
+
+void out_drop(struct out *o)
+{
+    table_drop(o->sheet);
+    scols_unref_table(o->table);
+    o->sheet = NULL;
+    o->table = NULL;
 }
 
 int out_close(struct out *o)
 {
-    print_head_once(o);
+    bool ok = head_once(o);
+
     if (o->table) {
         scols_print_table(o->table);
         scols_unref_table(o->table);
         o->table = NULL;
     }
+    if (o->sheet)
+        ok = table_close(o->sheet);
+    o->sheet = NULL;
+    if (!ok)
+        return sheet_failed(o->cli);
     if (o->cli->output == OUT_JSON)
-        puts(o->n_rows ? "]" : "[]");
+        fputs(o->n_rows ? "]\n" : "[]\n", o->to);
     return cli_flush(o->cli);
 }
 
@@ -405,7 +428,7 @@ static int print_object_table(struct out *o, const ProtobufCMessage *object)
 static int print_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object,
                         const ProtobufCMessage *reply, int64_t rev, const char *request)
 {
-    struct out o = {.cli = cli, .style = style};
+    struct out o = {.cli = cli, .style = style, .to = stdout};
     int code = add_columns(&o, cli->fields ? cli->fields : cli->output == OUT_NAME ? style->name : NULL);
 
     if (code)
@@ -415,12 +438,14 @@ static int print_object(struct cli *cli, const struct out_style *style, const Pr
     if (cli->output <= OUT_WIDE)
         return print_object_table(&o, object);
     if (cli->output == OUT_NAME) {
-        puts(cli_safe(&cli->scratch, canonical(cli, object, o.columns[0])));
+        puts(cli_safe(&cli->scratch, cells_canonical(cli, object, o.columns[0])));
         return cli_flush(cli);
     }
-    print_cells(&o, NULL);
-    print_cells(&o, object);
-    return cli_flush(cli);
+    code = out_row(&o, object);
+    if (!code)
+        code = out_close(&o);
+    out_drop(&o);
+    return code;
 }
 
 int out_object(struct cli *cli, const struct out_style *style, const ProtobufCMessage *object, int64_t rev,
@@ -453,39 +478,68 @@ static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return *(const size_t *)((const char *)m + f->quantifier_offset);
 }
 
-static void add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufCFieldDescriptor *f)
+static int add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufCFieldDescriptor *f)
 {
     ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)((const char *)page + f->offset);
+    int code = 0;
 
-    for (size_t i = 0; i < count_of(page, f); i++)
-        out_row(o, rows[i]);
+    for (size_t i = 0; i < count_of(page, f) && !code; i++)
+        code = out_row(o, rows[i]);
+    return code;
+}
+
+/* Adds a page and says in *ret_next where the one behind it begins: NULL = nowhere, else to be freed. */
+static int add_page(struct out *o, unsigned op, const ProtobufCMessage *request, char **ret_next)
+{
+    const char *const *next;
+    struct qipan_result r;
+    int code = cli_call(o->cli, op, request, NULL, &r);
+
+    *ret_next = NULL;
+    if (code)
+        return code;
+    code = add_rows(o, r.message,
+                    protobuf_c_message_descriptor_get_field_by_name(r.message->descriptor, "rows"));
+    next = member(r.message, "next");
+    if (!code && next && *next && **next && !(*ret_next = strdup(*next)))
+        code = cli_no_memory(o->cli);
+    qipan_result_free(&r);
+    return code;
+}
+
+int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
+{
+    char **after = member(request, "after"), *more = NULL;
+    int code;
+
+    if (after)
+        ask_whole_pages(request);
+    do {
+        char *next;
+
+        code = add_page(o, op, request, &next);
+        free(more);
+        more = after ? next : NULL;
+        if (after)
+            *after = more;
+        else
+            free(next);
+    } while (more && !code);
+    free(more);
+    return code;
 }
 
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request)
 {
-    char **after = member(request, "after"), *more = NULL;
     struct out o;
     int code = out_open(&o, cli, style);
 
-    if (code)
-        return code;
-    if (after)
-        ask_whole_pages(request);
-    do {
-        const char *const *next;
-        struct qipan_result r;
-
-        if ((code = cli_call(cli, op, request, NULL, &r)))
-            return code;
-        add_rows(&o, r.message,
-                 protobuf_c_message_descriptor_get_field_by_name(r.message->descriptor, "rows"));
-        next = member(r.message, "next");
-        more = after && next && *next ? arena_strdup(&cli->arena, *next) : NULL;
-        if (after)
-            *after = more;
-        qipan_result_free(&r);
-    } while (more);
-    return out_close(&o);
+    if (!code)
+        code = out_fill(&o, op, request);
+    if (!code)
+        code = out_close(&o);
+    out_drop(&o);
+    return code;
 }
 
 /* ---------------------------------------------------------------- answers */

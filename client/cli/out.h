@@ -4,6 +4,7 @@
 #define QIPAN_OUT_H
 
 #include "cli.h"
+#include "table_write.h"
 
 struct libscols_table;
 
@@ -26,11 +27,16 @@ struct out_style {
 struct out {
     struct cli *cli;
     const struct out_style *style;
+    FILE *to;
+    bool file; /* that comes back by an import: CSV has its mark, a workbook id and version */
     const ProtobufCFieldDescriptor *columns[OUT_MAX_COLUMNS];
     size_t n_columns;
     size_t n_rows;
     bool headed;
     struct libscols_table *table;
+    struct table *sheet; /* csv, tsv, xlsx */
+    struct table_layout layout;
+    struct table_column shown[OUT_MAX_COLUMNS];
 };
 
 extern const struct out_style out_project;
@@ -38,7 +44,14 @@ extern const struct out_style out_project;
 /* 0, or an exit code after a report (unknown name in --fields). */
 int out_open(struct out *o, struct cli *cli, const struct out_style *style);
 int out_row(struct out *o, const ProtobufCMessage *row);
-int out_close(struct out *o); /* prints what was collected; flushes */
+int out_close(struct out *o); /* prints what was collected; flushes stdout */
+void out_drop(struct out *o); /* when something went wrong: nothing more is written */
+
+/* The same into another file than stdout, one that comes back by an import. */
+int out_open_file(struct out *o, struct cli *cli, const struct out_style *style, FILE *to);
+
+/* Rows of all pages of a list (see out_pages). An exit code. */
+int out_fill(struct out *o, unsigned op, ProtobufCMessage *request);
 
 /* An empty table for people, in the manner of the terminal; NULL when memory is out. */
 struct libscols_table *out_table(struct cli *cli, bool headings);

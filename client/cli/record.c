@@ -22,8 +22,7 @@ const struct verb *record_verb(const char *family, const char *word)
     return NULL;
 }
 
-/* The message the verb is about; how it is shown. */
-static struct out_style style_of(struct cli *cli, const struct verb *v)
+struct out_style record_style(struct cli *cli, const struct verb *v)
 {
     const ProtobufCMessageDescriptor *reply = op_by_number(v->op)->reply, *rows = record_rows(v);
     const ProtobufCFieldDescriptor *object = out_object_field(reply);
@@ -63,7 +62,7 @@ static int find_base(struct cli *cli, const struct verb *v, struct record_call *
 
 static int run(struct cli *cli, const struct verb *v, int argc, char **argv)
 {
-    const struct out_style style = style_of(cli, v);
+    const struct out_style style = record_style(cli, v);
     struct qipan_call_options options = {.request = cli->request};
     struct record_call call;
     struct qipan_result r;

@@ -4,6 +4,7 @@
 #define QIPAN_RECORD_H
 
 #include "cli.h"
+#include "out.h"
 
 struct verb {
     const char *family, *word;
@@ -30,6 +31,9 @@ bool record_takes_value(const struct verb *verb, const char *word);
 
 /* "qipan activity edit ID FIELD=VALUE… [--base VERSION] …" */
 const char *record_form(struct arena *arena, const struct verb *verb);
+
+/* The message the verb is about; how it is shown. */
+struct out_style record_style(struct cli *cli, const struct verb *verb);
 
 /* Rows of the reply; NULL when it has none. */
 const ProtobufCMessageDescriptor *record_rows(const struct verb *verb);

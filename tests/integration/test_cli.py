@@ -223,7 +223,7 @@ def test_forbidden_transition_says_what_is_allowed(county):
 def test_usage_errors(county):
     for words in (["project"], ["project", "show"], ["project", "edit", "x"], ["project", "edit", "x", "name"],
                   ["watch", "-n", "none"], ["project", "edit", "x", "name=y", "--force"], ["--context"],
-                  ["project", "list", "-o", "xlsx"], ["board"], ["project", "edit", "x", "name=y", "--base", "v1"],
+                  ["project", "list", "-o", "xls"], ["export", "-o", "table"], ["board"], ["project", "edit", "x", "name=y", "--base", "v1"],
                   ["project", "list", "-n", "1", "-n", "2"], ["whoami", "-o", "json", "-o", "csv"]):
         done = county.qipan("bureau", *words)
         assert done.returncode == 2 and done.stdout == "", words

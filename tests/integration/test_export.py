@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists as files that people edit and send in again: workbooks, CSV, JSON Lines."""
+import csv
+import datetime
+import decimal
+import io
+import json
+import subprocess
+
+import openpyxl
+import pytest
+
+
+def imported(county, path, *args, code=0, context="bureau"):
+    return county.qipan(context, "-o", "json", "import", path, *args, ok=code, timeout=240).json
+
+
+def workbook(path):
+    book = openpyxl.load_workbook(path)
+    return book, book.worksheets[0]
+
+
+def rows_of(sheet):
+    """Rows by heading, from the header row down."""
+    head, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(head, row)) for row in rows]
+
+
+def as_csv(sheet, path):
+    """What a person makes of a workbook who saves it as CSV."""
+    def text(v):
+        if isinstance(v, datetime.datetime):
+            return v.strftime("%Y-%m-%d" if v.time() == datetime.time() else "%Y-%m-%d %H:%M")
+        return "" if v is None else format(decimal.Decimal(repr(v)), "f") if isinstance(v, float) else str(v)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([text(v) for v in row] for row in sheet.iter_rows(values_only=True))
+    path.write_text(out.getvalue(), encoding="utf-8")
+    return path
+
+
+def defined(book, name):
+    found = book.defined_names
+    return found[name].attr_text if name in [d.name for d in getattr(found, "definedName", [])] else None
+
+
+def test_a_workbook_is_for_people(county, tmp_path):
+    """Labels, exact numbers, days as days; less exact days and what looks like a formula stay text; id and version hidden."""
+    p = county.qipan("chengguan", "-o", "json", "project", "add", "name==1+1 工作簿项目", "investor=_x41_公司", "amount_total=35000.55万元",
+                     "amount_fixed=0.01", "contact_phone=013800000000", "signed_on=2026-03", "planned_sign_on=2026-05-06",
+                     "summary=第一行\n\"第二行\", 三", "restricted=true", "tags=大、链", "land_mu=85.5", ok=True).json
+    path = tmp_path / "项目.xlsx"
+    county.qipan("bureau", "export", path, "--filter", f"project={p['id']}", ok=True)
+    book, sheet = workbook(path)
+    assert defined(book, "qipan.kind") == '"project"'
+    assert sheet.freeze_panes == "A2" and sheet.auto_filter.ref.startswith("A1:")
+    assert sheet.column_dimensions["A"].hidden and [sheet["A1"].value, sheet["B1"].value] == ["id", "version"]
+    row, = rows_of(sheet)
+    assert (row["id"], row["version"], row["项目名称"], row["投资方"]) == (p["id"], 1, "=1+1 工作簿项目", "_x41_公司")
+    assert (row["总投资(万元)"], row["固定资产投资(万元)"], row["用地(亩)"]) == (35000.55, 0.000001, 85.5)
+    assert (row["签约日期"], row["计划签约日期"]) == ("2026-03", datetime.datetime(2026, 5, 6))
+    assert (row["责任单位"], row["限制范围"], row["标签"], row["联系电话"]) == ("城关镇", "是", "大、链", "013800000000")
+    assert row["建设内容"] == "第一行\n\"第二行\", 三"
+    name = next(c for c in sheet[1] if c.value == "项目名称")
+    assert sheet.cell(2, name.column).data_type in ("s", "inlineStr"), "a text, not a formula"
+    seen = imported(county, as_csv(sheet, tmp_path / "again.csv"))
+    assert (seen["unchanged"], seen["rows"]) == (1, 1)
+
+
+def test_all_projects_come_back_unchanged(new_county, tmp_path):
+    county = new_county()
+    county.qipan("bureau", "export", tmp_path / "all.xlsx", ok=True)
+    _, sheet = workbook(tmp_path / "all.xlsx")
+    rows = sheet.max_row - 1
+    assert rows > 60
+    seen = imported(county, as_csv(sheet, tmp_path / "all.csv"), "--commit")
+    assert (seen["unchanged"], seen["rows"]) == (rows, rows) and "rev" not in seen
+    ids = [row["id"] for row in rows_of(sheet)]
+    assert len(set(ids)) == rows
+
+
+@pytest.mark.parametrize("words", [("project", "list"), ("activity", "list"), ("matter", "list"), ("rules", "show", "stage"), ("whoami",)])
+def test_any_list_is_a_workbook(county, tmp_path, words):
+    path = tmp_path / "list.xlsx"
+    with path.open("wb") as out:
+        subprocess.run(county._command("bureau", (*words, "-o", "xlsx")), stdout=out, env=county._environment(), timeout=60, check=True)
+    _, sheet = workbook(path)
+    plain = list(csv.reader(io.StringIO(county.qipan("bureau", *words, "-o", "csv", ok=True).stdout)))
+    assert sheet.max_row == len(plain) and sheet.max_column == len(plain[0])
+
+
+def test_every_kind_with_a_list_is_exported(county, tmp_path):
+    county.qipan("chengguan", "enterprise", "add", "name=导出示例有限公司", "region=安徽省", ok=True)
+    for kind in ("activity", "arrival", "enterprise", "milestone", "plot", "park", "land", "chain", "valuechain", "matter"):
+        text = county.qipan("bureau", "export", kind, ok=True).stdout
+        assert text.startswith("\ufeffid,version,"), kind
+        county.qipan("bureau", "export", kind, tmp_path / f"{kind}.xlsx", ok=True)
+        book, sheet = workbook(tmp_path / f"{kind}.xlsx")
+        assert defined(book, "qipan.kind") == f'"{"valuechain" if kind == "chain" else kind}"'
+        assert sheet.max_row == len(list(csv.reader(io.StringIO(text))))
+    lines = county.qipan("bureau", "export", "enterprise", "-o", "jsonl", "--filter", "name~导出示例", ok=True).lines
+    assert [line["name"] for line in lines] == ["导出示例有限公司"]
+
+
+def test_export_is_told_what_is_wrong(county, tmp_path):
+    for words in (("nosuch", "x.csv"), ("project", "a.csv", "b.csv"), ("-o", "json"), ("activity", "a.csv", "b.csv")):
+        county.qipan("bureau", "export", *words, ok=2)
+    bad = county.qipan("bureau", "export", "arrival", tmp_path / "a.csv", "--filter", "nosuch=1", "-o", "jsonl", ok=7)
+    assert json.loads(bad.stderr)["error"]["field"] == "filter" and not list(tmp_path.iterdir())
+    county.qipan("bureau", "export", tmp_path / "no/such/a.xlsx", ok=7)
+    assert "空间" in county.qipan("bureau", "export", "-o", "xlsx", "/dev/full", ok=1).stderr
