@@ -15,6 +15,19 @@ static bool is_coded(const ProtobufCMessageDescriptor *d)
            d == &qipan__receipt__descriptor || d == &qipan__signature__descriptor;
 }
 
+/* An item of a list for people: a code by its label, code=value by label and value. */
+static const char *item_text(struct cli *cli, const char *kind, const char *field, const char *item)
+{
+    const char *sign = strchr(item, '='), *label;
+    char *code = sign ? arena_strndup(&cli->scratch, item, (size_t)(sign - item)) : NULL, *text;
+
+    label = labels_record_code(cli, kind, field, code ? code : item);
+    text = code && label ? arena_alloc(&cli->scratch, strlen(label) + strlen(sign) + 1) : NULL;
+    if (text)
+        sprintf(text, "%s %s", label, sign + 1);
+    return text ? text : label && !code ? label : item;
+}
+
 /* Codes of a list each by its label. */
 static const char *record_list(struct cli *cli, const char *kind, const ProtobufCMessage *row,
                                const ProtobufCFieldDescriptor *f)
@@ -24,8 +37,7 @@ static const char *record_list(struct cli *cli, const char *kind, const Protobuf
     const char **labels = arena_alloc(&cli->scratch, n * sizeof *labels);
 
     for (size_t i = 0; labels && i < n; i++) {
-        labels[i] = labels_record_code(cli, kind, f->name, items[i]);
-        labels[i] = labels[i] ? labels[i] : items[i];
+        labels[i] = item_text(cli, kind, f->name, items[i]);
         size += strlen(labels[i]) + strlen("、");
     }
     text = end = labels ? arena_alloc(&cli->scratch, size) : NULL;

@@ -15,7 +15,8 @@
     "qipan project log ID [--field FIELD]\n"
 
 const struct command help_commands[] = {
-    {"project", cmd_project, PROJECT_USAGE, N_("projects: list, show, add, edit, advance, log, counts, idle"),
+    {"project", cmd_project, PROJECT_USAGE,
+     N_("projects: list, show, add, edit, advance, log, counts, idle, pipeline"),
      N_("ID is the number people say (2026-0042) or the registry's id. TEXT finds any part of name, investor "
         "or number.\n"
         "FIELD= empties a field. Amounts: 3.5亿元, 1200万, 12000000. Dates: 2026, 2026-05, 2026-05-01.\n"
@@ -26,13 +27,14 @@ const struct command help_commands[] = {
         "--full: everything there is about it, the newest N (5) of each kind. \"counts\" by tag, method, "
         "region, "
         "industry, division,\n"
-        "class, stage, office, park, node, node_role or month; \"idle\": without a talk for too long.\n"),
+        "class, stage, office, park, node, node_role, tier or month; \"idle\": without a talk for too long.\n"
+        "\"pipeline\": what stands behind each coming quarter, of large projects, and where that is thin.\n"),
      "qipan project add name=光伏组件项目 investor=示例新能源有限公司 amount_total=3.5亿元 industry=C38\n"
      "qipan project edit 2026-0042 amount_total=4亿元 --reason 追加投资\n"
      "qipan project advance 2026-0042 signed --on 2026-05-01\n"
      "qipan project list --filter 'stage=talks,signed amount_total>=1亿' --sort -amount_total\n"
      "qipan project show 2026-0042 --full\nqipan project log 2026-0042 --field amount_total\n"
-     "qipan project counts method\nqipan project idle --days 30 office=chengguan\n"},
+     "qipan project counts method\nqipan project pipeline\nqipan project idle --days 30 office=chengguan\n"},
     {"watch", cmd_watch,
      "qipan watch [--since now|0|CURSOR] [--cursor-file FILE] [--filter EXPR] [--echo] [-n N]\n"
      "            [--timeout SECONDS] [--exec COMMAND] [--summary] [--snapshot]\n",

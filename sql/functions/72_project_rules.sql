@@ -271,6 +271,7 @@ CREATE FUNCTION registry.counts_sql(p_by text) RETURNS text LANGUAGE sql IMMUTAB
         WHEN 'industry' THEN 'ARRAY[left(p.industry, 1)]'
         WHEN 'division' THEN 'ARRAY[left(p.industry, 3)]'
         WHEN 'month' THEN 'ARRAY[left(registry.day(p.registered_at), 7)]'
+        WHEN 'tier' THEN 'ARRAY[registry.project_tier(CASE WHEN p.currency = ''CNY'' THEN p.amount_total END)]'
         ELSE CASE WHEN p_by IN ('method', 'class', 'stage', 'office', 'park', 'node', 'node_role') THEN format('ARRAY[p.%I]', p_by) END END
 $$;
 
@@ -292,7 +293,7 @@ BEGIN
               CROSS JOIN LATERAL unnest(CASE WHEN x.codes = '{}' THEN '{NULL}'::text[] ELSE x.codes END) u(code)
               GROUP BY u.code) s $q$, registry.counts_sql(p_by), p_where)
     INTO result
-    USING p_lang, CASE p_by WHEN 'division' THEN 'industry' ELSE p_by END, registry.signed_stages(),
+    USING p_lang, CASE p_by WHEN 'division' THEN 'industry' WHEN 'tier' THEN 'project_tier' ELSE p_by END, registry.signed_stages(),
         ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.rank >= (
               SELECT i.rank FROM registry.stage i WHERE i.rule_set = s.rule_set AND i.initial)), registry.grants(p_account);
     RETURN (result)[1:300];
@@ -309,7 +310,7 @@ BEGIN
     r.error := t.error;
     IF (r.error).code IS NULL AND registry.counts_sql(dimension) IS NULL THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'by', 'counts.by', dimension);
-        r.error.allowed := '{tag,method,region,industry,division,class,stage,office,park,node,node_role,month}';
+        r.error.allowed := '{tag,method,region,industry,division,class,stage,office,park,node,node_role,month,tier}';
     END IF;
     IF (r.error).code IS NULL THEN
         r.rows := registry.tallies(p_account, p_lang, dimension, t.sql);

@@ -166,6 +166,7 @@ def free_cells(at, seq):
     for name in ("project_idle", "station_yield"):
         yield name, "-", dict, right("read"), None
     yield "profile_find", "absent", lambda: {"name": "没有"}, lambda s, *_: MISSING if s.may("import") else DENIED, None
+    yield "project_pipeline", "-", dict, right("read"), None
     yield "project_counts", "-", lambda: {"by": "tag"}, right("read"), None
 def approving(s, row):
     if not (s.may("approve") or s.may("decide")):

@@ -2,7 +2,8 @@
 """speech.md: what a county leader asked for, phrase by phrase, as commands; this reads it and runs it on one county, in order.
 
 A heading `## 1.12 …` begins a row; its commands stand in fenced blocks, as shell: `$ ` begins one, `> ` goes on with it. They run in
-one shell (variables live on, the folder `deploy` is there, `day 20` prints the county's date in twenty days); what follows is what
+one shell (variables live on, the folder `deploy` is there, `day 20` prints the county's date in twenty days, `quarter 1` the last month of the coming
+quarter); what follows is what
 they print, `[8]` last if they end with that exit code. In it `…` is any text, on a line of its own any lines; runs of spaces are one.
 
 `/usr/bin/python3 tests/scenarios/speech.py` prints the document, what differs replaced by what the commands print today: it runs them on two counties
@@ -17,10 +18,11 @@ import tempfile
 HERE = pathlib.Path(__file__).parent
 TOP = HERE.parents[1]
 DOCUMENT = HERE / "speech.md"
-ROWS = [f"{part}.{n}" for part, last in [(1, 15), (2, 10), (3, 18), (4, 4)] for n in range(1, last + 1)]
+ROWS = ["0.4"] + [f"{part}.{n}" for part, last in [(1, 15), (2, 10), (3, 18), (4, 4)] for n in range(1, last + 1)]
 CHANCE = re.compile(r"(?<=修订 )\d+|\b[a-z]{1,2}[0-9a-f]{15,16}\b")  # revisions and ids: what is in a copied county is the same twice
 PRELUDE = """. "$1/env"; COUNTY=$1; cd "$2"; ln -s "$3/deploy" deploy
 day() { psql -XqAtc "SELECT registry.today() + ${1:-0}"; }
+quarter() { psql -XqAtc "SELECT to_char(date_trunc('quarter', registry.today()) + interval '1 month' * (3 * ${1:-0} + 2), 'YYYY-MM')"; }
 month() { psql -XqAtc "SELECT to_char(registry.today() + ${1:-0}, 'YYYY-MM')"; }
 """
 

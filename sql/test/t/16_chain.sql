@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.fact(p text, named text, who text DEFAULT 'chengguan') R
     SELECT c.value FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).facts) c WHERE c.name = named $$;
 CREATE FUNCTION pg_temp.total(p text, section text, who text DEFAULT 'chengguan') RETURNS int LANGUAGE sql AS $$
     SELECT s.total FROM unnest((api.project_page(pg_temp.acc(who), 'en', p, NULL)).sections) s WHERE s.kind = section $$;
-SELECT plan(147);
+SELECT plan(157);
 
 -- enterprises
 SELECT (pg_temp.firm('chengguan', NULL, NULL, '{"name":"规则能源有限公司","credit_code":"91350100M000100Y43","region":"35"}')).enterprise.id AS e \gset
@@ -265,4 +265,29 @@ SELECT is((SELECT array_agg(c.old || '→' || c.new ORDER BY e.version) FROM unn
     '{1.00→499999999.99,499999999.99→500000000.00,500000000.00→1.00}'::text[], 'every value a field had');
 SELECT is((SELECT count(*) FROM unnest((api.project_log(pg_temp.acc('leader'), 'en', :'p', NULL, NULL, 'contact_phone')).rows) e, unnest(e.changes) c WHERE c.masked), 1::bigint, 'of a contact that it changed');
 SELECT is((api.project_log(pg_temp.acc('leader'), 'en', :'p', NULL, NULL, 'nonsense')).error.code, 'INVALID_ARGUMENT', 'no such field');
+-- ---------------------------------------------------------------- large projects, one after the other
+CREATE FUNCTION pg_temp.large(name text, amount bigint, stage text, starts text) RETURNS text LANGUAGE sql AS $$
+    SELECT (pg_temp.add('chengguan', jsonb_strip_nulls(jsonb_build_object('name', name, 'investor', name || '公司', 'amount_total', amount, 'stage', stage, 'planned_start_on', starts, 'region', '54')))).project.id $$;
+CREATE FUNCTION pg_temp.ahead(n int) RETURNS text LANGUAGE sql AS $$ SELECT to_char(date_trunc('quarter', registry.today()) + n * interval '3 months' + interval '2 months', 'YYYY-MM') $$;
+CREATE FUNCTION pg_temp.pipeline(who text DEFAULT 'leader', months int DEFAULT NULL) RETURNS api.project_pipeline_reply LANGUAGE sql AS $$
+    SELECT api.project_pipeline(pg_temp.acc(who), 'en', '[{"field":"region","op":"=","values":["54"]}]', months) $$;
+CREATE FUNCTION pg_temp.quarter(n int) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', q.projects, q.amount_total / 10000000000, q.unripe, q.thin) FROM unnest((pg_temp.pipeline()).quarters) WITH ORDINALITY q WHERE q.ordinality = n + 1 $$;
+SELECT is(pg_temp.quarter(1), '0 0 0 t', 'nothing is planned: thin');
+SELECT pg_temp.large('接续一', 10000000000, 'signed', pg_temp.ahead(1)), pg_temp.large('接续二', 20000000000, 'landed', pg_temp.ahead(1)), pg_temp.large('接续早', 90000000000, 'intent', pg_temp.ahead(1)),
+    pg_temp.large('接续小', 9999999999, 'landed', pg_temp.ahead(1)), pg_temp.large('已开工', 90000000000, 'started', pg_temp.ahead(1)), pg_temp.large('未定', 10000000000, 'talks', NULL),
+    pg_temp.large('逾期', 50000000000, 'signed', '2026-01-05') \g /dev/null
+SELECT is(pg_temp.quarter(1), '2 3 1 f', 'two large ones that have come far enough; neither small ones, nor those begun, nor early ones');
+SELECT is(pg_temp.quarter(0), '1 5 0 t', 'what should have begun is behind this quarter: one is too few');
+SELECT is((SELECT q.candidates[1] LIKE '% 接续早 intent' FROM unnest((pg_temp.pipeline()).quarters) q WHERE q.unripe = 1), true, 'the largest first, with its stage');
+SELECT row_eq($$ SELECT r.undated, r.stages, r.large_stages FROM pg_temp.pipeline() r $$, ROW(1, '{intent=1,talks=1,signed=2,landed=2,started=1}'::text[], '{intent=1,talks=1,signed=2,landed=1,started=1}'::text[]),
+    'where all are now, the large ones apart');
+SELECT pg_temp.advance('chengguan', (SELECT id FROM registry.project WHERE name = '接续一'), 'landed') \g /dev/null
+SELECT is((SELECT m.stages FROM unnest((pg_temp.pipeline('leader', 1)).months) m WHERE m.month = left(registry.today()::text, 7)), '{intent=1,talks=1,signed=2,landed=3,started=1}'::text[], 'what came to a stage this month');
+UPDATE registry.pipeline_rule SET projects = 3 WHERE ahead = 1;
+SELECT is(pg_temp.quarter(1), '2 3 1 t', 'how many there must be is data');
+UPDATE registry.pipeline_rule SET projects = 2 WHERE ahead = 1;
+SELECT is((SELECT array_agg(t.code || ' ' || t.projects ORDER BY t.code) FILTER (WHERE t.code <> '') FROM pg_temp.counts('leader', 'tier', '[{"field":"region","op":"=","values":["54"]}]') t), '{"tier1 3","tier5 3"}'::text[], 'tiers, each project in its highest');
+SELECT is((pg_temp.pipeline('leader', 25)).error.field, 'months', 'two years at most');
+SELECT is((pg_temp.pipeline('sysadmin')).error.code, 'PERMISSION_DENIED', 'not for officers');
 SELECT * FROM finish();
