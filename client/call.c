@@ -223,13 +223,28 @@ Qipan__Error *call_error_copy(struct arena *arena, const Qipan__Error *error, co
 
 /* Memory for these few words can't run out in an arena of that size unless the machine's has. */
 static const Qipan__Error no_memory = {PROTOBUF_C_MESSAGE_INIT(&qipan__error__descriptor),
-                                       .code = (char *)"INTERNAL", .message = (char *)"no memory"};
+                                       .code = (char *)"INTERNAL", .message = (char *)"no memory"},
+                          unread = {PROTOBUF_C_MESSAGE_INIT(&qipan__error__descriptor),
+                                    .code = (char *)"UNKNOWN", .message = (char *)"no memory"};
+
+/* Does it say what became of the change, whenever it was asked for? That is what the registry keeps with the request; the rest
+ * speaks of one asking: "later", or what a daemon itself says, which may be another than the one before. */
+static bool settles(const char *code)
+{
+    static const char *const daemons[] = {"INTERNAL", "UNIMPLEMENTED", "TOO_LARGE"};
+
+    for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++)
+        if (strcmp(code, daemons[i]) == 0)
+            return false;
+    return error_info(code)->retry == ERROR_NEVER;
+}
 
 static void finish(struct call *call, struct call_reply *r)
 {
     if (!r->reply.message && !r->reply.error)
-        r->reply.error = &no_memory;
+        r->reply.error = call_changes(call->op) ? &unread : &no_memory;
     r->reply.request = call->request;
+    r->reply.unsure = call->unsure;
     call->done(&r->reply, call->arg);
     if (r->memory) {
         arena_free(&r->memory->arena);
@@ -262,14 +277,18 @@ void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang,
     struct call_reply r = {.memory = new_memory()};
     struct msg_fault fault = {""};
     ProtobufCMessage *message = NULL;
+    const char *code = reply->error && reply->error->code ? reply->error->code : "INTERNAL";
 
-    if (r.memory && reply->error)
+    if (r.memory && reply->error && call->unsure && !settles(code))
+        r.reply.error = call_error(&r.memory->arena, "UNKNOWN", code, lang);
+    else if (r.memory && reply->error)
         r.reply.error = call_error_copy(&r.memory->arena, reply->error, lang);
     else if (r.memory && msg_take(call->op->reply, reply->payload.data, reply->payload.len, &r.memory->arena,
                                   &message, &fault) == MSG_OK)
         r.reply.message = message;
     else if (r.memory)
-        r.reply.error = call_error(&r.memory->arena, "MALFORMED", fault.field, lang);
+        r.reply.error =
+            call_error(&r.memory->arena, call_changes(call->op) ? "UNKNOWN" : "MALFORMED", fault.field, lang);
     if (message && done)
         done(owner, message);
     finish(call, &r);

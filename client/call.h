@@ -58,7 +58,8 @@ struct call *calls_expired(struct calls *c, int64_t now_ms); /* the first that i
 int64_t calls_due(const struct calls *c);                    /* INT64_MAX = none */
 int64_t calls_next(const struct calls *c); /* when one may be sent; INT64_MAX = none waits for that */
 
-/* The end of a call: calls its callback. The call must be taken out before; it is freed. */
+/* The end of a call: calls its callback. The call must be taken out before; it is freed. A change in doubt is told as UNKNOWN,
+ * unless the answer settles what became of it. */
 typedef void call_done_fn(void *owner, const ProtobufCMessage *message);
 void call_answer(struct call *call, const Qipan__Reply *reply, const char *lang, call_done_fn *done,
                  void *owner); /* done: hears of a good reply before the callback */

@@ -306,12 +306,7 @@ static void answer(struct qipan *q, struct call *call, const Qipan__Reply *reply
     if (reply->error && ask_again(q, call, reply->error, now_ms()))
         return;
     calls_take(&q->calls, call);
-    /* what was refused now may have been done by an attempt before */
-    if (reply->error && call->unsure &&
-        error_info(reply->error->code ? reply->error->code : "INTERNAL")->retry == ERROR_LATER)
-        call_refuse(call, "UNKNOWN", reply->error->code, q->lang);
-    else
-        call_answer(call, reply, q->lang, change ? on_done : NULL, q);
+    call_answer(call, reply, q->lang, change ? on_done : NULL, q);
 }
 
 static void on_reply(struct qipan *q, const Qipan__Reply *reply)

@@ -111,6 +111,8 @@ struct qipan_reply {
     const ProtobufCMessage *message; /* the reply message of the operation, or NULL with an error */
     const Qipan__Error *error;       /* NULL = done. `code` and `message` are always set */
     const char *request;             /* the request id used, "" for reads */
+    bool
+        unsure; /* a change that was in doubt meanwhile, so that it may have been done before the last asking */
 };
 typedef void qipan_reply_fn(const struct qipan_reply *reply, void *arg);
 

@@ -13,10 +13,12 @@
 #include <cmocka.h>
 
 static char answered[200];
+static bool was_unsure;
 
 static void on_reply(const struct qipan_reply *r, void *arg)
 {
     (void)arg;
+    was_unsure = r->unsure;
     snprintf(answered, sizeof answered, "%s %s|%s|%s", r->error ? r->error->code : "done", r->request,
              r->error ? r->error->message : "", r->message ? r->message->descriptor->short_name : "");
 }
@@ -204,6 +206,53 @@ static void test_answers(void **state)
                         "UNKNOWN r-2|the outcome is not known: ask again with the same request id (link)|");
 }
 
+static const char *told(bool unsure, const char *code)
+{
+    Qipan__Reply reply = QIPAN__REPLY__INIT;
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    struct call *call = taken(OP_project_edit, "r-1");
+
+    call->unsure = unsure;
+    error.code = (char *)code;
+    reply.error = code ? &error : NULL;
+    call_answer(call, &reply, "en", NULL, NULL);
+    *strpbrk(answered, " ") = '\0';
+    return answered;
+}
+
+static void test_doubt(void **state)
+{
+    static const char *const kept[] = {"CONFLICT",          "ALREADY_EXISTS",      "NOT_FOUND",
+                                       "PERMISSION_DENIED", "FAILED_PRECONDITION", "INVALID_ARGUMENT",
+                                       "KEY_REUSED"},
+                             *const other[] = {
+                                 "DEADLINE_EXCEEDED", "UNAVAILABLE", "LOCKED",        "BUSY",
+                                 "STORAGE_FULL",      "INTERNAL",    "UNIMPLEMENTED", "TOO_LARGE"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        assert_string_equal(told(true, kept[i]), kept[i]);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        assert_string_equal(told(false, other[i]), other[i]);
+        assert_false(was_unsure);
+        assert_string_equal(told(true, other[i]), "UNKNOWN");
+        assert_true(was_unsure);
+    }
+    assert_string_equal(told(true, NULL), "done");
+    assert_true(was_unsure);
+}
+
+static void test_done_but_unreadable(void **state)
+{
+    Qipan__Reply reply = QIPAN__REPLY__INIT;
+
+    (void)state;
+    reply.payload.data = (uint8_t *)"\xff";
+    reply.payload.len = 1;
+    call_answer(taken(OP_project_edit, "r-1"), &reply, "en", NULL, NULL);
+    assert_memory_equal(answered, "UNKNOWN r-1|", 12);
+}
+
 static void test_request_ids(void **state)
 {
     char longest[LIMIT_REQUEST_ID + 2];
@@ -234,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_due_times),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_done_but_unreadable),
         cmocka_unit_test(test_request_ids),
     };
 
