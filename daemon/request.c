@@ -38,14 +38,16 @@ static void request_free(struct request *r)
     session_unref(s);
 }
 
-/* The one place that answers. */
-static void answer(struct request *r, const ProtobufCMessage *reply, Qipan__Error *error)
+/* The one place that answers. False: the reply is larger than a frame, an error it is then. */
+static bool answer(struct request *r, const ProtobufCMessage *reply, Qipan__Error *error)
 {
     if (r->answered)
-        return;
+        return true;
+    if (!session_reply(r->session, r->call, reply, error))
+        return false;
     r->answered = true;
-    session_reply(r->session, r->call, reply, error);
     session_call_ends(r->session);
+    return true;
 }
 
 static void refuse(struct request *r, const char *code, const char *field, const char *message)
@@ -59,6 +61,14 @@ static void refuse(struct request *r, const char *code, const char *field, const
 
 /* ---- answers of the registry */
 
+/* code: for a read. A change was committed. */
+static void does_not_fit(struct request *r, const char *code)
+{
+    log_error(r->session->conn ? r->session->conn->name : "request", "%s: the reply does not fit",
+              r->info->name);
+    refuse(r, is_change(r->info) ? "UNKNOWN" : code, NULL, NULL);
+}
+
 static void answer_row(struct request *r, const struct pool_answer *a)
 {
     struct arena arena;
@@ -66,15 +76,14 @@ static void answer_row(struct request *r, const struct pool_answer *a)
     Qipan__Error *error;
     arena_init(&arena, REPLY_ARENA);
     if (!bind_reply(r->op, a->row, a->index, &arena, &reply, &error)) {
-        log_error(r->session->conn ? r->session->conn->name : "request", "%s: the reply does not fit",
-                  r->info->name);
-        refuse(r, is_change(r->info) ? "UNKNOWN" : "INTERNAL", NULL, NULL); /* it was committed */
+        does_not_fit(r, "INTERNAL");
     } else if (error) {
         session_fill_error(error, error->code ? error->code : "INTERNAL", r->session->lang);
         answer(r, NULL, error);
     } else {
         bind_fill_rev(reply, a->sealed ? a->rev : 0);
-        answer(r, reply, NULL);
+        if (!answer(r, reply, NULL))
+            does_not_fit(r, "TOO_LARGE");
     }
     arena_free(&arena);
 }

@@ -132,7 +132,7 @@ static void fit_error(Qipan__Error *error, const char *lang)
     }
 }
 
-void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *message, Qipan__Error *error)
+bool session_reply(struct session *s, uint32_t call, const ProtobufCMessage *message, Qipan__Error *error)
 {
     Qipan__Reply reply = QIPAN__REPLY__INIT;
     Qipan__Frame frame = QIPAN__FRAME__INIT;
@@ -145,14 +145,12 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
     uint8_t *payload = NULL;
     if (message && !error) {
         size_t n = protobuf_c_message_get_packed_size(message);
-        if (n > LIMIT_FRAME - 64) {
-            session_refuse(s, call, "TOO_LARGE", NULL);
-            return;
-        }
+        if (n > LIMIT_FRAME - 64)
+            return false;
         if (!(payload = malloc(n + 1))) { /* the peer asks again; of a change he learns what became of it */
             if (s->conn)
                 conn_kill(s->conn, "out of memory for a reply");
-            return;
+            return true;
         }
         reply.has_payload = true;
         reply.payload.len = protobuf_c_message_pack(message, payload);
@@ -160,6 +158,7 @@ void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *mes
     }
     session_send(s, &frame);
     free(payload);
+    return true;
 }
 
 /* What only says "later" is no refusal. */

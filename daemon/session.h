@@ -95,7 +95,8 @@ void session_account_changed(struct session_shared *shared, const char *object);
 void session_open_doors(struct session_shared *shared);
 
 bool session_send(struct session *s, const Qipan__Frame *frame);
-void session_reply(struct session *s, uint32_t call, const ProtobufCMessage *reply, Qipan__Error *error);
+/* False: the reply is larger than a frame, nothing was said. Errors always fit. */
+bool session_reply(struct session *s, uint32_t call, const ProtobufCMessage *reply, Qipan__Error *error);
 /* An error with the list's own sentence, in the session's language. */
 void session_refuse(struct session *s, uint32_t call, const char *code, const char *field);
 
