@@ -237,12 +237,24 @@ class Writers:
 
     def _settled(self, key, tries):
         last = tries[-1]
-        if last["result"] == "OK" and last["replayed"] and len(tries) > 1 and all(t["result"] == "LATER" for t in tries[:-1]):
-            self.v.wrong("called undone", f"{last['who']}: {key[1]} was said not to be done ({tries[-2]['code']}), and was done")
+        if all(t["result"] == "LATER" for t in tries[:-1]) and last["result"] == "OK" and last["replayed"] and self._by_another(key, last):
+            self.v.wrong("called undone", f"{last['who']}: {key[1]} was said not to be done, and was done: {self._told(key, tries)}")
         if last["result"] in ("OK", "REFUSED"):
             self.final[key] = last
         else:
-            self.v.wrong("unresolved", f"{last['who']}: {key[1]} is {last['result']} in the end, after {len(tries)} tries")
+            self.v.wrong("unresolved", f"{last['who']}: {key[1]} is {last['result']} in the end: {self._told(key, tries)}")
+
+    def _by_another(self, key, line):
+        """Was it done before this asking began? The library asks again by itself, so that a replayed outcome may be its own; but only if it
+        was in doubt meanwhile, and then nothing was done before it began."""
+        return not line["unsure"] or any(e["at"] < line["wall"] for e in self.registry.entries.get(key, []))
+
+    def _told(self, key, tries):
+        """What each asking was told, in milliseconds from the first, and what is kept of the request."""
+        told = [f"{(t['start'] - t['first']) // 1000}..{(t['end'] - t['first']) // 1000} {t.get('code', t['result'])}{' after doubt' * t['unsure']}"
+                f" ({t['daemon']})" for t in tries]
+        kept = [f"kept {e['status']} {(e['at'] - tries[0]['wall']) // 1000}" for e in self.registry.entries.get(key, [])]
+        return "; ".join(told + kept)
 
     def _asked_again(self, line):
         key = line["account"], line["request"]

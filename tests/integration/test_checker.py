@@ -28,7 +28,7 @@ def torture_run(tmp_path_factory):
 def test_nothing_lost_twice_or_out_of_order(torture_run):
     verdict = checker.check(torture_run.folder, checker.enough(torture_run.seconds))
     print(verdict.report())
-    assert verdict.good, f"torture --seed {torture_run.seed}\n{verdict.report()}"
+    assert verdict.good, f"torture --seed {torture_run.seed}, histories: {torture.keep(torture_run.folder)}\n{verdict.report()}"
 
 
 def test_the_naive_reader_loses(torture_run):
@@ -148,6 +148,26 @@ def done_though_refused(s):
 
 def never_resolved(s):
     s.acked().update(result="UNKNOWN", code="UNKNOWN")
+
+
+def told_undone(s, unsure, at):
+    """An edit that was done is told as replayed to an asking that had one before it, which was told "later"."""
+    line = s.acked(lambda line: line["try"] == 1)
+    history = next(h for h in s.run.writers.values() if line in h)
+    history.insert(history.index(line), {**line, "result": "LATER", "code": "DEADLINE_EXCEEDED", "unsure": False})
+    line.update(replayed=True, unsure=unsure, wall=s.journal.entries[line["account"], line["request"]][0]["at"] + at)
+
+
+def done_though_called_undone(s):
+    told_undone(s, unsure=False, at=-1)
+
+
+def done_before_its_doubt(s):
+    told_undone(s, unsure=True, at=1)
+
+
+def replayed_at_the_first_asking(s):
+    s.acked(lambda line: line["try"] == 1 and not line["unsure"])["replayed"] = True
 
 
 def nobody_asked(s):
@@ -359,7 +379,8 @@ SPOILT = {
     lost_acknowledgement: "lost", lost_request: "lost", applied_twice: "double", stale_read: "stale read",
     read_of_the_future: "phantom read", wrong_version_told: "wrong answer", wrong_revision_told: "wrong answer",
     other_content_written: "wrong write", done_though_refused: "refused but there", refused_without_a_row: "unaudited", many_rows_of_one_refusal: "audit",
-    never_resolved: "unresolved",
+    never_resolved: "unresolved", done_though_called_undone: "called undone", done_before_its_doubt: "called undone",
+    replayed_at_the_first_asking: "called undone",
     nobody_asked: "ghost", revision_out_of_real_time: "real time", overwrote_unseen: "overwritten", false_conflict: "false conflict",
     replayed_otherwise: "replay", request_id_reused: "key reused", hole_in_the_journal: "journal", versions_out_of_order: "version",
     lost_update: "lost update", table_differs: "table", aborted_in_the_journal: "aborted", committed_by_psql_lost: "lost",
@@ -373,6 +394,14 @@ SPOILT = {
 
 def test_the_recorded_run_is_good(recorded):
     verdict = checker.judge(pickle.loads(recorded))
+    assert verdict.good, verdict.report()
+
+
+def test_done_by_itself_is_no_lie(recorded, rng):
+    """Told "later", asked again, and done then; but the link was lost, so that the library asked once more and heard of it as replayed."""
+    run = pickle.loads(recorded)
+    told_undone(Spoiler(run, rng), unsure=True, at=-1)
+    verdict = checker.judge(run)
     assert verdict.good, verdict.report()
 
 

@@ -41,6 +41,7 @@ struct edit { /* what is asked, and asked again until it is known */
     int64_t base, amount;
     unsigned deadline_ms;
     uint64_t begun, first;
+    int64_t wall; /* begun, as the registry's clock has it */
 };
 
 struct writer {
@@ -161,11 +162,11 @@ static json_t *fields_of(const struct edit *e)
 static json_t *line_of(const struct writer *w, const char *result)
 {
     const struct edit *e = &w->now;
-    json_t *o =
-        json_pack("{ss,ss,ss,ss,ss,ss,ss,so,si,sI,sI,sI}", "k", "call", "client", w->name, "account",
-                  w->context, "op", op_names[e->op], "request", e->request, "object", projects[e->project].id,
-                  "result", result, "set", fields_of(e), "try", e->tries, "start", (json_int_t)e->begun,
-                  "first", (json_int_t)e->first, "end", (json_int_t)now_us());
+    json_t *o = json_pack("{ss,ss,ss,ss,ss,ss,ss,so,si,sI,sI,sI,sI,ss}", "k", "call", "client", w->name,
+                          "account", w->context, "op", op_names[e->op], "request", e->request, "object",
+                          projects[e->project].id, "result", result, "set", fields_of(e), "try", e->tries,
+                          "start", (json_int_t)e->begun, "first", (json_int_t)e->first, "end",
+                          (json_int_t)now_us(), "wall", (json_int_t)e->wall, "daemon", qipan_link_text(w->q));
     if (e->base)
         json_object_set_new(o, "base", json_integer((json_int_t)e->base));
     return o;
@@ -181,18 +182,19 @@ static bool later(const char *code)
     return false;
 }
 
-static void failed(struct writer *w, const char *code)
+static void failed(struct writer *w, const char *code, bool unsure)
 {
     bool unknown = strcmp(code, "UNKNOWN") == 0, wait = later(code);
     json_t *line = line_of(w, unknown ? "UNKNOWN" : wait ? "LATER" : "REFUSED");
     json_object_set_new(line, "code", json_string(code));
+    json_object_set_new(line, "unsure", json_boolean(unsure));
     put(w->log, line);
     w->again = (unknown || wait) && w->now.op != SHOW;
     if (!w->again)
         w->known[w->now.project] = 0;
 }
 
-static void succeeded(struct writer *w, const Qipan__ProjectReply *reply)
+static void succeeded(struct writer *w, const Qipan__ProjectReply *reply, bool unsure)
 {
     json_t *line = line_of(w, "OK");
     int64_t version = reply->project ? reply->project->version : 0;
@@ -200,6 +202,7 @@ static void succeeded(struct writer *w, const Qipan__ProjectReply *reply)
     if (reply->has_rev)
         json_object_set_new(line, "rev", json_integer((json_int_t)reply->rev));
     json_object_set_new(line, "replayed", json_boolean(reply->replayed));
+    json_object_set_new(line, "unsure", json_boolean(unsure));
     put(w->log, line);
     if (w->now.op != REPLAY)
         w->known[w->now.project] = version;
@@ -212,9 +215,9 @@ static void on_reply(const struct qipan_reply *reply, void *arg)
     struct writer *w = arg;
     w->waiting = w->again = false;
     if (reply->error)
-        failed(w, reply->error->code);
+        failed(w, reply->error->code, reply->unsure);
     else
-        succeeded(w, (const Qipan__ProjectReply *)reply->message);
+        succeeded(w, (const Qipan__ProjectReply *)reply->message, reply->unsure);
     w->next = now_us() + (w->again ? 20000 + dice(&w->seed, 80000)
                                    : 1000ULL * (pause_ms / 2 + dice(&w->seed, pause_ms + 1)));
 }
@@ -247,12 +250,13 @@ static uint32_t ask_show(struct writer *w)
 static void ask(struct writer *w)
 {
     w->now.begun = now_us();
+    w->now.wall = wall_us();
     if (w->now.tries++ == 0)
         w->now.first = w->now.begun;
     w->waiting = true;
     if ((w->now.op == SHOW ? ask_show(w) : ask_edit(w)) == 0) {
         w->waiting = false;
-        failed(w, qipan_refusal(w->q)->code);
+        failed(w, qipan_refusal(w->q)->code, false);
         w->next = now_us() + 50000;
     }
 }

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -40,6 +41,13 @@ def build_actor(build):
     top = pathlib.Path(__file__).resolve().parents[2]
     flags = {"san": ["SAN=1"], "fail": ["FAIL=1"]}.get(build.name, [])
     subprocess.run(["make", "-s", "-C", str(top), *flags, f"{os.path.relpath(build, top)}/torture/actor"], check=True)
+
+
+def keep(folder):
+    """The histories of a run that failed, where nothing clears them away."""
+    kept = pathlib.Path(tempfile.mkdtemp(prefix="qipan-torture-"))
+    shutil.copytree(folder, kept, dirs_exist_ok=True)
+    return kept
 
 
 class Log:
@@ -388,8 +396,8 @@ class Torture:
             for kind, sql in (
                     ("epoch", "SELECT epoch, void_from, start_rev FROM registry.epoch ORDER BY epoch"),
                     ("txn", "SELECT rev, grp, epoch, to_hex(tag) AS tag, kind, changes FROM registry.txn ORDER BY rev"),
-                    ("entry", "SELECT e.grp, e.ord, coalesce(a.code, '') AS account, e.actor, e.request, e.op, e.status, e.object, e.version"
-                              " FROM registry.entry e LEFT JOIN registry.account a ON a.id = e.account"),
+                    ("entry", "SELECT e.grp, e.ord, coalesce(a.code, '') AS account, e.actor, e.request, e.op, e.status, e.object, e.version,"
+                              " registry.micros(e.at) AS at FROM registry.entry e LEFT JOIN registry.account a ON a.id = e.account"),
                     ("audit", "SELECT actor, detail ->> 'request' AS request, status FROM registry.audit WHERE detail ? 'request'"),
                     ("account", "SELECT code, grants FROM registry.account"),
                     ("change", "SELECT grp, idx, ord, kind, object, version, fields, image, audience, audience_old FROM registry.change ORDER BY grp, idx"),
