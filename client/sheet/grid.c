@@ -33,7 +33,7 @@ static const struct grid_kind *kind_of(struct grid *g)
     else if (n == 0)
         grid_fail(g, "%s", _("the file is empty"));
     else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
-        grid_fail(g, "%s", _("this is a workbook, not text: save the sheet as CSV first"));
+        return &grid_xlsx;
     else
         return &grid_text;
     return NULL;
@@ -60,7 +60,7 @@ void grid_close(struct grid *g)
 {
     if (!g)
         return;
-    if (g->state)
+    if (g->kind && g->state)
         g->kind->close(g->state);
     fclose(g->file);
     free(g);

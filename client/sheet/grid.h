@@ -16,8 +16,9 @@
 enum grid_type {
     GRID_EMPTY, /* the text is "" */
     GRID_TEXT,
-    GRID_NUMBER,  /* a workbook's number, exact to the 15 digits it has: 2022.1, 350000000, 0.05 */
-    GRID_DATE,    /* a number shown as a date: 2023-01-05, 2023-01-05 08:30:00, 08:30:00; both date systems */
+    GRID_NUMBER, /* a workbook's number, exact to the 15 digits it has: 2022.1, 350000000, 0.05 */
+    GRID_DATE, /* a number shown as a date, in either date system: 2023-01-05, 2023-01-05 08:30:00, 08:30:00; 2022-04
+                   * where only the month is shown; 1900-01-00 and 1900-02-29, as Excel has them */
     GRID_BOOL,    /* true, false */
     GRID_ERROR,   /* #REF!, #N/A … */
     GRID_NO_VALUE /* a formula that no program has computed yet; the text is the formula */

@@ -28,7 +28,7 @@ $(B)/fuzz/obj/protobuf-c.o: tests/fuzz/protobuf-c
 $(B)/fuzz/lib.a: $(FUZZ_OBJ)
 	rm -f $@ && ar rcs $@ $^
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/lib.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(call libs_of,libprotobuf-c libssl libcrypto jansson inih) -lcsv
+	$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(B)/fuzz/lib.a $(call libs_of,libprotobuf-c libssl libcrypto jansson inih libzip expat xlsxwriter) -lcsv
 
 .PHONY: fuzz fuzz-replay
 fuzz: $(FUZZERS) ## every fuzzer for FUZZ_SECONDS=120; finds land in build/fuzz
