@@ -43,4 +43,7 @@ INSERT INTO registry.field
     ('matter', 38, 'closed_at',      'instant', NULL,           NULL, false, false, false, false, '销号时间', 'closed at'),
     ('matter', 39, 'changed_at',     'instant', NULL,           NULL, false, false, false, false, '更新时间', 'changed at'),
     ('matter', 40, 'enterprise',     'text',    NULL,            100, true,  false, false, true,  '企业', 'enterprise'),
-    ('matter', 41, 'asker',          'text',    NULL,           NULL, false, false, false, false, '延期申请人', 'asked for by');
+    ('matter', 41, 'asker',          'text',    NULL,           NULL, false, false, false, false, '延期申请人', 'asked for by'),
+    ('matter', 42, 'helpers_signed', 'tags',    'office',       NULL, false, false, false, true,  '已签收协办单位', 'helping offices that signed'),
+    ('matter', 43, 'helper_signers', 'tags',    NULL,           NULL, false, false, false, false, '协办签收人', 'signed for by (helping)'),
+    ('matter', 44, 'helper_minutes', 'tags',    NULL,           NULL, false, false, false, false, '协办签收用时(分)', 'minutes to sign (helping)');

@@ -9,6 +9,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('matter.class.hint', '交办、督办等由招商局、领导或督查办理', 'assignments and orders are given by the promotion office, leaders or supervision'),
     ('matter.state', '此事项现为“$1”,由 $2 于 $3 办理,不能再作此操作', 'this matter is $1 by $2 since $3: that cannot be done now'),
     ('matter.state.hint', '先查看事项现在的状态', 'look at the matter as it is now'),
+    ('matter.helped', '协办单位已签收;事项由牵头单位签收', 'the helping office has signed; for the matter the lead office does'),
     ('matter.performer', '只有承办单位($1)的经办人可以这样做', 'only those who work on it ($1) may do this'),
     ('matter.self', '承办的人不能复核、退回、销号或变更自己承办的事项', 'who works on a matter may not review, return, close or change it'),
     ('matter.self.hint', '由交办单位或督查办理', 'the issuing office or supervision does'),

@@ -47,6 +47,14 @@ BEGIN
     known := coalesce(known, false);
 END $$;
 
+-- May the account bring evidence of this? Who may write for the office that does the work, or for the project's; of a matter, those
+-- who work on it, helping offices too.
+CREATE FUNCTION registry.evidence_writes(p_account int, n registry.evidence, p_owner text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN registry.may(p_account, 'write', n.office) OR p_owner IS NOT NULL AND registry.may(p_account, 'write', p_owner)
+        OR registry.kind_of(n."of") = 'matter' AND registry.matter_works(p_account, (SELECT m FROM registry.matter m WHERE m.id = n."of"));
+END $$;
+
 -- What it is evidence of must be the project itself or belong to it; its office is the one that does the work.
 CREATE FUNCTION registry.evidence_about(p_account int, INOUT n registry.evidence, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -63,7 +71,7 @@ BEGIN
     IF NOT about.known OR registry.kind_of(n."of") = 'evidence' OR n.office IS NULL OR n.project IS DISTINCT FROM
        (CASE registry.kind_of(n."of") WHEN 'project' THEN n."of" ELSE registry.parent_of(registry.kind_of(n."of"), n."of") END) THEN
         fault := registry.bad('of', n."of", 'evidence.of');
-    ELSIF NOT (registry.may(p_account, 'write', n.office) OR (owner IS NOT NULL AND registry.may(p_account, 'write', owner))) THEN
+    ELSIF NOT registry.evidence_writes(p_account, n, owner) THEN
         fault := registry.fault('PERMISSION_DENIED', 'project', 'evidence.whose');
     END IF;
 END $$;
@@ -117,7 +125,10 @@ BEGIN
         RETURN NULL;
     ELSIF p_op <> 'evidence_withdraw' AND b.state <> 'ready' AND b.actor <> registry.account_code(p_account) THEN
         RETURN registry.fault('PERMISSION_DENIED', NULL, 'evidence.mine');
-    ELSIF NOT registry.may(p_account, 'write', b.office) AND (p.id IS NULL OR NOT registry.may(p_account, 'write', p.office)) THEN
+    ELSIF NOT registry.evidence_writes(p_account, b, p.office) THEN
+        RETURN registry.fault('PERMISSION_DENIED', NULL, 'evidence.whose');
+    ELSIF p_op = 'evidence_withdraw' AND b.actor <> registry.account_code(p_account) AND NOT registry.may(p_account, 'write', b.office)
+        AND (p.id IS NULL OR NOT registry.may(p_account, 'write', p.office)) THEN -- of what a helping office brought itself
         RETURN registry.fault('PERMISSION_DENIED', NULL, 'evidence.whose');
     ELSIF b.state = 'withdrawn' OR (b.state = 'ready' AND p_op NOT IN ('evidence_open', 'evidence_withdraw')) THEN
         RETURN registry.no_move('evidence', b.id, b.state);

@@ -108,13 +108,37 @@ $$;
 CREATE FUNCTION registry.matter_performs(p_account int, b registry.matter) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN registry.belongs(p_account, registry.matter_offices(b))
-        OR (registry.account_code(p_account) IN (b.signer, b.reporter)) IS TRUE;
+        OR (registry.account_code(p_account) = ANY (ARRAY[b.signer, b.reporter] || b.helper_signers)) IS TRUE;
 END $$;
+
+-- For which of some offices may he act, being one of their people?
+CREATE FUNCTION registry.acts_for(p_account int, p_offices text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(SELECT o FROM unnest(p_offices) WITH ORDINALITY u(o, n)
+                 WHERE registry.may(p_account, 'write', o) AND registry.belongs(p_account, ARRAY[o]) ORDER BY n)
+$$;
 
 -- May he act for those?
 CREATE FUNCTION registry.matter_works(p_account int, b registry.matter) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM unnest(registry.matter_offices(b)) o
-                   WHERE registry.may(p_account, 'write', o) AND registry.belongs(p_account, ARRAY[o]))
+    SELECT registry.acts_for(p_account, registry.matter_offices(b)) <> '{}'
+$$;
+
+-- Helping offices that have not signed for their part yet; one with a part of its own signs for that.
+CREATE FUNCTION registry.helpers_unsigned(b registry.matter) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT ARRAY(SELECT h FROM unnest(b.helpers) WITH ORDINALITY u(h, n) WHERE h <> ALL (coalesce(b.helpers_signed, '{}') || coalesce(b.parts, '{}')) ORDER BY n)
+$$;
+
+-- Does he sign for helping offices, the matter itself staying where it is? Whoever may sign for the lead office does that first.
+CREATE FUNCTION registry.matter_helps(p_account int, b registry.matter) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT b.state IN ('issued', 'signed', 'working') AND registry.acts_for(p_account, registry.helpers_unsigned(b)) <> '{}'
+        AND NOT (b.state = 'issued' AND registry.acts_for(p_account, ARRAY[b.office]) <> '{}')
+$$;
+
+-- When an office was asked to help: at the issue, or when it was named later.
+CREATE FUNCTION registry.helper_asked_at(b registry.matter, p_office text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT coalesce(max(e.at), b.issued_at) FROM registry.change c
+    CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+    WHERE c.object = b.id AND c.version > 1 AND c.fields ? '10' AND p_office = ANY (string_to_array(c.fields #>> '{10,1}', ','))
+      AND (p_office = ANY (string_to_array(c.fields #>> '{10,0}', ','))) IS NOT TRUE
 $$;
 
 CREATE FUNCTION registry.matter_issues(p_account int, b registry.matter) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -148,7 +172,10 @@ DECLARE
     works CONSTANT boolean := registry.matter_works(p_account, b);
 BEGIN
     IF p_op IN ('matter_sign', 'matter_start', 'matter_report', 'matter_extend') THEN
-        RETURN CASE WHEN NOT works THEN registry.fault('PERMISSION_DENIED', NULL, 'matter.performer', '@office:' || b.office) END;
+        -- the lead office signs for the matter, or who signs for a helping one
+        RETURN CASE WHEN NOT works THEN registry.fault('PERMISSION_DENIED', NULL, 'matter.performer', '@office:' || b.office)
+            WHEN p_op = 'matter_sign' AND b.state = 'issued' AND NOT registry.matter_helps(p_account, b)
+                AND registry.acts_for(p_account, ARRAY[b.office]) = '{}' THEN registry.fault('FAILED_PRECONDITION', 'helpers_signed', 'matter.helped') END;
     ELSIF p_op = 'matter_withdraw' THEN
         RETURN CASE WHEN NOT registry.matter_issues(p_account, b) THEN
             registry.fault('PERMISSION_DENIED', NULL, 'matter.withdraw', '@office:' || b.issuer_office)
@@ -178,7 +205,7 @@ BEGIN
     f := registry.matter_party(p_account, p_op, b);
     IF f.code IS NOT NULL THEN
         RETURN f;
-    ELSIF b.state <> ALL (registry.matter_states(p_op)) THEN
+    ELSIF b.state <> ALL (registry.matter_states(p_op)) AND NOT (p_op = 'matter_sign' AND registry.matter_helps(p_account, b)) THEN
         f := registry.fault('FAILED_PRECONDITION', 'state', 'matter.state', '@matter_state:' || b.state, b.mover, registry.minute(b.moved_at));
         f.at := b.moved_at;
         RETURN f;
@@ -374,6 +401,22 @@ BEGIN
             registry.fault('INVALID_ARGUMENT', 'satisfaction', 'matter.satisfaction') END;
 END $$;
 
+-- Helping offices sign for their part, each with its own time to sign.
+CREATE FUNCTION registry.matter_helped(p_account int, b registry.matter, INOUT n registry.matter) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    o text;
+BEGIN
+    FOREACH o IN ARRAY registry.acts_for(p_account, registry.helpers_unsigned(b)) LOOP
+        n.helpers_signed := n.helpers_signed || o;
+        n.helper_signers := n.helper_signers || registry.account_code(p_account);
+        n.helper_minutes := n.helper_minutes || registry.minutes_since(registry.helper_asked_at(b, o))::text;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION registry.minutes_since(p_at timestamptz) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT least(floor(extract(epoch FROM registry.now() - p_at) / 60), 2147483647)::int
+$$;
+
 -- What an operation does to the row.
 CREATE FUNCTION registry.matter_moved(p_op text, p_actor text, b registry.matter, INOUT n registry.matter) LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -385,7 +428,7 @@ BEGIN
     WHEN 'matter_sign' THEN
         n.signer := p_actor;
         n.signed_at := now_at;
-        n.sign_minutes := least(floor(extract(epoch FROM now_at - b.issued_at) / 60), 2147483647);
+        n.sign_minutes := registry.minutes_since(b.issued_at);
     WHEN 'matter_report' THEN
         n.reporter := p_actor;
         n.reported_at := now_at;
@@ -432,6 +475,9 @@ BEGIN
         fault := s.fault;
     ELSIF p_op = 'matter_set' THEN
         fault := registry.matter_edit(p_account, b, n);
+    ELSIF p_op = 'matter_sign' AND registry.matter_helps(p_account, b) THEN
+        n := registry.matter_helped(p_account, b, n);
+        RETURN; -- the matter stays where it is
     ELSE
         fault := registry.matter_needs(p_op, b, n);
         n := registry.matter_moved(p_op, registry.account_code(p_account), b, registry.matter_clock(n)); -- as late as now, fired or not
@@ -610,7 +656,7 @@ DECLARE
 BEGIN
     condition := CASE coalesce(nullif(btrim(what), ''), 'all')
         WHEN 'all' THEN format('(%s OR %s)', works, reviews)
-        WHEN 'sign' THEN format('p.state = ''issued'' AND %s', works)
+        WHEN 'sign' THEN format('(p.state = ''issued'' AND p.office = ANY (%1$L) OR p.state <> ''reported'' AND p.helpers && %1$L AND registry.helpers_unsigned(p) && %1$L)', offices)
         WHEN 'do' THEN format('p.state IN (''signed'', ''working'') AND %s', works)
         WHEN 'review' THEN format('(p.state = ''reported'' OR p.asked_on IS NOT NULL) AND %s', reviews)
         WHEN 'overdue' THEN format('p.light <> ''none'' AND (%s OR %s OR p.escalated_to = %L)', works, reviews,

@@ -61,7 +61,7 @@ CREATE FUNCTION registry.held(p_what text) RETURNS TABLE (kind text, holds text,
             ELSE '%1$I = coalesce($2[array_position($1, p.%1$I::text)], p.%1$I)' END, f.name), ', ')
     FROM registry.field f JOIN registry.kind k ON k.code = f.kind
     WHERE (k.record OR f.kind IN ('project', 'due')) AND f.kind NOT IN ('reform', 'handover', 'activity', 'evidence', 'stagedate', 'return', 'reward', 'alert')
-      AND (f.kind, f.name) NOT IN (('inspection', 'office'), ('case', 'person'))
+      AND (f.kind, f.name) NOT IN (('inspection', 'office'), ('case', 'person'), ('matter', 'helpers_signed'))
       AND CASE p_what WHEN 'office' THEN f.code_kind = 'office' OR (f.kind, f.name) IN (('matter', 'helpers'), ('round', 'offices'))
           ELSE f.name ~ '(^|_)person$' OR (f.kind, f.name) IN (('matter', 'reviewer'), ('matter', 'superior')) END
     GROUP BY f.kind ORDER BY f.kind

@@ -106,6 +106,20 @@ def test_who_helps_and_who_watches_one_is_told_at_once(town):
     assert [e.object for e in other.until(lambda e: e.kind == "matter")] == [last]
 
 
+def test_a_helping_office_signs_for_its_part_and_shows_what_it_did(town, tmp_path):
+    no = q(town, "chengguan", "project", "add", "name=协办项目", "investor=协办公司")["no"]
+    id = issue(town, "bureau", "chengguan", "协办事项", f"project={no}", "helpers=fagai")["id"]
+    assert "协办事项" in mine(town, "fagai", "sign")
+    signed = q(town, "fagai", "matter", "sign", id)
+    assert (signed["state"], signed["helpers_signed"], signed["helper_signers"], signed["helper_minutes"]) == ("issued", ["fagai"], ["fagai"], ["0"])
+    assert "协办事项" not in mine(town, "fagai", "sign") and "协办事项" in mine(town, "chengguan", "sign")
+    assert "牵头单位签收" in town.qipan("fagai", "matter", "sign", id, ok=7).stderr
+    (tmp_path / "批复.txt").write_text("同意")
+    assert q(town, "fagai", "evidence", "add", no, tmp_path / "批复.txt", f"of={id}")["state"] == "ready"
+    town.qipan("fagai", "evidence", "add", no, tmp_path / "批复.txt", ok=8)
+    assert q(town, "chengguan", "matter", "sign", id)["state"] == "signed"
+
+
 def test_no_report_without_evidence_where_it_is_asked_for(town, tmp_path):
     no = q(town, "chengguan", "project", "add", "name=佐证事项项目", "investor=佐证公司")["no"]
     id = issue(town, "duban", "chengguan", "消防整改", f"project={no}", "needs_evidence=true", sort="整改")["id"]

@@ -183,8 +183,26 @@ WORKS = ("matter_sign", "matter_start", "matter_report", "matter_extend")
 REVIEWS = ("matter_set", "matter_close", "matter_return", "matter_grant", "matter_refuse")
 
 
-def matter_about(project, text):
-    return pb.Matter(project=project, office=BUREAU, subject=text, **{"class": "guarantee"})
+def matter_about(project, text, *helpers):
+    return pb.Matter(project=project, office=BUREAU, subject=text, helpers=helpers, **{"class": "guarantee"})
+
+
+def helper_of(row):  # of the row's matter "helped"; who helps must see its project
+    return row.office if row.restricted else {"chengguan": "dongshan"}.get(row.office, "chengguan")
+
+
+def signing_for(s, row):  # the lead office for the matter, a helping one for its part
+    if (seen := reading(s, row)) != DONE:
+        return seen
+    works = any(o in s.offices and s.may("write", o) for o in (BUREAU, helper_of(row)))
+    return "FAILED_PRECONDITION" if works else DENIED  # it was withdrawn
+
+
+def showing_of_a_matter(s, row):
+    if not s.may("write"):
+        return DENIED
+    helps = helper_of(row) in s.offices and s.may("write", helper_of(row))
+    return MISSING if not s.sees(row) else DONE if helps or s.may("write", row.office) else DENIED
 
 
 def matter_op(op, done=DONE):
@@ -351,6 +369,10 @@ def cells(at):
         yield "matter_set", name, lambda matter=matter: {"id": matter, "set": pb.Matter(demand=f"表{next(seq)}")}, matter_op("matter_set"), row
         for op in (*WORKS, *REVIEWS[1:], "matter_withdraw", "matter_split"):  # of one that was withdrawn: who may is told so
             yield op, f"{name}, withdrawn", lambda gone=gone: {"id": gone}, matter_op(op, "FAILED_PRECONDITION"), row
+        if row:
+            yield "matter_sign", f"{name}, withdrawn, with a helper", lambda id=row.records["helped gone"]: {"id": id}, signing_for, row
+            yield "evidence_open", f"{name}, of a matter with a helper", lambda id=row.records["helped"]: {
+                "set": pb.Evidence(of=id, name="协.txt", media="txt", size=1, sha256="2" * 64)}, showing_of_a_matter, row
         item = row.records["agenda"] if row else ABSENT["p"]
         yield "project_backdate", name, lambda pid=pid: {"id": pid, "stage": "lead", "on": "1800"}, lambda s, row: (
             DENIED if not s.may("county") else "INVALID_ARGUMENT" if s.sees(row) else MISSING), row
@@ -483,7 +505,11 @@ class At:
                                                                              sha256="1" * 64, note=secret)).evidence.id
                 for which in ("matter", "gone"):
                     records[which] = peer.do("matter_set", set=matter_about(made.project.id, secret)).matter.id
-                peer.do("matter_withdraw", id=records["gone"], reason="表")
+                helper = helper_of(Row(None, office, restricted, *[None] * 7))
+                for which in ("helped", "helped gone"):
+                    records[which] = peer.do("matter_set", set=matter_about(made.project.id, secret, helper)).matter.id
+                for which in ("gone", "helped gone"):
+                    peer.do("matter_withdraw", id=records[which], reason="表")
                 records["case"] = peer.do("case_set", set=pb.Case(project=made.project.id, subject=secret, **{"class": "admission"})).case.id
                 bureau.do("case_ask", id=records["case"], offices=[office])
                 records["opinion"] = bureau.do("opinion_list", terms=[pb.Term(field="of", op="=", values=[records["case"]])]).rows[0].id

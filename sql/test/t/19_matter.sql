@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(138);
+SELECT plan(159);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -87,6 +87,42 @@ SELECT is(pg_temp.said(pg_temp.set(w, :'m', s::jsonb)), want, why) FROM (VALUES
     ('dongshan', '{"subject":"y"}', 'PERMISSION_DENIED', 'nor does a stranger'),
     ('bureau', '{"report":"已办"}', 'INVALID_ARGUMENT report', 'a report is the performer''s'),
     ('bureau', '{"satisfaction":5}', 'INVALID_ARGUMENT satisfaction', 'satisfaction comes with the end')) v(w, s, want, why);
+
+-- ---------------------------------------------------------------- helping offices
+SELECT registry.account_new('m.help', '协办人', 'fagai', 'clerk') AS x, registry.account_new('m.help2', '协办人二', 'dongshan', 'clerk') AS y \g /dev/null
+CREATE FUNCTION pg_temp.mine(who text, what text, p_id text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(*) FROM unnest((api.matter_mine(pg_temp.acc(who), 'en', what, NULL, NULL, NULL)).rows) r WHERE r.id = p_id $$;
+SELECT pg_temp.new('bureau', 'chengguan', 'assignment', '协办件', jsonb_build_object('project', :'p', 'due_on', pg_temp.at(10), 'helpers', '["fagai"]'::jsonb)) AS hm \gset
+SELECT is(pg_temp.mine('m.help', 'sign', :'hm'), 1::bigint, 'a helping office has it to sign');
+SELECT registry.set_clock_offset('30 minutes') \g /dev/null
+SELECT is(pg_temp.said(pg_temp.move('m.help2', 'sign', :'hm')), 'PERMISSION_DENIED', 'not one that doesn''t help');
+SELECT is(pg_temp.said(pg_temp.move('m.help', 'sign', :'hm')), 'issued', 'it signs for its part; the matter waits for the lead office');
+SELECT row_eq(format('SELECT helpers_signed, helper_signers, helper_minutes, signer FROM registry.matter WHERE id = %L', :'hm'),
+    ROW('{fagai}'::text[], '{m.help}'::text[], '{30}'::text[], NULL::text), 'with a time to sign of its own');
+SELECT is(pg_temp.mine('m.help', 'sign', :'hm'), 0::bigint, 'it has it to sign no more');
+SELECT is(pg_temp.mine('chengguan', 'sign', :'hm'), 1::bigint, 'the lead office has');
+SELECT is(pg_temp.said(pg_temp.move('m.help', 'sign', :'hm')), 'FAILED_PRECONDITION helpers_signed', 'once');
+SELECT is(pg_temp.said(pg_temp.move('m.help', 'start', :'hm')), 'FAILED_PRECONDITION state', 'nor does its signature stand for the matter''s');
+SELECT is(pg_temp.said(pg_temp.set('bureau', :'hm', '{"helpers":["fagai","dongshan"]}')), 'issued', 'another is named later');
+SELECT registry.set_clock_offset('50 minutes') \g /dev/null
+SELECT is(pg_temp.said(pg_temp.move('chengguan', 'sign', :'hm')), 'signed', 'the lead office signs');
+SELECT is(pg_temp.said(pg_temp.move('m.help2', 'sign', :'hm')), 'signed', 'a helping one still may, behind it');
+SELECT row_eq(format('SELECT helpers_signed, helper_minutes, sign_minutes, mover FROM registry.matter WHERE id = %L', :'hm'),
+    ROW('{fagai,dongshan}'::text[], '{30,20}'::text[], 50, 'chengguan'::text), 'counted from when it was asked');
+SELECT is((SELECT array_agg(c.fields -> '42' ORDER BY c.version) FROM registry.change c WHERE c.object = :'hm' AND c.fields ? '42'), '{"[null, \"fagai\"]","[\"fagai\", \"fagai,dongshan\"]"}'::jsonb[], 'each in the journal');
+-- and brings evidence of its part
+CREATE FUNCTION pg_temp.bring(who text, about text) RETURNS api.evidence_chunk_reply LANGUAGE sql AS $$
+    SELECT api.evidence_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', jsonb_build_object('of', about, 'name', 'a.txt', 'media', 'txt', 'size', 3, 'sha256', encode(sha256('abc'), 'hex')), NULL) $$;
+SELECT is((pg_temp.bring('m.help2', :'p')).error.code, 'PERMISSION_DENIED', 'not of the project');
+SELECT ((pg_temp.bring('m.help', :'hm')).evidence).id AS he \gset
+SELECT is((api.evidence_put(pg_temp.acc('m.help'), 'en', pg_temp.req(), '\x00', :'he', 0, 'abc')).next_chunk, 1, 'of the matter it helps with');
+SELECT is((api.evidence_close(pg_temp.acc('m.help'), 'en', pg_temp.req(), '\x00', :'he')).evidence.state, 'ready', 'it is there');
+SELECT is((api.evidence_withdraw(pg_temp.acc('m.help2'), 'en', pg_temp.req(), '\x00', NULL, :'he', 'x')).error.code, 'PERMISSION_DENIED', 'another helping office doesn''t take it back');
+SELECT is((api.evidence_withdraw(pg_temp.acc('m.help'), 'en', pg_temp.req(), '\x00', NULL, :'he', 'x')).evidence.state, 'withdrawn', 'it does itself');
+SELECT is(pg_temp.said(pg_temp.set('bureau', :'hm', '{"helpers":["dongshan"]}')), 'signed', 'one helps no more');
+SELECT is((pg_temp.bring('m.help', :'hm')).error.code, 'PERMISSION_DENIED', 'then it brings nothing');
+SELECT is(pg_temp.said(pg_temp.move('bureau', 'withdraw', :'hm', 'x')), 'withdrawn', 'enough');
+SELECT registry.set_clock_offset('0') \g /dev/null
 
 -- ---------------------------------------------------------------- the loop
 SELECT is(pg_temp.said(pg_temp.move('dongshan', 'sign', :'m')), 'PERMISSION_DENIED', 'a stranger doesn''t sign for it');
