@@ -190,7 +190,7 @@ static int parse_map(struct import *im)
 
 static int open_sheet(struct import *im)
 {
-    struct sheet_options o = {.name = im->file, .encoding = im->encoding, .header = 1};
+    struct sheet_options o = {.name = im->file, .encoding = im->encoding, .header = 0};
     char why[SHEET_WHY_SIZE];
 
     if (im->mapping) {

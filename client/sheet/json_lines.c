@@ -106,8 +106,7 @@ static enum sheet_result fill(struct sheet *s, struct json_lines *j, struct shee
         if (!(j->cells[i] = cell_text(j, v)))
             return broken(s, row, i, "", 0, _("only texts, whole numbers and lists of texts can be read"));
     }
-    *row =
-        (struct sheet_row){.number = s->row, .n = s->n_header, .cells = j->cells, .group = "", .title = ""};
+    *row = (struct sheet_row){.number = s->row, .n = s->n_header, .cells = j->cells};
     return SHEET_ROW;
 }
 

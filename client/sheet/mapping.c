@@ -31,7 +31,6 @@ struct mapping *mapping_create(char *why)
     }
     arena_init(&m->arena, MEMORY);
     m->why = why;
-    m->source.header = 1;
     return m;
 }
 

@@ -39,8 +39,7 @@ void sheet_note(struct sheet *s, const char *format, ...)
 enum sheet_result sheet_broken(struct sheet *s, struct sheet_row *row, int column)
 {
     *row = (struct sheet_row){.number = s->row,
-                              .group = "",
-                              .title = "",
+
                               .bad = s->broken.why,
                               .bad_text = s->broken.text,
                               .bad_column = column};
@@ -141,6 +140,16 @@ int sheet_header_row(const struct sheet *s)
 int sheet_column(const struct sheet *s, size_t index)
 {
     return s->column[index];
+}
+
+const char *sheet_unit(const struct sheet *s)
+{
+    return s->unit && *s->unit ? s->unit : NULL;
+}
+
+const char *sheet_area_unit(const struct sheet *s)
+{
+    return s->area_unit && *s->area_unit ? s->area_unit : NULL;
 }
 
 const char *const *sheet_notes(const struct sheet *s, size_t *ret_n)

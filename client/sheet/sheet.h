@@ -15,14 +15,15 @@
 #define SHEET_MAX_COLUMNS GRID_MAX_COLUMNS
 #define SHEET_MAX_ROWS    GRID_MAX_ROWS
 #define SHEET_WHY_SIZE    GRID_WHY_SIZE
+#define SHEET_GROUPS      5
 
 struct sheet_options {
     const char *name; /* of the file: .jsonl .ndjson .json are JSON Lines unless its bytes are a workbook's */
     const char *encoding; /* NULL = found out */
     char separator;       /* 0 = found out */
     const char *sheet;    /* of a workbook, as in grid.h */
-    int header;           /* first row of the header, from 1; rows before it are not data */
-    int header_last;      /* of a header of several rows; 0 = one row */
+    int header;           /* first row of the header, from 1; 0 = found out (layout.h) */
+    int header_last;      /* of a header of several rows given by hand */
 };
 
 struct sheet_row {
@@ -30,9 +31,10 @@ struct sheet_row {
     size_t n;                    /* cells = columns of the header */
     char **cells;                /* UTF-8 */
     const enum grid_type *types; /* of the cells; NULL = all of them text */
-    const char *group,
-        *title;       /* the heading that rows before it gave to this one, and the sheet's; "" = none */
-    const char *skip; /* no data, and why; NULL = data */
+    const char *const
+        *groups;       /* headings above it: all joined, then each, SHEET_GROUPS in all; NULL = none */
+    const char *title; /* of the sheet; NULL = none */
+    const char *skip;  /* no data, and why; NULL = data */
     /* a broken row has a reason instead of cells */
     const char *bad;      /* in the caller's language, NULL = not broken */
     const char *bad_text; /* the cell or the beginning of the row, never NULL with a reason */
@@ -57,6 +59,10 @@ const struct grid *sheet_grid(const struct sheet *s);
 int sheet_header_row(const struct sheet *s); /* the last of the header; 0 for JSON Lines */
 int sheet_column(const struct sheet *s,
                  size_t index); /* of the file, from 0, that a column of the header is */
+
+/* What bare amounts and areas are in, as the sheet's title says: 万元, 亩; NULL when it doesn't. */
+const char *sheet_unit(const struct sheet *s);
+const char *sheet_area_unit(const struct sheet *s);
 
 /* What people should know of how the file was understood, in the caller's language; complete after the last row. */
 const char *const *sheet_notes(const struct sheet *s, size_t *ret_n);

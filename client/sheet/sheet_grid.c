@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A grid as a sheet. */
+/* A grid as a sheet: the columns that its layout names, the rows that its body holds. */
+#include "body.h"
 #include "sheet_internal.h"
 
 #include <errno.h>
@@ -7,19 +8,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define _(text) dgettext("qipan", text)
 
-struct grid_sheet_state {
+struct table {
     struct grid *grid;
-    int header;
+    struct layout layout;
+    struct body body;
     char *cells[SHEET_MAX_COLUMNS];
     enum grid_type types[SHEET_MAX_COLUMNS];
+    int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
+    bool counted;        /* the notes say so */
 };
 
-static char empty[] = "";
-
-static void shown(char *out, size_t cap, const struct grid_row *row)
+static void show(char *out, size_t cap, const struct grid_row *row)
 {
     size_t n = 0;
 
@@ -28,132 +31,216 @@ static void shown(char *out, size_t cap, const struct grid_row *row)
         n += (size_t)snprintf(out + n, cap - n, "%s%s", i ? "," : "", row->cells[i].text);
 }
 
-static enum sheet_result broken(struct sheet *s, const struct grid_row *from, struct sheet_row *row)
+/* Of a column of the file the index in the header; -1 = it has none. */
+static int index_of(const struct sheet *s, int column)
 {
-    broken_set(&s->broken, from->bad_text, strlen(from->bad_text), "%s", from->bad);
-    return sheet_broken(s, row, from->bad_column < (int)s->n_header ? from->bad_column : -1);
+    for (size_t i = 0; i < s->n_header; i++)
+        if (s->column[i] == column)
+            return (int)i;
+    return -1;
 }
 
 /* Cells behind the last column; those that are empty are what spreadsheets leave there. */
-static size_t filled(const struct sheet *s, const struct grid_row *row)
+static size_t filled(const struct table *t, const struct grid_row *row)
 {
     size_t n = row->n;
 
-    while (n > s->n_header && !row->cells[n - 1].text[0])
+    while (n > t->layout.width && !row->cells[n - 1].text[0])
         n--;
     return n;
 }
 
-static enum sheet_result next_row(struct sheet *s, void *state, struct sheet_row *row)
+/* In text a row must have as many cells as the header: otherwise its cells may stand below the wrong names. */
+static bool check_width(struct sheet *s, const struct table *t, const struct grid_row *row)
 {
-    struct grid_sheet_state *c = state;
-    struct grid_row from;
-    enum grid_result r = grid_next(c->grid, &from);
+    size_t n = filled(t, row);
     char text[sizeof(s->broken.text) * 2];
 
-    if (r != GRID_ROW) {
-        sheet_fail(s, "%s", grid_why(c->grid));
-        return r == GRID_END ? SHEET_END : SHEET_FAILED;
-    }
-    s->row = from.number;
-    if (from.bad)
-        return broken(s, &from, row);
-    size_t n = filled(s, &from);
-    if (n > s->n_header || (n < s->n_header && !grid_ragged(c->grid))) {
-        shown(text, sizeof(text), &from);
-        broken_set(&s->broken, text, strlen(text), _("the row has %zu cells, the header %zu"), n,
-                   s->n_header);
-        return sheet_broken(s, row, -1);
-    }
-    for (size_t i = 0; i < s->n_header; i++) {
-        c->cells[i] = i < n ? (char *)(uintptr_t)from.cells[i].text : empty;
-        c->types[i] = i < n ? from.cells[i].type : GRID_EMPTY;
-    }
-    *row = (struct sheet_row){.number = from.number,
-                              .n = s->n_header,
-                              .cells = c->cells,
-                              .types = c->types,
-                              .group = "",
-                              .title = ""};
-    return SHEET_ROW;
-}
-
-static bool skip_to_header(struct sheet *s, struct grid_sheet_state *c, struct grid_row *row)
-{
-    enum grid_result r;
-
-    grid_rewind(c->grid);
-    while ((r = grid_next(c->grid, row)) == GRID_ROW && row->number < c->header)
-        continue;
-    if (r == GRID_ROW && row->number == c->header && !row->bad)
+    if (grid_ragged(t->grid) || n == t->layout.width)
         return true;
-    if (r == GRID_FAILED)
-        sheet_fail(s, "%s", grid_why(c->grid));
-    else if (r == GRID_ROW && row->number == c->header)
-        sheet_fail(s,
-                   _("row %d can't be read as the header: %s (if the encoding %s is wrong, name it with "
-                     "--encoding)"),
-                   c->header, row->bad, s->encoding);
-    else
-        sheet_fail(s, _("row %d can't be the header: it is empty"), c->header);
+    show(text, sizeof(text), row);
+    broken_set(&s->broken, text, strlen(text), _("the row has %zu cells, the header %zu"), n,
+               t->layout.width);
     return false;
 }
 
-static bool read_header(struct sheet *s, struct grid_sheet_state *c)
+static void take_cells(struct sheet *s, struct table *t)
 {
-    struct grid_row row;
+    const struct body *b = &t->body;
+    bool named[SHEET_MAX_COLUMNS] = {false};
 
-    if (!skip_to_header(s, c, &row))
-        return false;
-    while (row.n > 1 && !row.cells[row.n - 1].text[0])
-        row.n--;
-    for (size_t i = 0; i < row.n; i++)
-        if (!sheet_add_column(s, row.cells[i].text, (int)i))
+    for (size_t i = 0; i < s->n_header; i++) {
+        size_t column = (size_t)s->column[i];
+        bool there = column < b->n;
+        t->cells[i] = (char *)(uintptr_t)(there ? b->cells[column].text : "");
+        t->types[i] = there ? b->cells[column].type : GRID_EMPTY;
+        named[column] = true;
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        if (!named[i] && b->cells[i].text[0]) {
+            t->unnamed++;
+            return;
+        }
+    }
+}
+
+static void count(struct sheet *s, struct table *t)
+{
+    if (t->counted)
+        return;
+    if (t->hidden)
+        sheet_note(s, _("%d rows are hidden in the sheet; they count like the others"), t->hidden);
+    if (t->unnamed)
+        sheet_note(s, _("%d rows have something in columns without a header; it is left out"), t->unnamed);
+    t->counted = true;
+}
+
+static enum sheet_result take_row(struct sheet *s, struct table *t, const struct grid_row *from,
+                                  struct sheet_row *row)
+{
+    const char *skip = body_take(&t->body, from);
+
+    if (t->body.failed) {
+        sheet_fail(s, "%s", strerror(ENOMEM));
+        return SHEET_FAILED;
+    }
+    if (!skip && !check_width(s, t, from))
+        return sheet_broken(s, row, -1);
+    take_cells(s, t);
+    t->hidden += from->hidden;
+    *row = (struct sheet_row){.number = from->number,
+                              .n = s->n_header,
+                              .cells = t->cells,
+                              .types = t->types,
+                              .groups = t->body.groups,
+                              .title = t->layout.title,
+                              .skip = skip};
+    return SHEET_ROW;
+}
+
+static enum sheet_result next_row(struct sheet *s, void *state, struct sheet_row *row)
+{
+    struct table *t = state;
+    struct grid_row from;
+    enum grid_result r;
+
+    do
+        r = grid_next(t->grid, &from);
+    while (r == GRID_ROW && from.number < t->layout.data);
+    if (r == GRID_FAILED) {
+        sheet_fail(s, "%s", grid_why(t->grid));
+        return SHEET_FAILED;
+    }
+    if (r == GRID_END) {
+        count(s, t);
+        return SHEET_END;
+    }
+    s->row = from.number;
+    if (from.bad) {
+        broken_set(&s->broken, from.bad_text, strlen(from.bad_text), "%s", from.bad);
+        return sheet_broken(s, row, index_of(s, from.bad_column));
+    }
+    return take_row(s, t, &from, row);
+}
+
+static bool name_columns(struct sheet *s, const struct layout *l)
+{
+    for (size_t i = 0; i < l->width; i++)
+        if (l->columns[i].name[strspn(l->columns[i].name, " \t\r\n")] &&
+            !sheet_add_column(s, l->columns[i].name, (int)i))
             return false;
-    s->header_row = c->header;
+    if (s->n_header == 0)
+        sheet_fail(s, _("row %d can't be the header: it is empty"), l->last);
+    s->header_row = l->last;
+    return s->n_header > 0;
+}
+
+/* Does the ending promise something else than the bytes are? */
+static void note_ending(struct sheet *s, const struct grid *g, const char *name)
+{
+    static const char *const workbooks[] = {".xlsx", ".xlsm", ".xltx", ".xls", ".et", NULL};
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    bool promised = false;
+
+    for (const char *const *w = workbooks; dot && *w; w++)
+        promised |= !strcasecmp(dot, *w);
+    if (dot && promised && !grid_ragged(g))
+        sheet_note(s, _("the file is called %s but is text; it is read as text"), dot);
+    if (dot && !promised && grid_ragged(g))
+        sheet_note(s, _("the file is called %s but is a workbook; it is read as one"), dot);
+}
+
+static void note_layout(struct sheet *s, const struct layout *l)
+{
+    if (*l->title)
+        sheet_note(s, _("title: %s"), l->title);
+    if (l->first < l->last)
+        sheet_note(s, _("the header is in rows %d to %d"), l->first, l->last);
+    else if (l->last > 1)
+        sheet_note(s, _("the header is in row %d"), l->last);
+    if (*l->unit)
+        sheet_note(s, _("amounts without a unit of their own are in %s, as the sheet says"), l->unit);
+    if (*l->area_unit)
+        sheet_note(s, _("areas without a unit of their own are in %s, as the sheet says"), l->area_unit);
+}
+
+static bool open_table(struct sheet *s, struct table *t, FILE *file, const struct sheet_options *o)
+{
+    struct grid_options go = {o->name, o->encoding, o->separator, o->sheet};
+
+    if (!(t->grid = grid_open(file, &go, s->why)))
+        return false;
+    snprintf(s->encoding, sizeof(s->encoding), "%s", grid_encoding(t->grid));
+    if (!layout_find(&t->layout, t->grid, o->header, o->header_last, s->why) || !name_columns(s, &t->layout))
+        return false;
+    note_ending(s, t->grid, o->name);
+    note_layout(s, &t->layout);
+    s->unit = t->layout.unit;
+    s->area_unit = t->layout.area_unit;
     return true;
 }
 
 static void close_grid(void *state)
 {
-    struct grid_sheet_state *c = state;
+    struct table *t = state;
 
-    grid_close(c->grid);
-    free(c);
+    body_stop(&t->body);
+    layout_free(&t->layout);
+    grid_close(t->grid);
+    free(t);
 }
 
 static void *open_grid(struct sheet *s, FILE *file, const struct sheet_options *o)
 {
-    struct grid_sheet_state *c = calloc(1, sizeof(*c));
-    struct grid_options go = {o->name, o->encoding, o->separator, o->sheet};
+    struct table *t = calloc(1, sizeof(*t));
 
-    if (!c) {
+    if (!t) {
         fclose(file);
         sheet_fail(s, "%s", strerror(ENOMEM));
         return NULL;
     }
-    c->header = o->header > 0 ? o->header : 1;
-    if ((c->grid = grid_open(file, &go, s->why))) {
-        snprintf(s->encoding, sizeof(s->encoding), "%s", grid_encoding(c->grid));
-        if (read_header(s, c))
-            return c;
-    }
-    close_grid(c);
+    if (open_table(s, t, file, o))
+        return t;
+    close_grid(t);
     return NULL;
 }
 
 static void rewind_grid(struct sheet *s, void *state)
 {
-    struct grid_row row;
+    struct table *t = state;
 
-    skip_to_header(s, state, &row);
+    (void)s;
+    grid_rewind(t->grid);
+    body_stop(&t->body);
+    body_start(&t->body, &t->layout, t->grid);
+    t->hidden = t->unnamed = 0;
 }
 
 static const struct grid *grid_of(const void *state)
 {
-    const struct grid_sheet_state *c = state;
+    const struct table *t = state;
 
-    return c->grid;
+    return t->grid;
 }
 
 const struct sheet_kind sheet_of_grid = {open_grid, close_grid, next_row, rewind_grid, grid_of};

@@ -26,7 +26,8 @@ struct sheet {
     int column[SHEET_MAX_COLUMNS]; /* of the file */
     size_t n_header;
     int header_row;
-    int row; /* number of the row read last */
+    const char *unit, *area_unit; /* the kind's; NULL or "" = not said */
+    int row;                      /* number of the row read last */
     char why[SHEET_WHY_SIZE];
     struct broken broken; /* of the row given last */
     char *notes[SHEET_MAX_NOTES];

@@ -49,7 +49,7 @@ static const char *rows_of(struct sheet *s)
 
 static void check(const char *name, const char *text, const char *want)
 {
-    struct sheet *s = open_bytes(name, text, strlen(text), NULL, 1);
+    struct sheet *s = open_bytes(name, text, strlen(text), NULL, 0);
 
     if (!s)
         fail_msg("%s", why);

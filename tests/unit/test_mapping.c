@@ -46,7 +46,7 @@ static void show(const Qipan__ImportRow *r, char *out)
 
 static struct sheet *sheet_of(const char *csv)
 {
-    struct sheet_options o = {.name = "a.csv", .header = 1};
+    struct sheet_options o = {.name = "a.csv"};
     FILE *f = tmpfile();
 
     fputs(csv, f);
@@ -211,7 +211,7 @@ static void automatic(void **state)
 static void chunks(void **state)
 {
     FILE *f = tmpfile();
-    struct sheet_options o = {.name = "a.csv", .header = 1};
+    struct sheet_options o = {.name = "a.csv"};
     struct chunker c;
     size_t n;
     int rows = 0, last = 1;

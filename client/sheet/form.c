@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "form.h"
+
+#include "utf8.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const money_units[] = {"千万元", "百万元", "万元", "亿元", "千元", "元"};
+static const char *const area_units[] = {"平方公里", "平方米", "公顷", "万亩", "亩", "㎡", "m2", "m²"};
+static const char *const other_units[] = {"人", "个", "家", "户", "次",   "台",     "套",   "天",
+                                          "%",  "年", "月", "日", "年月", "万美元", "美元", "人次",
+                                          "栋", "间", "宗", "吨", "公里", "万人",   "项"};
+
+static bool one_of(const char *key, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(key, words[i]))
+            return true;
+    return false;
+}
+
+static bool starts_with(const char *key, const char *head)
+{
+    return !strncmp(key, head, strlen(head));
+}
+
+static bool ends_with(const char *key, const char *tail)
+{
+    size_t n = strlen(key), m = strlen(tail);
+
+    return n >= m && !strcmp(key + n - m, tail);
+}
+
+static bool is_blank(uint32_t c)
+{
+    return c <= ' ' || c == 0xA0 || c == 0x3000 || (c >= 0x2000 && c <= 0x200B) || c == 0x202F || c == 0xFEFF;
+}
+
+size_t form_key(const char *text, char *out, size_t size)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+    size_t n = 0, whole = 0;
+    bool cut = false;
+
+    while (p < end) {
+        const uint8_t *from = p;
+        uint32_t c = utf8_next(&p, end);
+        bool wide = c >= 0xFF01 && c <= 0xFF5E;
+        char folded = (char)(c - 0xFEE0);
+        size_t len = wide ? 1 : (size_t)(p - from);
+        if (is_blank(c))
+            continue;
+        whole += len;
+        cut |= n + len >= size;
+        if (cut)
+            continue;
+        memcpy(out + n, wide ? (const void *)&folded : from, len);
+        n += len;
+    }
+    out[n] = 0;
+    return whole;
+}
+
+bool form_is_figure(const char *key)
+{
+    static const char *const marks[] = {"年", "月", "日", "号", "万", "亿", "元", "亩", "至", "¥", "—", "～"};
+    bool digit = false;
+
+    while (*key) {
+        size_t i = 0;
+        digit |= *key >= '0' && *key <= '9';
+        if (strchr("0123456789.,+-/:%~()", *key)) {
+            key++;
+            continue;
+        }
+        while (i < N(marks) && !starts_with(key, marks[i]))
+            i++;
+        if (i == N(marks))
+            return false;
+        key += strlen(marks[i]);
+    }
+    return digit;
+}
+
+bool form_is_ordinal(const char *key)
+{
+    static const char *const words[] = {"序号", "序", "项次", "行号", "No.", "NO.", "NO", "№", "#"};
+
+    return one_of(key, words, N(words));
+}
+
+/* The unit that the text is, in brackets or not; NULL when it is none. */
+static const char *unit_of(const char *key, size_t n)
+{
+    const struct {
+        const char *const *units;
+        size_t n;
+    } lists[] = {{money_units, N(money_units)}, {area_units, N(area_units)}, {other_units, N(other_units)}};
+
+    if (n > 2 && key[0] == '(' && key[n - 1] == ')') {
+        key++;
+        n -= 2;
+    }
+    if (starts_with(key, "单位:") && n > strlen("单位:")) {
+        n -= strlen("单位:");
+        key += strlen("单位:");
+    }
+    for (size_t l = 0; l < N(lists); l++)
+        for (size_t i = 0; i < lists[l].n; i++)
+            if (strlen(lists[l].units[i]) == n && !memcmp(lists[l].units[i], key, n))
+                return lists[l].units[i];
+    return NULL;
+}
+
+bool form_is_unit(const char *key)
+{
+    return unit_of(key, strlen(key)) != NULL;
+}
+
+bool form_is_sum(const char *key, bool *ret_whole)
+{
+    static const char *const words[] = {"合计", "小计",   "总计",     "累计",
+                                        "共计", "总合计", "本页小计", "全县合计"};
+    size_t n = strcspn(key, "(:");
+
+    *ret_whole = false;
+    for (size_t i = 0; i < N(words); i++) {
+        size_t len = strlen(words[i]);
+        if (n < len || memcmp(key + n - len, words[i], len))
+            continue;
+        *ret_whole |= n == len;
+        return true;
+    }
+    return false;
+}
+
+/* 一 … 九十九 at the start; bytes of it. */
+static size_t chinese_number(const char *key)
+{
+    static const char digits[] = "一二三四五六七八九十";
+    size_t n = 0;
+
+    while (n < 9) {
+        char digit[4] = "";
+        memcpy(digit, key + n, strnlen(key + n, 3));
+        if (strlen(digit) < 3 || !strstr(digits, digit))
+            break;
+        n += 3;
+    }
+    return n;
+}
+
+/* Bytes of the numbering at the start of a key. */
+static size_t numbering(const char *key, int *ret_level)
+{
+    bool open = *key == '(';
+    size_t n = chinese_number(key + open), digits = strspn(key + open, "0123456789"), end;
+
+    *ret_level = 0;
+    if (!n && !digits)
+        return 0;
+    end = open + (n ? n : digits);
+    if (open) {
+        *ret_level = n ? 2 : 3;
+        return key[end] == ')' ? end + 1 : (*ret_level = 0, 0);
+    }
+    if (starts_with(key + end, "、") && !chinese_number(key + end + strlen("、"))) /* 一、二期 is a name */
+        end += strlen("、");
+    else if (key[end] == '.' && !(key[end + 1] >= '0' && key[end + 1] <= '9'))
+        end++;
+    else if (!n || key[end])
+        return 0;
+    *ret_level = n ? 1 : 3;
+    return end;
+}
+
+int form_level(const char *text, const char **ret_rest)
+{
+    const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text), *from = p;
+    char key[FORM_KEY];
+    int level, chars = 0;
+
+    form_key(text, key, sizeof(key));
+    size_t n = numbering(key, &level);
+    for (size_t i = 0; i < n; i++)
+        chars += ((uint8_t)key[i] & 0xC0) != 0x80;
+    while (p < end) {
+        from = p;
+        uint32_t c = utf8_next(&p, end);
+        if (is_blank(c))
+            continue;
+        if (chars-- == 0)
+            break;
+        from = p;
+    }
+    *ret_rest = (const char *)from;
+    return level;
+}
+
+bool form_is_remark(const char *key)
+{
+    static const char *const heads[] = {
+        "注",   "备注", "说明", "填表",     "填报", "制表",     "审核",     "审签", "负责人", "单位", "联系",
+        "报送", "日期", "统计", "分管",     "编制", "主管",     "复核",     "截至", "截止",   "时间", "盖章",
+        "签字", "附",   "报表", "主要负责", "经办", "单位负责", "数据来源", "Note", "Source"};
+    const char *colon = strchr(key, ':');
+
+    for (size_t i = 0; i < N(heads); i++)
+        if (starts_with(key, heads[i]) && colon && colon - key <= 24)
+            return true;
+    return starts_with(key, "(单位:");
+}
+
+bool form_is_again(const char *key)
+{
+    return starts_with(key, "续表") || ends_with(key, "(续)") || ends_with(key, "(续表)") ||
+           (starts_with(key, "第") && strstr(key, "页") && strlen(key) < 40);
+}
+
+static void first_unit(const char *key, const char *const *units, size_t n, char ret[16])
+{
+    const char *best = NULL, *at;
+
+    ret[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!(at = strstr(key, units[i])) || (best && at >= best))
+            continue;
+        best = at;
+        memcpy(ret, units[i], strlen(units[i]) + 1);
+    }
+}
+
+bool form_units(const char *key, char money[16], char area[16])
+{
+    const char *at = strstr(key, "单位:");
+
+    money[0] = area[0] = 0;
+    if (!at)
+        return false;
+    char names[64];
+    size_t n = strcspn(at + strlen("单位:"), ")");
+    n = n < sizeof(names) ? n : sizeof(names) - 1;
+    memcpy(names, at + strlen("单位:"), n);
+    names[n] = 0;
+    first_unit(names, money_units, N(money_units), money);
+    first_unit(names, area_units, N(area_units), area);
+    return money[0] || area[0];
+}
+
+char *form_cut_unit(char *key)
+{
+    size_t n = strlen(key);
+    char *mark = n && key[n - 1] == ')' ? strrchr(key, '(') : strrchr(key, '/');
+    const char *unit;
+
+    if (!mark || mark == key)
+        return NULL;
+    size_t len = n - (size_t)(mark + 1 - key) - (*mark == '(');
+    if (!(unit = unit_of(mark + 1, len)))
+        return NULL;
+    *mark = 0;
+    memmove(mark + 1, unit, strlen(unit) + 1);
+    return mark + 1;
+}
+
+bool form_cut_brackets(char *key)
+{
+    size_t n = strlen(key);
+    char *open = n && key[n - 1] == ')' ? strrchr(key, '(') : NULL;
+
+    if (!open || open == key)
+        return false;
+    *open = 0;
+    return true;
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layout.h"
+
+#include "form.h"
+#include "headers.h"
+#include "scan.h"
+
+#include <errno.h>
+#include <libintl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define _(text) dgettext("qipan", text)
+
+#define NAME_SIZE   (SCAN_TEXT + 64)
+#define LONG_HEADER 120 /* bytes; longer texts are contents */
+#define FAR_HEADER  20  /* a header given by hand below this row is looked for without what stands above */
+
+struct block {
+    int first, last; /* indices of scan rows */
+};
+
+static const struct scan_cell *cell(const struct scan *s, int row, size_t column)
+{
+    return &s->rows[row].cells[column];
+}
+
+static bool stands(const struct scan_cell *c)
+{
+    return c->place == SCAN_OWN && c->key[0];
+}
+
+static bool follows(const struct scan *s, int row)
+{
+    return row > 0 && row < s->n && !s->rows[row].bad && !s->rows[row - 1].bad &&
+           s->rows[row].number == s->rows[row - 1].number + 1;
+}
+
+/* ---------------------------------------------------------------- which row */
+
+static bool occurs_before(const struct scan *s, int row, size_t column)
+{
+    for (size_t i = 0; i < column; i++)
+        if (stands(cell(s, row, i)) && !strcmp(cell(s, row, i)->key, cell(s, row, column)->key))
+            return true;
+    return false;
+}
+
+/* Is it a word known to stand above columns, whatever unit or remark stands behind it? */
+static bool is_known(const char *text)
+{
+    char key[FORM_KEY];
+
+    strcpy(key, text);
+    if (headers_known(key))
+        return true;
+    return (form_cut_unit(key) || form_cut_brackets(key)) && headers_known(key);
+}
+
+/* +1 for a short text that isn't there twice, +3 more when it is known, -2 for a figure. */
+static int cell_score(const struct scan *s, int row, size_t column)
+{
+    const struct scan_cell *c = cell(s, row, column);
+
+    if (!stands(c))
+        return 0;
+    if (form_is_figure(c->key))
+        return -2;
+    if (strlen(c->key) > LONG_HEADER || occurs_before(s, row, column))
+        return 0;
+    return is_known(c->key) ? 4 : 1;
+}
+
+/* A title, a line about the table (单位:万元), a sum or a heading is no row of a header. */
+static bool may_be_header(const struct scan *s, int row)
+{
+    bool whole;
+
+    if (s->rows[row].bad || s->rows[row].filled == 0 || (s->rows[row].filled == 1 && s->width > 1))
+        return false;
+    for (size_t i = 0; i < s->width; i++) {
+        const char *key = cell(s, row, i)->key;
+        if (stands(cell(s, row, i)) && (form_is_remark(key) || (form_is_sum(key, &whole) && whole)))
+            return false;
+    }
+    return true;
+}
+
+static int row_score(const struct scan *s, int row)
+{
+    int score = 0;
+
+    for (size_t i = 0; may_be_header(s, row) && i < s->width; i++)
+        score += cell_score(s, row, i);
+    return score;
+}
+
+/* The first row with at least half of the best score: rows of data may be fuller than the header, not earlier. */
+static int choose_row(const struct scan *s)
+{
+    int best = 0, scores[SCAN_ROWS];
+
+    for (int i = 0; i < s->n; i++) {
+        scores[i] = row_score(s, i);
+        best = scores[i] > best ? scores[i] : best;
+    }
+    for (int i = 0; best > 0 && i < s->n; i++)
+        if (2 * scores[i] >= best)
+            return i;
+    return 0;
+}
+
+/* ---------------------------------------------------------------- rows above and below */
+
+/* Column behind those that the text at `column` stands above: up to the next text, at most the width. */
+static size_t span_end(const struct scan *s, int row, size_t column)
+{
+    const struct scan_cell *c = cell(s, row, column);
+    size_t end = column + (size_t)c->across;
+
+    for (; c->across == 1 && end < s->width && !cell(s, row, end)->key[0]; end++)
+        continue;
+    return end < s->width ? end : s->width;
+}
+
+static bool text_between(const struct scan *s, int above, int last, size_t from, size_t to)
+{
+    for (int r = above + 1; r <= last; r++)
+        for (size_t i = from; i < to; i++)
+            if (stands(cell(s, r, i)))
+                return true;
+    return false;
+}
+
+/* Does the row give names to groups of columns of the rows below? At least two of them, or one merged over some. */
+static bool is_above(const struct scan *s, int row, int last)
+{
+    bool some = s->rows[row].filled > 1;
+
+    if (!follows(s, row + 1) || s->rows[row].filled == 0)
+        return false;
+    for (size_t i = 0; i < s->width; i++) {
+        const struct scan_cell *c = cell(s, row, i);
+        if (!stands(c))
+            continue;
+        if (form_is_figure(c->key) || form_is_remark(c->key) || form_is_unit(c->key) ||
+            strlen(c->key) > LONG_HEADER)
+            return false;
+        if (c->down == 1 && !text_between(s, row, last, i, span_end(s, row, i)))
+            return false;
+        some |= c->across > 1 && (size_t)c->across * 5 < s->width * 4;
+    }
+    return some;
+}
+
+/* Last row that a merge of the block reaches. */
+static int reach(const struct scan *s, const struct block *b)
+{
+    int last = b->last;
+
+    for (int r = b->first; r <= b->last; r++)
+        for (size_t i = 0; i < s->width; i++)
+            if (cell(s, r, i)->place == SCAN_OWN && cell(s, r, i)->key[0])
+                while (last + 1 < s->n && s->rows[last + 1].number < s->rows[r].number + cell(s, r, i)->down)
+                    last++;
+    return last;
+}
+
+/* May the cell below this one divide it? It is empty, or the next one is and has a text below, too. */
+static bool is_divided(const struct scan *s, int row, size_t column)
+{
+    const struct scan_cell *c = cell(s, row, column);
+
+    return !c->key[0] || c->across > 1 ||
+           (column + 1 < s->width && !cell(s, row, column + 1)->key[0] &&
+            stands(cell(s, row + 1, column + 1)));
+}
+
+/* Does the row only divide columns of the row above it? */
+static bool is_below(const struct scan *s, int row)
+{
+    bool under_blank = false, whole;
+
+    if (!follows(s, row) || s->rows[row].filled == 0)
+        return false;
+    for (size_t i = 0; i < s->width; i++) {
+        const struct scan_cell *c = cell(s, row, i);
+        if (!stands(c))
+            continue;
+        if (form_is_figure(c->key) || form_is_sum(c->key, &whole) || strlen(c->key) > LONG_HEADER ||
+            !is_divided(s, row - 1, i))
+            return false;
+        under_blank |= !stands(cell(s, row - 1, i));
+    }
+    return under_blank && cell(s, row - 1, 0)->key[0];
+}
+
+static struct block find_block(const struct scan *s)
+{
+    struct block b = {choose_row(s), 0};
+    bool more = true;
+
+    b.last = b.first;
+    if (s->rows[b.first].bad)
+        return b;
+    while (b.first > 0 && b.last - b.first + 1 < LAYOUT_LEVELS && is_above(s, b.first - 1, b.last))
+        b.first--;
+    while (more && b.last - b.first + 1 < LAYOUT_LEVELS) {
+        int last = reach(s, &b);
+        last = last > b.last ? last : b.last + is_below(s, b.last + 1);
+        more = last > b.last;
+        b.last = last;
+    }
+    if (b.last - b.first + 1 > LAYOUT_LEVELS)
+        b.last = b.first + LAYOUT_LEVELS - 1;
+    return b;
+}
+
+/* A row of units: 万元 亩 个. */
+static bool is_units(const struct scan *s, int row)
+{
+    if (!follows(s, row) || s->rows[row].filled == 0)
+        return false;
+    for (size_t i = 0; i < s->width; i++)
+        if (stands(cell(s, row, i)) && !form_is_unit(cell(s, row, i)->key))
+            return false;
+    return true;
+}
+
+/* A row that numbers the columns: 1 2 3 4, or 甲 乙 1 2 3. */
+static bool is_numbers(const struct scan *s, int row)
+{
+    static const char letters[] = "甲乙丙丁戊ABCDE";
+    int n = 0;
+
+    if (!follows(s, row) || s->rows[row].filled < 4)
+        return false;
+    for (size_t i = 0; i < s->width; i++) {
+        const char *key = cell(s, row, i)->key;
+        if (!stands(cell(s, row, i)))
+            continue;
+        if (n == 0 && strlen(key) <= 3 && strstr(letters, key))
+            continue;
+        if (atoi(key) != ++n || key[strspn(key, "0123456789")])
+            return false;
+    }
+    return n >= 3;
+}
+
+/* ---------------------------------------------------------------- names */
+
+/* The text above a column in a row of the header, "" when there is none or it stands further up. */
+static const char *level_text(const struct scan *s, const struct block *b, int row, size_t column)
+{
+    const struct scan_cell *c = cell(s, row, column);
+
+    if (c->place == SCAN_DOWN)
+        return "";
+    if (c->key[0] || row == b->last || !text_between(s, row, b->last, column, column + 1))
+        return c->text;
+    /* Not merged, but left empty beside the text that is meant: that one has something below it, too. */
+    for (size_t i = column; i-- > 0;) {
+        c = cell(s, row, i);
+        if (c->key[0] || c->place != SCAN_OWN)
+            return c->place == SCAN_OWN && c->across == 1 && text_between(s, row, b->last, i, i + 1) ? c->text
+                                                                                                     : "";
+    }
+    return "";
+}
+
+static bool same_key(const char *a, const char *b)
+{
+    char x[FORM_KEY], y[FORM_KEY];
+
+    form_key(a, x, sizeof(x));
+    form_key(b, y, sizeof(y));
+    return !strcmp(x, y);
+}
+
+/* A unit goes into brackets behind what it is the unit of. */
+static void append(char name[NAME_SIZE], const char *text)
+{
+    const char *format = LAYOUT_SEPARATOR "%s";
+    char key[FORM_KEY];
+    size_t n = strlen(name);
+
+    form_key(text, key, sizeof(key));
+    if (form_is_unit(key))
+        format = key[0] == '(' ? "%s" : "(%s)";
+    snprintf(name + n, NAME_SIZE - n, n ? format : "%s", text);
+}
+
+static char *column_name(const struct scan *s, const struct block *b, int units, size_t column)
+{
+    char name[NAME_SIZE] = "";
+    const char *before = "", *unit = units < 0 ? "" : cell(s, units, column)->text;
+
+    for (int r = b->first; r <= b->last; r++) {
+        const char *text = level_text(s, b, r, column);
+        if (!*text || same_key(text, before))
+            continue;
+        append(name, text);
+        before = text;
+    }
+    if (*unit && *name)
+        append(name, unit);
+    return strdup(name);
+}
+
+static bool name_column(struct layout *l, const struct scan *s, const struct block *b, int units, size_t i)
+{
+    struct layout_column *c = &l->columns[i];
+    const char *key = "";
+
+    if (!(c->name = column_name(s, b, units, i)) || !(c->keys = calloc((size_t)l->n_levels, sizeof(char *))))
+        return false;
+    for (int k = 0; k < l->n_levels; k++) {
+        const struct scan_cell *from = cell(s, b->first + k, i);
+        if (!(c->keys[k] = strdup(stands(from) ? from->key : "")))
+            return false;
+        key = stands(from) ? from->key : key;
+    }
+    if (*c->name)
+        l->width = i + 1;
+    if (l->ordinal < 0 && form_is_ordinal(key))
+        l->ordinal = (int)i;
+    if (l->id < 0 && !strcmp(key, "id"))
+        l->id = (int)i;
+    return true;
+}
+
+/* ---------------------------------------------------------------- what stands above */
+
+/* The longest line of its own is the title; 单位:万元 may stand anywhere. */
+static bool read_title(struct layout *l, const struct scan *s, int until)
+{
+    const char *title = "";
+    char money[16], area[16];
+
+    for (int r = 0; r < until; r++) {
+        for (size_t i = 0; !s->rows[r].bad && i < s->width; i++) {
+            const struct scan_cell *c = cell(s, r, i);
+            if (!stands(c))
+                continue;
+            if (form_units(c->key, money, area)) {
+                snprintf(l->unit, sizeof(l->unit), "%s", *money ? money : l->unit);
+                snprintf(l->area_unit, sizeof(l->area_unit), "%s", *area ? area : l->area_unit);
+            }
+            if (s->rows[r].filled <= 2 && !form_is_remark(c->key) && strlen(c->text) > strlen(title))
+                title = c->text;
+        }
+    }
+    return (l->title = strdup(title)) != NULL;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static bool make(struct layout *l, const struct scan *s, const struct block *b)
+{
+    int units = -1, next = b->last + 1;
+
+    for (int i = 0; i < 2; i++) {
+        if (units < 0 && is_units(s, next))
+            units = next++;
+        else if (is_numbers(s, next))
+            next++;
+    }
+    l->first = s->rows[b->first].number;
+    l->last = s->rows[b->last].number;
+    l->data = s->rows[next - 1].number + 1;
+    l->n_levels = b->last - b->first + 1;
+    for (size_t i = 0; i < s->width; i++)
+        if (!name_column(l, s, b, units, i))
+            return false;
+    return read_title(l, s, b->first);
+}
+
+static bool find_given(const struct scan *s, int header, int header_last, struct block *b,
+                       char why[GRID_WHY_SIZE])
+{
+    *b = (struct block){-1, -1};
+    for (int i = 0; i < s->n; i++) {
+        if (s->rows[i].number == header)
+            b->first = b->last = i;
+        else if (b->first >= 0 && s->rows[i].number <= header_last && i - b->first < LAYOUT_LEVELS)
+            b->last = i;
+    }
+    if (b->first < 0)
+        snprintf(why, GRID_WHY_SIZE, _("row %d can't be the header: it is empty"), header);
+    return b->first >= 0;
+}
+
+/* The first row that can't be read up to the header. */
+static const struct scan_row *unreadable(const struct scan *s, const struct block *b, int header)
+{
+    for (int i = header ? b->first : 0; i <= b->last; i++)
+        if (s->rows[i].bad)
+            return &s->rows[i];
+    return NULL;
+}
+
+static bool find(struct layout *l, const struct scan *s, struct grid *g, int header, int header_last,
+                 char why[GRID_WHY_SIZE])
+{
+    const struct scan_row *bad;
+    struct block b = {0, 0};
+
+    if (s->n == 0) {
+        snprintf(why, GRID_WHY_SIZE, "%s", _("there is nothing in the sheet"));
+        return false;
+    }
+    if (header && !find_given(s, header, header_last, &b, why))
+        return false;
+    if (!header)
+        b = find_block(s);
+    if ((bad = unreadable(s, &b, header))) {
+        snprintf(why, GRID_WHY_SIZE,
+                 _("row %d can't be read as the header: %s (if the encoding %s is wrong, name it with "
+                   "--encoding)"),
+                 bad->number, bad->bad, grid_encoding(g));
+        return false;
+    }
+    if (make(l, s, &b))
+        return true;
+    snprintf(why, GRID_WHY_SIZE, "%s", strerror(ENOMEM));
+    return false;
+}
+
+bool layout_find(struct layout *l, struct grid *g, int header, int header_last, char why[GRID_WHY_SIZE])
+{
+    struct scan s;
+
+    *l = (struct layout){.ordinal = -1, .id = -1};
+    bool ok =
+        scan_read(&s, g, header > FAR_HEADER ? header : 1, why) && find(l, &s, g, header, header_last, why);
+    scan_free(&s);
+    return ok;
+}
+
+void layout_free(struct layout *l)
+{
+    for (size_t i = 0; i < GRID_MAX_COLUMNS; i++) {
+        for (int k = 0; l->columns[i].keys && k < l->n_levels; k++)
+            free(l->columns[i].keys[k]);
+        free(l->columns[i].keys);
+        free(l->columns[i].name);
+    }
+    free(l->title);
+}
