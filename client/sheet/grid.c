@@ -32,7 +32,7 @@ static const struct grid_kind *kind_of(struct grid *g)
         grid_fail(g, "%s", strerror(errno));
     else if (n == 0)
         grid_fail(g, "%s", _("the file is empty"));
-    else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
+    else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
         return &grid_xlsx;
     else
         return &grid_text;

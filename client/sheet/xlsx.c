@@ -2,6 +2,7 @@
 /* A sheet of a workbook as a grid. */
 #include "grid_internal.h"
 #include "xlsx_book.h"
+#include "xlsx_convert.h"
 #include "xlsx_outline.h"
 #include "xlsx_rows.h"
 #include "xlsx_strings.h"
@@ -23,6 +24,8 @@ struct xlsx {
     struct xlsx_outline outline;
     struct xlsx_source source;
     struct xlsx_rows *rows;
+    struct grid_row first; /* read when the sheet was chosen */
+    bool first_waits;
 };
 
 static void xlsx_close(void *state)
@@ -80,18 +83,15 @@ static bool choose_by_name(struct grid *g, struct xlsx *x, const char *wanted)
 /* The first that isn't hidden and isn't empty. */
 static bool choose(struct grid *g, struct xlsx *x)
 {
-    struct grid_row row;
-
     for (size_t i = 0; i < x->book->n_sheets; i++) {
         if (x->book->sheets[i].hidden)
             continue;
         if (!open_rows(g, x, i))
             return false;
-        enum grid_result r = xlsx_rows_next(x->rows, &row);
-        if (r == GRID_ROW)
-            return xlsx_rows_rewind(x->rows);
-        if (r == GRID_FAILED)
-            return false;
+        enum grid_result r = xlsx_rows_next(x->rows, &x->first);
+        x->first_waits = r == GRID_ROW;
+        if (r != GRID_END)
+            return r == GRID_ROW;
     }
     grid_fail(g, "%s", _("all sheets of the workbook are empty or hidden: name a hidden one with --sheet"));
     return false;
@@ -99,9 +99,35 @@ static bool choose(struct grid *g, struct xlsx *x)
 
 /* ---------------------------------------------------------------- the kind */
 
+/* The file as .xlsx in the place of the file. */
+static bool convert(struct grid *g, const char *ending)
+{
+    FILE *converted = xlsx_convert(g->file, ending, g->why);
+
+    if (converted) {
+        fclose(g->file);
+        g->file = converted;
+    }
+    return converted;
+}
+
+/* The archive, of a converted file where need be. */
+static bool open_zip(struct grid *g, struct xlsx *x)
+{
+    if (xlsx_is_compound(g->file) && (!xlsx_compound_is_workbook(g->file, g->why) || !convert(g, "xls")))
+        return false;
+    if (!(x->zip = xlsx_zip_open(g->file, g->why)))
+        return false;
+    if (!xlsx_zip_has(x->zip, "META-INF/manifest.xml") || !xlsx_zip_has(x->zip, "content.xml"))
+        return true;
+    xlsx_zip_close(x->zip);
+    x->zip = NULL;
+    return convert(g, "ods") && (x->zip = xlsx_zip_open(g->file, g->why));
+}
+
 static bool open_book(struct grid *g, struct xlsx *x, const struct grid_options *o)
 {
-    if (!(x->zip = xlsx_zip_open(g->file, g->why)) || !(x->book = xlsx_book_read(x->zip, g->why)))
+    if (!open_zip(g, x) || !(x->book = xlsx_book_read(x->zip, g->why)))
         return false;
     const struct xlsx_book *b = x->book;
     if ((b->styles && !xlsx_styles_read(&x->styles, x->zip, b->styles, g->why)) ||
@@ -138,8 +164,13 @@ static void *xlsx_open(struct grid *g, const struct grid_options *o)
 static enum grid_result xlsx_next(struct grid *g, void *state, struct grid_row *ret_row)
 {
     struct xlsx *x = state;
-    enum grid_result r = xlsx_rows_next(x->rows, ret_row);
 
+    if (x->first_waits) {
+        x->first_waits = false;
+        *ret_row = x->first;
+        return GRID_ROW;
+    }
+    enum grid_result r = xlsx_rows_next(x->rows, ret_row);
     g->failed |= r == GRID_FAILED;
     return r;
 }
@@ -148,6 +179,7 @@ static bool xlsx_rewind(struct grid *g, void *state)
 {
     struct xlsx *x = state;
 
+    x->first_waits = false;
     g->failed |= !xlsx_rows_rewind(x->rows);
     return !g->failed;
 }
