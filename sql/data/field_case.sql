@@ -42,6 +42,7 @@ INSERT INTO registry.field
     ('case', 36, 'in_force_at',      'instant', NULL,            NULL, false, false, false, false, '生效时间', 'in force since'),
     ('case', 37, 'objection',        'note',    NULL,            NULL, false, false, false, false, '异议', 'objection'),
     ('case', 38, 'changed_at',       'instant', NULL,            NULL, false, false, false, false, '更新时间', 'changed at'),
+    ('case', 39, 'exception',        'note',    NULL,             500, false, false, false, true,  '例外理由', 'exception'),
     ('opinion',  1, 'id',            'version', NULL,            NULL, false, false, false, false, '系统编号', 'id'),
     ('opinion',  2, 'version',       'version', NULL,            NULL, false, false, false, false, '版本', 'version'),
     ('opinion',  3, 'project',       'text',    NULL,            NULL, false, false, false, true,  '项目', 'project'),

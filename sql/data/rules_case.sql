@@ -20,7 +20,7 @@ INSERT INTO registry.case_step (rule_set, class, step, rank, may, opinions, evid
     (1, 'duplicate',      'review',    3, 'assign', 1, 0, false, 0),
     (1, 'transfer',       'opened',    1, 'write',  0, 0, false, 0),
     (1, 'transfer',       'agreed',    2, 'write',  0, 0, true,  0),
-    (1, 'transfer',       'review',    3, 'assign', 0, 0, true,  0),
+    (1, 'transfer',       'review',    3, 'assign', 1, 0, true,  0),
     (1, 'recognition',    'opened',    1, 'write',  0, 0, false, 0),
     (1, 'recognition',    'proved',    2, 'write',  0, 1, false, 0),
     (1, 'recognition',    'review',    3, 'assign', 0, 1, false, 0),
@@ -58,14 +58,15 @@ INSERT INTO registry.case_ruling (rule_set, class, ruling, rank, granted) VALUES
     (1, 'reward',         'refuse',           3, false)
 ON CONFLICT DO NOTHING;
 
--- 万元 a mu; kgce per 10 000 yuan of output; class of the environmental assessment (1 register, 2 form, 3 book)
-INSERT INTO registry.case_limit (rule_set, class, fact, least, most) VALUES
-    (1, 'admission', 'invest_per_mu', 200, NULL),
-    (1, 'admission', 'tax_per_mu',    10,  NULL),
-    (1, 'admission', 'energy',        NULL, 500),
-    (1, 'admission', 'environment',   NULL, 2),
-    (1, 'exit',      'days_silent',   NULL, 180),
-    (1, 'duplicate', 'likeness',      NULL, 0.85)
+-- 万元 a mu; kgce per 10 000 yuan of output; class of the environmental assessment (1 register, 2 form, 3 book). Nothing is admitted
+-- below them (or with a figure nobody knows) but by conditions or by an exception that says why.
+INSERT INTO registry.case_limit (rule_set, class, fact, least, most, blocks) VALUES
+    (1, 'admission', 'invest_per_mu', 200, NULL, '{admit}'),
+    (1, 'admission', 'tax_per_mu',    10,  NULL, '{admit}'),
+    (1, 'admission', 'energy',        NULL, 500, '{admit}'),
+    (1, 'admission', 'environment',   NULL, 2,   '{admit}'),
+    (1, 'exit',      'days_silent',   NULL, 180, NULL),
+    (1, 'duplicate', 'likeness',      NULL, 0.85, NULL)
 ON CONFLICT DO NOTHING;
 
 -- Fixed investment counts in full for both; arrivals belong to who brought the project, output and tax to where it stands.

@@ -78,12 +78,13 @@ BEGIN
     IF s.agreed THEN
         SELECT * INTO o FROM registry.opinion x WHERE x.of = c.id AND x.class = 'consent' AND (x.stance IN ('agree', 'conditions')) IS NOT TRUE
         ORDER BY x.state = 'given' DESC, x.office LIMIT 1;
-    ELSIF s.opinions > 0 AND asked >= s.opinions THEN
+    END IF;
+    IF o.id IS NULL AND s.opinions > 0 AND asked >= s.opinions THEN
         SELECT * INTO o FROM registry.opinion x WHERE x.of = c.id AND x.class = 'opinion' AND x.state = 'asked' AND x.until_on >= registry.today()::text
         ORDER BY x.until_on DESC, x.office LIMIT 1;
     END IF;
     IF o.id IS NOT NULL THEN
-        key := CASE WHEN NOT s.agreed THEN 'need_given' WHEN o.state = 'given' THEN 'refused' ELSE 'need_agreed' END;
+        key := CASE WHEN o.class = 'opinion' THEN 'need_given' WHEN o.state = 'given' THEN 'refused' ELSE 'need_agreed' END;
         said := ARRAY[registry.coded('office', o.office), o.until_on];
     ELSIF asked < s.opinions THEN
         key := 'need_asked';
@@ -335,6 +336,35 @@ BEGIN
     RETURN c;
 END $$;
 
+-- Facts as they are now that stand in the way of the ruling: below or above their limit, or known to nobody.
+CREATE FUNCTION registry.case_limited(n registry."case") RETURNS jsonb[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN ARRAY(SELECT f FROM jsonb_array_elements(n.facts::jsonb) WITH ORDINALITY u(f, i)
+                 WHERE (f ->> 'met')::boolean IS NOT TRUE AND EXISTS (SELECT FROM registry.case_limit l WHERE l.rule_set = n.rule_set
+                     AND l.class = n.class AND l.fact = f ->> 'fact' AND n.ruling = ANY (l.blocks)) ORDER BY i);
+END $$;
+
+-- A ruling that limits stand in the way of needs an exception, no other has one. What was held against them stays with the case.
+CREATE FUNCTION registry.case_excepted(INOUT n registry."case", OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    lang CONSTANT text := registry.lang();
+    limited jsonb[];
+BEGIN
+    n.exception := nullif(btrim(n.exception), '');
+    IF EXISTS (SELECT FROM registry.case_limit l WHERE l.rule_set = n.rule_set AND l.class = n.class AND n.ruling = ANY (l.blocks)) THEN
+        n.facts := registry.case_facts_of(n)::text;
+        n.facts_at := registry.now();
+        limited := registry.case_limited(n);
+    END IF;
+    IF cardinality(limited) > 0 AND n.exception IS NULL THEN
+        fault := registry.fault('FAILED_PRECONDITION', 'ruling', 'case.limit', registry.case_rules_name(n), registry.coded('case_ruling', n.ruling),
+            (SELECT string_agg(format('%s %s(%s)', registry.code_label(lang, 'case_fact', f ->> 'fact'), registry.fact_value(lang, f), registry.fact_limit(lang, f)),
+                 CASE lang WHEN 'en' THEN '; ' ELSE ';' END ORDER BY i) FROM unnest(limited) WITH ORDINALITY u(f, i)));
+    ELSIF n.exception IS NOT NULL AND coalesce(cardinality(limited), 0) = 0 THEN
+        fault := registry.fault('INVALID_ARGUMENT', 'exception', 'case.no_exception', registry.case_rules_name(n), registry.coded('case_ruling', n.ruling));
+    END IF;
+END $$;
+
 CREATE FUNCTION registry.case_decided(p_account int, b registry."case", INOUT n registry."case", OUT fault registry.finding)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -342,6 +372,7 @@ DECLARE
     rules CONSTANT text := registry.case_rules_name(b);
     given CONSTANT text := n.ruling;
     x registry.case_ruling;
+    e record;
 BEGIN
     SELECT * INTO x FROM registry.case_ruling q WHERE q.rule_set = b.rule_set AND q.class = b.class
         AND q.ruling = registry.resolve('case_ruling', btrim(given));
@@ -357,6 +388,11 @@ BEGIN
         n.decider := registry.account_code(p_account);
         n.decided_at := registry.now();
         fault := registry.case_ruling_fault(n, x.granted);
+        IF fault.code IS NULL THEN
+            e := registry.case_excepted(n);
+            n := e.n;
+            fault := e.fault;
+        END IF;
         n := registry.case_comes(n, x.granted);
     END IF;
 END $$;
@@ -460,12 +496,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION api.case_decide(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, id text, ruling text, reason text,
-    survivor text, shares text, points int, amount_reward bigint) RETURNS api.case_reply
+    survivor text, shares text, points int, amount_reward bigint, exception text) RETURNS api.case_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
     RETURN registry.case_change(p_account, p_lang, p_request, p_digest, p_base, 'case_decide', id,
         jsonb_strip_nulls(jsonb_build_object('survivor', survivor, 'shares', shares, 'points', points, 'amount_reward', amount_reward)),
-        jsonb_build_object('ruling', coalesce(ruling, ''), 'grounds', reason), reason, NULL);
+        jsonb_build_object('ruling', coalesce(ruling, ''), 'grounds', reason, 'exception', left(btrim(exception), 500)), reason, NULL);
 END $$;
 
 CREATE FUNCTION api.case_object(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, id text, reason text)

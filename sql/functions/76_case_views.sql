@@ -27,6 +27,17 @@ BEGIN
         WHEN c.id IS NULL THEN registry.refusal(p_lang, 'NOT_FOUND', 'id', 'record.none', p_id) END;
 END $$;
 
+-- A fact as it is read, and what it is held against.
+CREATE FUNCTION registry.fact_value(p_lang text, f jsonb) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(CASE WHEN f ? 'kind' THEN registry.code_label(p_lang, f ->> 'kind', f ->> 'value') END, f ->> 'value', '—')
+$$;
+
+CREATE FUNCTION registry.fact_limit(p_lang text, f jsonb) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN f ? 'least' THEN '≥ ' || (f ->> 'least') WHEN f ->> 'kind' = 'environment' THEN
+            '≤ ' || (SELECT registry.code_label(p_lang, 'environment', x.code) FROM registry.code x WHERE x.kind = 'environment' AND x.rank = (f ->> 'most')::int)
+        WHEN f ? 'most' THEN '≤ ' || (f ->> 'most') END
+$$;
+
 CREATE FUNCTION api.case_facts(p_account int, p_lang text, id text) RETURNS api.case_facts_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
@@ -40,10 +51,7 @@ BEGIN
         r.facts_at := c.facts_at;
         r.rule_set := registry.case_rules_name(c);
         r.rows := (SELECT array_agg(ROW(f ->> 'fact', registry.code_label(p_lang, 'case_fact', f ->> 'fact'),
-                CASE WHEN f ? 'kind' THEN coalesce(registry.code_label(p_lang, f ->> 'kind', f ->> 'value'), f ->> 'value') ELSE coalesce(f ->> 'value', '—') END,
-                CASE WHEN f ? 'least' THEN '≥ ' || (f ->> 'least') WHEN f ->> 'kind' = 'environment' THEN
-                        '≤ ' || (SELECT registry.code_label(p_lang, 'environment', x.code) FROM registry.code x WHERE x.kind = 'environment' AND x.rank = (f ->> 'most')::int)
-                     WHEN f ? 'most' THEN '≤ ' || (f ->> 'most') END,
+                registry.fact_value(p_lang, f), registry.fact_limit(p_lang, f),
                 CASE WHEN f ? 'met' THEN CASE WHEN (f ->> 'met')::boolean THEN '✓' ELSE '✗' END WHEN f ?| '{least,most}' THEN '—' END)::api.case_fact ORDER BY n)
             FROM jsonb_array_elements(c.facts::jsonb) WITH ORDINALITY u(f, n));
     END IF;

@@ -30,12 +30,16 @@ def open_case(town, who, sort, *words):
     return q(town, who, "case", "add", f"class={sort}", *words)["id"]
 
 
-def consulted(town, id, *offices):
-    """Through consultation to review."""
-    town.qipan("bureau", "case", "step", id, ok=True)
+def heard(town, id, *offices):
     town.qipan("bureau", "case", "ask", id, *offices, ok=True)
     for office in offices:
         town.qipan(office, "case", "opine", id, "同意", ok=True)
+
+
+def consulted(town, id, *offices):
+    """Through consultation to review."""
+    town.qipan("bureau", "case", "step", id, ok=True)
+    heard(town, id, *offices)
     return q(town, "bureau", "case", "step", id)["state"]
 
 
@@ -88,6 +92,17 @@ def test_an_admission_on_departments_opinions(town):
     assert "有条件准入" in log and "落实能耗指标后供地" in log
 
 
+def test_below_the_limits_only_as_an_exception(town):
+    no = project(town, "chengguan", "低效用地项目", "investor=低效公司", "amount_total=1亿元", "land_mu=100", "amount_tax=3000万", "stage=intent")
+    id = open_case(town, "chengguan", "admission", f"project={no}", "energy_kgce=300", "environment=报告表")
+    assert consulted(town, id, "fagai", "ziran") == "review"
+    refused = town.qipan("leader", "case", "decide", id, "准入", "--reason", "看好", ok=7).stderr
+    assert "默认规则 2026" in refused and "亩均投资(万元) 100.00(≥ 200)" in refused and "亩均税收" not in refused and "--exception" in refused
+    done = q(town, "leader", "case", "decide", id, "准入", "--reason", "看好", "--exception", "县政府常务会议第 9 期纪要")
+    assert (done["state"], done["ruling"], done["exception"]) == ("in_force", "admit", "县政府常务会议第 9 期纪要")
+    assert "例外理由" in town.qipan("chengguan", "case", "show", id, ok=True).stdout
+
+
 def test_two_reports_of_one_project_become_one(town, tmp_path):
     first = project(town, "chengguan", "高端装备零部件智能制造基地项目", "investor=远山装备有限公司", "amount_total=3亿元", "industry=C35")
     second = project(town, "dongshan", "智能装备配套生产线项目", "investor=远山装备有限公司", "amount_total=2.8亿元", "industry=C35")
@@ -126,6 +141,8 @@ def test_a_transfer_both_agree_to_and_two_who_would_rule(town):
     assert "尚未表态" in town.qipan("chengguan", "case", "step", id, ok=7).stderr
     town.qipan("jingkai", "case", "opine", id, "agree", ok=True)
     town.qipan("chengguan", "case", "step", id, ok=True)
+    assert "至少 1 个单位" in town.qipan("bureau", "case", "step", id, ok=7).stderr
+    heard(town, id, "ziran")
     town.qipan("bureau", "case", "step", id, ok=True)
     with concurrent.futures.ThreadPoolExecutor(2) as both:
         done = list(both.map(lambda who: town.qipan(who[0], "case", "decide", id, who[1], "--reason", "裁定"),
@@ -141,6 +158,7 @@ def test_a_transfer_both_agree_to_and_two_who_would_rule(town):
         for office in ("chengguan", "jingkai"):
             town.qipan(office, "case", "opine", id, "agree", ok=True)
         town.qipan("bureau", "case", "step", id, ok=True)
+        heard(town, id, "ziran")
         town.qipan("bureau", "case", "step", id, ok=True)
         assert "自己提起" in town.qipan("bureau", "case", "decide", id, "transfer", "--reason", "x", ok=8).stderr
         town.qipan("leader", "case", "decide", id, "transfer", "--reason", "双方同意", ok=True)

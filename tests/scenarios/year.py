@@ -297,7 +297,13 @@ def admission(y, rng, p, office):
     yield rng.randint(3, 10)
     opinions(y, case, *rng.sample([o for o in y.offices if o != office], 2))
     y.do("bureau", "case", "step", case)
-    y.do("leader", "case", "decide", case, rng.choice(["admit", "admit_conditions", "refuse"]), "--reason", "评审意见一致")
+    y.do(office, "case", "refresh", case)
+    limited = any(f.get("limit") and f["met"] != "✓" for f in y.do("leader", "case", "facts", case))
+    decide = ["case", "decide", case, rng.choice(["admit", "admit_conditions", "refuse"]), "--reason", "评审意见一致"]
+    if limited and "admit" in decide:
+        y.no("leader", 7, *decide)
+        decide += ["--exception", "县政府常务会议同意"]
+    y.do("leader", *decide)
 
 
 def admitted(y, rng, name, office):
@@ -329,6 +335,7 @@ def transfer(y, rng, name, one, other):
     case = y.do(one, "case", "add", "class=transfer", f"project={p}", f"other_office={other}", "subject=用地在园区")["id"]
     y.do(other, "case", "opine", case, "agree")
     y.do(one, "case", "step", case)
+    opinions(y, case, rng.choice([o for o in y.offices if o not in (one, other)]))
     y.do("bureau", "case", "step", case)
     yield rng.randint(3, 10)
     y.do("leader", "case", "decide", case, "transfer", "--reason", "双方同意")

@@ -12,8 +12,8 @@ CREATE FUNCTION pg_temp.ask(who text, id text, offices text[], until_on text DEF
 CREATE FUNCTION pg_temp.opine(who text, id text, stance text, reason text DEFAULT NULL) RETURNS api.opinion_reply LANGUAGE sql AS $$
     SELECT api.opinion_give(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, stance, reason) $$;
 CREATE FUNCTION pg_temp.decide(who text, id text, ruling text, reason text DEFAULT 'because', survivor text DEFAULT NULL, shares text DEFAULT NULL,
-    points int DEFAULT NULL, amount bigint DEFAULT NULL) RETURNS api.case_reply LANGUAGE sql AS $$
-    SELECT api.case_decide(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, ruling, reason, survivor, shares, points, amount) $$;
+    points int DEFAULT NULL, amount bigint DEFAULT NULL, exception text DEFAULT NULL) RETURNS api.case_reply LANGUAGE sql AS $$
+    SELECT api.case_decide(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, ruling, reason, survivor, shares, points, amount, exception) $$;
 CREATE FUNCTION pg_temp.object(who text, id text, reason text DEFAULT 'not so') RETURNS api.case_reply LANGUAGE sql AS $$
     SELECT api.case_object(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, reason) $$;
 CREATE FUNCTION pg_temp.withdraw(who text, id text, reason text DEFAULT 'no more') RETURNS api.case_reply LANGUAGE sql AS $$
@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(186);
+SELECT plan(198);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -93,8 +93,22 @@ SELECT is(pg_temp.said((pg_temp.step('bureau', :'c')).error), 'FAILED_PRECONDITI
 SELECT is((pg_temp.decide(w, :'c', 'admit')).error.code, 'PERMISSION_DENIED', w || ' decides nothing') FROM unnest('{chengguan,c.duban,c.fagai,sysadmin}'::text[]) w;
 SELECT is((pg_temp.decide('leader', :'c', 'merge')).error.allowed, '{admit,admit_conditions,refuse}', 'only rulings of its class');
 SELECT is(pg_temp.said((pg_temp.decide('leader', :'c', 'admit', ' ')).error), 'INVALID_ARGUMENT reason a decision needs its reason', 'with its reason');
-SELECT row_eq(format('SELECT (c).state, (c).ruling, (c).decider, (c).grounds, (c).in_force_at IS NOT NULL FROM (SELECT (pg_temp.decide(''leader'', %L, ''准入'', ''效益达标'')).case AS c OFFSET 0) x', :'c'),
-    ROW('in_force'::text, 'admit'::text, 'leader'::text, '效益达标'::text, true), 'admitted, at once in force');
+-- limits stand in the way of a ruling
+SELECT is(pg_temp.said((pg_temp.decide('leader', :'c', '准入')).error),
+    'FAILED_PRECONDITION ruling by "默认规则 2026" there is no "admit" below these limits: ' || registry.code_label('en', 'case_fact', 'tax_per_mu') || ' 0.50(≥ 10); ' || registry.code_label('en', 'case_fact', 'energy') || ' 600(≤ 500)', 'not below the limits, which it names');
+SELECT matches((pg_temp.decide('leader', :'c', 'admit')).error.hint, '--exception', 'and says how');
+SELECT is((SELECT c.state || coalesce(c.ruling, '') FROM registry."case" c WHERE c.id = :'c'), 'review', 'nothing is decided by that');
+SELECT is((pg_temp.decide('leader', :'c', 'refuse', 'because', exception => '看好')).error.field, 'exception', 'no exception where nothing stands in the way');
+SELECT is((pg_temp.decide('leader', :'c', 'admit', 'because', exception => ' ')).error.field, 'ruling', 'an exception says why');
+UPDATE registry.project SET amount_tax = 220000000000 WHERE id = :'p';
+SELECT is((pg_temp.decide('leader', :'c', 'admit')).error.message LIKE '%below these limits: ' || registry.code_label('en', 'case_fact', 'energy') || '%', true, 'held against the figures of now');
+SELECT is((pg_temp.case('bureau', '{"energy_kgce":null}', :'c')).error, NULL::api.error, 'a figure that nobody knows');
+SELECT matches((pg_temp.decide('leader', :'c', 'admit')).error.message, ' —\(≤ 500\)', 'meets no limit');
+SELECT row_eq(format('SELECT (c).state, (c).ruling, (c).decider, (c).grounds, (c).exception, (c).in_force_at IS NOT NULL FROM (SELECT (pg_temp.decide(''leader'', %L, ''准入'', ''效益达标'', exception => ''县长办公会第3期纪要'')).case AS c OFFSET 0) x', :'c'),
+    ROW('in_force'::text, 'admit'::text, 'leader'::text, '效益达标'::text, '县长办公会第3期纪要'::text, true), 'admitted as an exception, at once in force');
+SELECT is((SELECT h.fields #>> '{39,1}' FROM registry.change h WHERE h.object = :'c' ORDER BY h.version DESC LIMIT 1), '县长办公会第3期纪要', 'which stands in the journal');
+SELECT is((SELECT string_agg(concat_ws(' ', f.fact, f.met), ', ' ORDER BY n) FROM unnest((api.case_facts(pg_temp.acc('leader'), 'en', :'c')).rows) WITH ORDINALITY f(fact, label, value, "limit", met, n) WHERE f.met IS NOT NULL),
+    'invest_per_mu ✓, tax_per_mu ✓, energy —, environment ✓', 'with the facts it was decided on');
 SELECT row_eq(format('SELECT p.stage, p.admitted_on::text FROM registry.project p WHERE p.id = %L', :'p'), ROW('talks'::text, registry.today()::text), 'the next stage is open');
 SELECT is((SELECT string_agg(h.kind, ' ' ORDER BY h.idx) FROM registry.change h WHERE h.grp = (SELECT max(y.grp) FROM registry.change y WHERE y.object = :'c')), 'case project', 'in one transaction');
 SELECT is((SELECT e.actor FROM registry.stage_event e WHERE e.project = :'p' AND e.stage = 'talks'), 'leader', 'by who decided');
@@ -236,6 +250,10 @@ SELECT is(pg_temp.said((pg_temp.step('chengguan', :'c')).error), 'FAILED_PRECOND
 SELECT pg_temp.ask('bureau', :'c', '{dongshan}', (registry.today() + 2)::text) AS x, pg_temp.opine('dongshan', :'c', 'agree') AS y \gset
 SELECT is((pg_temp.step('chengguan', :'c'))."case".state, 'agreed', 'asked again it does');
 SELECT is((pg_temp.step('chengguan', :'c')).error.code, 'PERMISSION_DENIED', 'the county takes it up');
+SELECT is(pg_temp.said((pg_temp.step('bureau', :'c')).error), 'FAILED_PRECONDITION state by "默认规则 2026", "review" needs the opinions of 1 offices; 0 were asked', 'not without a department''s opinion');
+SELECT pg_temp.ask('bureau', :'c', '{fagai}') \g /dev/null
+SELECT is(pg_temp.said((pg_temp.step('bureau', :'c')).error) LIKE 'FAILED_PRECONDITION state by "默认规则 2026", "review" needs all opinions: %', true, 'which is owed');
+SELECT pg_temp.opine('c.fagai', :'c', 'agree') \g /dev/null
 SELECT is((pg_temp.step('bureau', :'c'))."case".state, 'review', 'to rule on it');
 SELECT registry.account_new('c.chief', '副镇长', 'dongshan', 'leader') AS chief \gset
 SELECT is(pg_temp.said((pg_temp.decide('c.chief', :'c', 'transfer')).error), 'PERMISSION_DENIED by "默认规则 2026" nobody of an office the case is about decides it', 'nobody of a party rules');
