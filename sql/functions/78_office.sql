@@ -36,13 +36,14 @@ CREATE FUNCTION registry.settled(p_state text) RETURNS boolean LANGUAGE sql IMMU
 $$;
 
 -- When a row p of a kind is still held by somebody, and may be by another ($1 words, $2 what they become): nobody inspects or deals with
--- himself, and who was asked already is not asked twice.
+-- himself, who was asked already is not asked twice, and who has a layout of that name keeps his.
 CREATE FUNCTION registry.held_live(p_kind text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT concat_ws(' AND ', CASE WHEN registry.has_field(p_kind, 'state') THEN 'registry.settled(p.state) IS NOT TRUE' ELSE 'true' END,
         CASE p_kind WHEN 'inspection' THEN 'p.office <> ALL ($1 || $2)'
             WHEN 'milestone' THEN 'p.done_on IS NULL'
             WHEN 'alert' THEN 'p.project IS NOT NULL'
             WHEN 'case' THEN '(p.office = ANY ($1 || $2) AND p.other_office = ANY ($1 || $2)) IS NOT TRUE'
+            WHEN 'profile' THEN 'NOT EXISTS (SELECT FROM registry.profile o WHERE o.name = p.name AND o.office = ANY ($2))'
             WHEN 'opinion' THEN 'NOT EXISTS (SELECT FROM registry.opinion o WHERE o.of = p.of AND o.class = p.class AND o.office = ANY ($2))' END)
 $$;
 

@@ -200,7 +200,7 @@ SELECT is(pg_temp.said((api.office_move(pg_temp.acc('bureau'), 'en', pg_temp.req
 SELECT is((registry.office_as_of('xichen', '2001-08-31')).grp || ' ' || (registry.office_as_of('xichen', '2001-09-01')).grp, 'township park', 'from that day on');
 SELECT is(pg_temp.said((api.office_move(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', 'xichen', '甲组', NULL, NULL, NULL)).error), 'INVALID_ARGUMENT becomes', 'no such group');
 -- merge
-SELECT is_empty($$ SELECT h.kind, i.indexrelid::regclass FROM (SELECT * FROM registry.held('office') WHERE kind NOT IN ('opinion', 'alert')) h JOIN pg_index i ON i.indrelid = ('registry.' || h.kind)::regclass AND i.indisunique
+SELECT is_empty($$ SELECT h.kind, i.indexrelid::regclass FROM (SELECT * FROM registry.held('office') WHERE kind NOT IN ('opinion', 'alert', 'profile')) h JOIN pg_index i ON i.indrelid = ('registry.' || h.kind)::regclass AND i.indisunique
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) WHERE h.sets ~ ('(^|, )' || quote_ident(a.attname) || ' = ') $$,
     'no change of offices meets a key that it doubles');
 SELECT (pg_temp.round('bureau', '{"name":"合并中","class":"mutual","begin_on":"2001-09-01","until_on":"2001-09-30","offices":["xichen","chengguan","dongshan"]}')).round.id AS merging \gset
@@ -214,6 +214,8 @@ SELECT is(pg_temp.said((pg_temp.merge(w, o, i, d)).error), want, why) FROM (VALU
     ('bureau', 'xichen', 'xichen', NULL, 'INVALID_ARGUMENT successor', 'not into itself'),
     ('bureau', 'xichen', 'nowhere', NULL, 'INVALID_ARGUMENT successor', 'not into nothing'),
     ('bureau', 'bureau', 'fagai', NULL, 'INVALID_ARGUMENT successor', 'the bureau reaches everywhere: not that')) v(w, o, i, d, want, why);
+SELECT count(api.profile_set(pg_temp.acc(w), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('name', n, 'map', w), NULL, NULL, NULL)) AS x
+FROM (VALUES ('xichen', '合并月报'), ('chengguan', '合并月报'), ('xichen', '西城周报')) v(w, n) \gset
 SELECT (pg_temp.merge('bureau', '西城街道', '城关镇')).reform AS r \gset
 SELECT is((:'r'::api.reform).state, 'planned', 'ordered');
 SELECT is((:'r'::api.reform).proposed, E'qipan account grant xichen clerk --office chengguan\nqipan account grant xihead approver --office chengguan', 'and which roles the security officer may give');
@@ -221,9 +223,11 @@ SELECT is(pg_temp.said((pg_temp.merge('bureau', 'xichen', 'dongshan')).error), '
 SELECT is((SELECT office FROM registry.project WHERE id = :'hidden'), 'xichen', 'nothing has moved yet');
 SELECT is((api.due_next()).offices, true, 'the daemon is told that there is something to do');
 SELECT is((api.office_turn()).turned, 1, 'a step');
-SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('moving'::text, 33), 'more than a few: those who edit are not kept waiting, the end comes later');
+SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('moving'::text, 34), 'more than a few: those who edit are not kept waiting, the end comes later');
 SELECT is((api.office_turn()).turned, 1, 'another');
-SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('done'::text, 33), 'done');
+SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('done'::text, 34), 'done');
+SELECT is((SELECT string_agg(p.office || ' ' || p.name || ' ' || p.map, ', ' ORDER BY p.name, p.map) FROM registry.profile p WHERE p.name IN ('合并月报', '西城周报')),
+    'chengguan 合并月报 chengguan, xichen 合并月报 xichen, chengguan 西城周报 xichen', 'its layouts went along, but for one of a name that is there');
 SELECT is((api.office_turn()).turned, 0, 'nothing is left');
 SELECT is((SELECT count(*) FROM registry.project WHERE office = 'xichen'), 0::bigint, 'no project is left behind');
 SELECT is((SELECT office FROM registry.meeting WHERE id = :'west'), 'chengguan', 'its planned meeting went along');
