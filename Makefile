@@ -84,6 +84,7 @@ $(B)/lib/libdaemon.a $(B)/lib/libcli.a:
 $(B)/tests/%: tests/unit/%.c $(B)/lib/libcli.a $(B)/lib/libqipan.a $(B)/lib/libdaemon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(B)/lib/libqipan.a $(call libs_of,$(PKGS_D) $(PKGS_CLI) cmocka) -lcsv -lunistring
+$(filter $(B)/tests/test_tls%,$(UNITS)): tests/unit/tls_pair.c tests/unit/tls_pair.h
 units: $(UNITS)
 
 # ---- what people call
