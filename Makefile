@@ -32,7 +32,7 @@ WIRE    := $(B)/gen/qipan.pb-c.o $(call obj,proto)
 DAEMON  := $(call obj,daemon)
 LIB     := $(call obj,client)
 CLI     := $(call obj,client/cli) $(call obj,client/sheet) $(call obj,client/board)
-UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)) $(B)/tests/show_grid
+UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)) $(B)/tests/show_grid $(B)/tests/write_xlsx
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps demo check check-faults soak bench lint fuzz clean install help units
