@@ -8,6 +8,12 @@ CREATE FUNCTION registry.duplicate_rule_of(p_rule text) RETURNS registry.duplica
     WHERE d.rule = p_rule AND (s.in_force OR s.id = 1) ORDER BY s.in_force DESC LIMIT 1
 $$;
 
+-- All of them that hold, in the order they are told.
+CREATE FUNCTION registry.duplicate_rules() RETURNS registry.duplicate_rule[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(SELECT x FROM unnest('{same_code,same_name,like_name,like_number,like_amount,same_phone,same_site}'::text[]) WITH ORDINALITY u(rule, n),
+        registry.duplicate_rule_of(u.rule) x WHERE x.level <> 'off' ORDER BY u.n)
+$$;
+
 -- The limit of a rule if it is at that level; null = it isn't.
 CREATE FUNCTION registry.duplicate_limit(p_rule text, p_level text) RETURNS numeric LANGUAGE sql STABLE AS $$
     SELECT coalesce(x.likeness, x.gap, 1) FROM registry.duplicate_rule_of(p_rule) x WHERE x.level = p_level
@@ -41,14 +47,13 @@ CREATE FUNCTION registry.apart_by_source(n registry.project, q registry.project)
     SELECT (q.source = n.source AND q.external_id <> n.external_id) IS TRUE
 $$;
 
--- Projects of one investor whose name is like that of n. Lengths alone rule most out.
+-- Projects of one investor whose name is like that of n.
 CREATE FUNCTION registry.like_named(n registry.project, p_likeness numeric) RETURNS SETOF registry.project LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
     IF n.investor_key <> '' AND p_likeness IS NOT NULL THEN
         RETURN QUERY SELECT q.* FROM registry.project q
         WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.id IS DISTINCT FROM n.id AND q.name_key <> n.name_key
-          AND 2 * (least(length(q.name_key), length(n.name_key)) - 1) >= p_likeness * (length(q.name_key) + length(n.name_key) - 2)
-          AND registry.similar_names(q.name_key, n.name_key) >= p_likeness;
+          AND registry.names_alike(q.name_key, n.name_key, p_likeness);
     END IF;
 END $$;
 

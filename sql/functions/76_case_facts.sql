@@ -55,11 +55,13 @@ END $$;
 -- is hidden from some who see the other: the gap alone would tell its amount.
 CREATE FUNCTION registry.facts_pair(p registry.project, q registry.project) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    s record := registry.suspect(p, q);
+    s record;
 BEGIN
+    SELECT * INTO s FROM registry.suspect(p, q, registry.duplicate_rules());
     RETURN registry.fact('project', q.no) || registry.fact('office', q.office, 'office') || registry.fact('registered', registry.day(q.registered_at))
         || registry.fact('level', s.level, 'suspicion') || CASE WHEN p.audience <> q.audience THEN '[]' ELSE
-            registry.fact('likeness', s.likeness::text) || registry.fact('amount_gap', s.gap::text)
+            registry.fact('likeness', registry.similar_names(p.name, q.name)::text)
+            || registry.fact('amount_gap', registry.amount_gap(p.amount_total, q.amount_total)::text)
             || coalesce((SELECT jsonb_agg(jsonb_build_object('fact', r, 'value', '1') ORDER BY n) FROM unnest(s.reasons) WITH ORDINALITY u(r, n)), '[]') END;
 END $$;
 

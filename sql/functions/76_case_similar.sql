@@ -3,13 +3,32 @@
 
 -- How alike two names are, 0 to 1, exactly: twice the pairs of neighbouring characters they share (each as often as both have it) by
 -- all pairs of both, of the names as norm() leaves them. Names of one character are alike or not. "光伏组件项目", "光伏组件二期项目": 2·4/(5+7).
-CREATE FUNCTION registry.similar_names(a text, b text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN x.a = x.b THEN 1::numeric WHEN length(x.a) < 2 OR length(x.b) < 2 THEN 0::numeric
-        ELSE round(2.0 * (SELECT count(*) FROM (
-                SELECT substr(x.a, i, 2) FROM generate_series(1, length(x.a) - 1) i
-                INTERSECT ALL SELECT substr(x.b, i, 2) FROM generate_series(1, length(x.b) - 1) i) s)
-            / (length(x.a) + length(x.b) - 2), 4) END
-    FROM (SELECT registry.norm(a) AS a, registry.norm(b) AS b) x
+CREATE FUNCTION registry.similar_names(a text, b text) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    x CONSTANT text := registry.norm(a);
+    y CONSTANT text := registry.norm(b);
+    rest text[] := (registry.grams(y))[length(y) + 1:]; -- pairs not shared yet
+    at int;
+    shared int := 0;
+BEGIN
+    IF x = y OR length(x) < 2 OR length(y) < 2 THEN
+        RETURN (x = y)::int;
+    END IF;
+    FOR i IN 1 .. length(x) - 1 LOOP
+        at := array_position(rest, substr(x, i, 2));
+        IF at IS NOT NULL THEN
+            rest[at] := NULL;
+            shared := shared + 1;
+        END IF;
+    END LOOP;
+    RETURN round(2.0 * shared / (length(x) + length(y) - 2), 4);
+END $$;
+
+-- Are two names, in the form of norm(), that much alike? Few are measured: each character that one has and the other has not costs a
+-- pair, as do those by which one is longer. (The measure is rounded: half of its last digit.)
+CREATE FUNCTION registry.names_alike(a text, b text, p_likeness numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT 2 * least(length(a) - length(translate(a, b, '')), length(b) - length(translate(b, a, ''))) - 2 >= (p_likeness - 0.00005) * (length(a) + length(b) - 2)
+        AND registry.similar_names(a, b) >= p_likeness
 $$;
 
 -- The smaller of two amounts falls short of the larger by this part, 0 to 1; null = one is not known.
@@ -22,32 +41,19 @@ CREATE FUNCTION registry.same_phone(a text, b text) RETURNS boolean LANGUAGE sql
                    WHERE x.project = a AND y.project = b AND registry.norm(x.phone) <> '')
 $$;
 
--- The level of a rule by the rule set in force (duplicate_rule); null = it says nothing.
-CREATE FUNCTION registry.duplicate_level(p_rule text) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN registry.duplicate_limit(p_rule, 'block') IS NOT NULL THEN 'block' WHEN registry.duplicate_limit(p_rule, 'warn') IS NOT NULL THEN 'warn' END
+-- Why two projects may be one, by these rules (registry.duplicate_rules): block = what keeps a second one from being registered, warn = what
+-- is only pointed out; null = nothing.
+CREATE FUNCTION registry.suspect(a registry.project, b registry.project, p_rules registry.duplicate_rule[]) RETURNS TABLE (level text, reasons text[])
+LANGUAGE sql STABLE AS $$
+    SELECT min(r.level), coalesce(array_agg(r.rule ORDER BY r.n), '{}') -- block before warn
+    FROM (SELECT u.*, a.investor_key <> '' AND a.investor_key = b.investor_key AS investor, max(u.likeness) OVER () AS alike
+          FROM unnest(p_rules) WITH ORDINALITY u(rule_set, rule, level, likeness, gap, pattern, n)) r
+    WHERE CASE
+        WHEN r.rule = 'same_code' THEN a.code = b.code
+        WHEN r.rule = 'same_name' THEN r.investor AND a.name_key = b.name_key
+        WHEN r.rule IN ('like_name', 'like_number') THEN r.investor AND a.name_key <> b.name_key AND registry.names_alike(a.name_key, b.name_key, r.alike)
+            AND registry.numbered_apart(a.name_key, b.name_key) = (r.rule = 'like_number')
+        WHEN r.rule = 'like_amount' THEN r.investor AND a.industry = b.industry AND registry.amount_gap(a.amount_total, b.amount_total) <= r.gap
+        WHEN r.rule = 'same_phone' THEN registry.same_phone(a.id, b.id)
+        WHEN r.rule = 'same_site' THEN registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site) END
 $$;
-
--- Why two projects may be one: block = what keeps a second one from being registered, warn = what is only pointed out; null = nothing.
-CREATE FUNCTION registry.suspect(a registry.project, b registry.project, OUT level text, OUT likeness numeric, OUT gap numeric,
-    OUT reasons text[]) LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    investor CONSTANT boolean := a.investor_key <> '' AND a.investor_key = b.investor_key;
-    alike boolean;
-    numbered boolean;
-BEGIN
-    likeness := registry.similar_names(a.name, b.name);
-    alike := investor AND a.name_key <> b.name_key
-        AND likeness >= coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn'));
-    numbered := alike AND registry.numbered_apart(a.name_key, b.name_key);
-    gap := registry.amount_gap(a.amount_total, b.amount_total);
-    SELECT min(x.level), coalesce(array_agg(x.rule ORDER BY x.n), '{}') INTO level, reasons
-    FROM (SELECT v.n, v.rule, registry.duplicate_level(v.rule) AS level
-          FROM (VALUES (1, 'same_code', a.code = b.code), (2, 'same_name', investor AND a.name_key = b.name_key),
-              (3, 'like_name', alike AND NOT numbered), (3, 'like_number', numbered),
-              (4, 'like_amount', investor AND a.industry = b.industry
-                  AND gap <= coalesce(registry.duplicate_limit('like_amount', 'block'), registry.duplicate_limit('like_amount', 'warn'))),
-              (5, 'same_phone', registry.same_phone(a.id, b.id)),
-              (6, 'same_site', registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site))) v(n, rule, holds)
-          WHERE v.holds OFFSET 0) x
-    WHERE x.level IS NOT NULL; -- block before warn
-END $$;

@@ -116,6 +116,7 @@ CREATE FUNCTION api.case_pool(p_account int, p_lang text, after text, "limit" in
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
+    rules CONSTANT registry.duplicate_rule[] := registry.duplicate_rules();
     most CONSTANT int := least(greatest(coalesce("limit", 100), 1), 100);
     r api.case_pool_reply;
     looked text[];
@@ -127,14 +128,18 @@ BEGIN
     END IF;
     looked := ARRAY(SELECT p.no FROM registry.project p WHERE p.no < coalesce(after, '~') ORDER BY p.no DESC LIMIT 60);
     SELECT count(*), array_agg(x.row ORDER BY x.n) FILTER (WHERE x.place <= most) INTO pairs, r.rows FROM (
-        SELECT ROW(p.id, p.no, p.office, q.id, q.no, q.office, registry.code_label(p_lang, 'suspicion', s.level), s.likeness, s.gap,
-                (SELECT string_agg(registry.code_label(p_lang, 'case_fact', w), ' · ' ORDER BY n) FROM unnest(s.reasons) WITH ORDINALITY u(w, n)), c.id)::api.case_pair AS row,
-            row_number() OVER (ORDER BY p.no DESC, s.level, s.likeness DESC, q.no) AS n, dense_rank() OVER (ORDER BY p.no DESC) AS place
-        FROM registry.project p CROSS JOIN LATERAL registry.alike(p) m JOIN registry.project q ON q.id = m.id AND q.stage <> 'exited' AND q.audience && grants
-        CROSS JOIN LATERAL registry.suspect(p, q) s
-        LEFT JOIN LATERAL (SELECT k.id, k.state FROM registry."case" k WHERE k.class = 'duplicate' AND k.state <> 'withdrawn'
-            AND k.project IN (p.id, q.id) AND k.other_project IN (p.id, q.id) ORDER BY k.opened_at DESC LIMIT 1) c ON true
-        WHERE p.no = ANY (looked) AND p.stage <> 'exited' AND p.audience && grants AND s.level IS NOT NULL AND (c.state IN ('in_force', 'rejected')) IS NOT TRUE) x;
+        SELECT ROW((y.p).id, (y.p).no, (y.p).office, (y.q).id, (y.q).no, (y.q).office, registry.code_label(p_lang, 'suspicion', y.level), v.likeness,
+                registry.amount_gap((y.p).amount_total, (y.q).amount_total),
+                (SELECT string_agg(registry.code_label(p_lang, 'case_fact', w), ' · ' ORDER BY n) FROM unnest(y.reasons) WITH ORDINALITY u(w, n)), y."case")::api.case_pair AS row,
+            row_number() OVER (ORDER BY (y.p).no DESC, y.level, v.likeness DESC, (y.q).no) AS n, dense_rank() OVER (ORDER BY (y.p).no DESC) AS place
+        FROM (SELECT p, q, s.level, s.reasons, c.id AS "case"
+              FROM registry.project p CROSS JOIN LATERAL registry.alike(p) m JOIN registry.project q ON q.id = m.id AND q.stage <> 'exited' AND q.audience && grants
+              CROSS JOIN LATERAL registry.suspect(p, q, rules) s
+              LEFT JOIN LATERAL (SELECT k.id, k.state FROM registry."case" k WHERE k.class = 'duplicate' AND k.state <> 'withdrawn'
+                  AND k.project IN (p.id, q.id) AND k.other_project IN (p.id, q.id) ORDER BY k.opened_at DESC LIMIT 1) c ON true
+              WHERE p.no = ANY (looked) AND p.stage <> 'exited' AND p.audience && grants AND s.level IS NOT NULL
+                AND (c.state IN ('in_force', 'rejected')) IS NOT TRUE OFFSET 0) y
+        CROSS JOIN LATERAL (SELECT registry.similar_names((y.p).name, (y.q).name) AS likeness) v) x;
     r.next := CASE WHEN pairs > coalesce(cardinality(r.rows), 0) THEN (r.rows[cardinality(r.rows)]).no
         WHEN cardinality(looked) = 60 THEN looked[60] END;
     PERFORM registry.commit_here();

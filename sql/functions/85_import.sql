@@ -155,8 +155,7 @@ BEGIN
                 WHERE y.fault IS NULL AND y.project IS NULL) b
               ON a.investor_key = b.investor_key AND a.name_key <> b.name_key AND (b.external_id IS NOT NULL OR a.row < b.row)
           WHERE a.place <= 100 AND b.place <= 100
-            AND 2 * (least(length(a.name_key), length(b.name_key)) - 1) >= likeness * (length(a.name_key) + length(b.name_key) - 2)
-            AND registry.similar_names(a.name_key, b.name_key) >= likeness AND NOT registry.numbered_apart(a.name_key, b.name_key)
+            AND registry.names_alike(a.name_key, b.name_key, likeness) AND NOT registry.numbered_apart(a.name_key, b.name_key)
           GROUP BY 1) x
     WHERE d.row = x.row;
 END $$;
