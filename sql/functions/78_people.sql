@@ -21,10 +21,10 @@ CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF a
         FROM who w CROSS JOIN LATERAL (SELECT w.name AS word UNION SELECT w.code) k JOIN bears b ON b.name = k.word GROUP BY 1, 2),
     signed AS (
         SELECT m.signer, count(*)::int AS n FROM registry.matter m WHERE m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
-            AND (m.project IS NULL OR EXISTS (SELECT FROM registry.project q WHERE q.id = m.project AND q.audience && (SELECT registry.grants(p_account)))) GROUP BY 1),
+            AND (m.project IS NULL OR m.project NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id))) GROUP BY 1),
     talked AS MATERIALIZED (
         SELECT v.actor, v.people, max(v.held_on::text) AS last_on FROM registry.activity v
-        WHERE v.office = p_office AND EXISTS (SELECT FROM registry.project q WHERE q.id = v.project AND q.audience && (SELECT registry.grants(p_account))) GROUP BY 1, 2)
+        WHERE v.office = p_office AND v.project NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id)) GROUP BY 1, 2)
     SELECT w.code, w.name, p_office, h.chains, coalesce(h.projects, 0), coalesce(s.n, 0),
         (SELECT max(v.last_on) FROM talked v WHERE v.actor = w.code OR strpos(v.people, w.name) > 0)
     FROM who w LEFT JOIN held h ON h.name = w.name AND h.code IS NOT DISTINCT FROM w.code LEFT JOIN signed s ON s.signer = w.code
