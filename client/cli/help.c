@@ -19,6 +19,7 @@ const struct command help_commands[] = {
      N_("projects: list, show, add, edit, advance, log, counts, idle, pipeline"),
      N_("ID is the number people say (2026-0042) or the registry's id. TEXT finds any part of name, investor "
         "or number.\n"
+        "A list begins with what was registered last; --sort -changed_at: with what was changed last.\n"
         "FIELD= empties a field. Amounts: 3.5亿元, 1200万, 12000000. Dates: 2026, 2026-05, 2026-05-01.\n"
         "An edit is made on the version the command reads first, or on --base; other people's changes of "
         "other fields are\n"

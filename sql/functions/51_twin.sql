@@ -20,10 +20,12 @@ CREATE FUNCTION registry.duplicate_limit(p_rule text, p_level text) RETURNS nume
 $$;
 
 -- Do two names differ in numbers alone, and is that no reason to block? Dear: asked of names that are alike.
-CREATE FUNCTION registry.numbered_apart(a text, b text) RETURNS boolean LANGUAGE sql STABLE COST 100000 AS $$
-    SELECT a <> b AND x.level <> 'block' AND regexp_replace(a, x.pattern, '#', 'g') = regexp_replace(b, x.pattern, '#', 'g')
-    FROM registry.duplicate_rule_of('like_number') x
-$$;
+CREATE FUNCTION registry.numbered_apart(a text, b text) RETURNS boolean LANGUAGE plpgsql STABLE COST 100000 AS $$
+DECLARE
+    x CONSTANT registry.duplicate_rule := registry.duplicate_rule_of('like_number');
+BEGIN
+    RETURN a <> b AND x.level <> 'block' AND regexp_replace(a, x.pattern, '#', 'g') = regexp_replace(b, x.pattern, '#', 'g');
+END $$;
 
 -- Has a case ruled that project q is another one than p_id; or, with a name, than one of this name under this investor, which may come
 -- again under a new id? The last ruling counts.

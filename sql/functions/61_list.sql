@@ -131,14 +131,17 @@ DECLARE
     page_condition text := 'true';
     t record;
     f registry.field;
-    sort_name text := coalesce(nullif(ltrim(btrim(sort), '-'), ''), 'changed_at');
-    descending boolean := CASE WHEN coalesce(btrim(sort), '') = '' THEN true ELSE left(btrim(sort), 1) = '-' END;
+    order_by CONSTANT text := coalesce(nullif(btrim(sort), ''), '-registered_at');
+    sort_name CONSTANT text := ltrim(order_by, '-');
+    descending CONSTANT boolean := left(order_by, 1) = '-';
     key text;
     key_type text;
+    whole boolean; -- every project has one
+    direction text;
     n int := least(greatest(coalesce("limit", 100), 1), 500);
     place jsonb;
     last_key text;
-    last_id text;
+    last_no text;
     needle text;
     more boolean;
     grants CONSTANT int[] := registry.grants(p_account);
@@ -179,12 +182,16 @@ BEGIN
     key := CASE WHEN f.name = 'stage' THEN '(SELECT s.rank FROM registry.stage s WHERE s.rule_set = '
                      || registry.rule_set_in_force() || ' AND s.code = p.stage)'
                 ELSE format('p.%I', f.name) END;
+    SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull INTO key_type, whole FROM pg_attribute a
+    WHERE a.attrelid = 'registry.project'::regclass AND a.attname = f.name;
+    IF f.name = 'stage' THEN
+        key_type := 'int';
+        whole := false; -- of a rule set that isn't in force
+    END IF;
     IF after IS NOT NULL THEN
-        key_type := CASE WHEN f.name = 'stage' THEN 'int' ELSE (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-            WHERE a.attrelid = 'registry.project'::regclass AND a.attname = f.name) END;
         BEGIN
             place := convert_from(decode(after, 'base64'), 'UTF8')::jsonb;
-            IF place ->> 's' IS DISTINCT FROM (descending::text || sort_name) OR place ->> 'i' IS NULL THEN
+            IF place ->> 's' IS DISTINCT FROM order_by OR place ->> 'n' IS NULL THEN
                 place := NULL;
             END IF;
             EXECUTE format('SELECT %L::%s', place ->> 'k', key_type); -- made up by somebody
@@ -195,37 +202,39 @@ BEGIN
             r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'after.form');
             RETURN r;
         END IF;
-        page_condition := CASE WHEN place ->> 'k' IS NULL THEN format('(%s IS NULL AND p.id > %L)', key, place ->> 'i')
-            ELSE format('(%1$s %2$s %3$L OR (%1$s = %3$L AND p.id > %4$L) OR %1$s IS NULL)', key,
-                        CASE WHEN descending THEN '<' ELSE '>' END, place ->> 'k', place ->> 'i') END;
+        page_condition := format(CASE WHEN whole THEN '(%1$s, p.no) %2$s (%3$L, %4$L)' WHEN place ->> 'k' IS NULL THEN '(%1$s IS NULL AND p.no %2$s %4$L)'
+            ELSE '(%1$s %2$s %3$L OR (%1$s = %3$L AND p.no %2$s %4$L) OR %1$s IS NULL)' END,
+            key, CASE WHEN descending THEN '<' ELSE '>' END, place ->> 'k', place ->> 'n');
     END IF;
+    -- equals by their numbers, in the same direction: with the default order that is an index
+    direction := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
     EXECUTE format($q$
         WITH page AS (
-            SELECT registry.project_row(p, c.name, c.phone) AS row, (%1$s)::text AS key, p.id,
-                   row_number() OVER w AS n
-            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s AND p.audience && $2 ORDER BY %1$s %4$s NULLS LAST, p.id LIMIT %5$s) p
+            SELECT registry.project_row(p, c.name, c.phone) AS row, (%1$s)::text AS key, p.no, row_number() OVER w AS n
+            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s AND p.audience && $2 ORDER BY %4$s LIMIT %5$s) p
             LEFT JOIN registry.contact c ON c.project = p.id AND $1 && ARRAY['*', p.office]
-            WINDOW w AS (ORDER BY %1$s %4$s NULLS LAST, p.id)),
+            WINDOW w AS (ORDER BY %4$s)),
         sized AS (
             SELECT page.*, sum(registry.row_bytes(row)) OVER (ORDER BY n) AS bytes FROM page),
         taken AS (
             SELECT * FROM sized WHERE n = 1 OR (bytes < 40000 AND n <= 160 AND n < %5$s))
-        SELECT array_agg(row ORDER BY n), (array_agg(key ORDER BY n DESC))[1], (array_agg(id ORDER BY n DESC))[1],
+        SELECT array_agg(row ORDER BY n), (array_agg(key ORDER BY n DESC))[1], (array_agg(no ORDER BY n DESC))[1],
                count(*) < (SELECT count(*) FROM page)
         FROM taken $q$, key, array_to_string(conditions, ' AND '), page_condition,
-        CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, n + 1)
-    INTO r.rows, last_key, last_id, more USING registry.reach(p_account, 'contact'), grants;
+        format('%1$s %2$s %3$s, p.no %2$s', key, direction, CASE WHEN NOT whole THEN 'NULLS LAST' END), n + 1)
+    INTO r.rows, last_key, last_no, more USING registry.reach(p_account, 'contact'), grants;
     r.rows := registry.with_protection(r.rows);
     IF more THEN
-        r.next := translate(encode(convert_to(jsonb_build_object('s', descending::text || sort_name, 'k', last_key,
-                                                                 'i', last_id)::text, 'UTF8'), 'base64'), E'\n', '');
+        r.next := translate(encode(convert_to(jsonb_build_object('s', order_by, 'k', last_key, 'n', last_no)::text, 'UTF8'), 'base64'), E'\n', '');
     END IF;
-    IF after IS NULL THEN
+    IF after IS NULL AND conditions = ARRAY['true'] THEN
+        r.total := registry.projects_seen(grants);
+    ELSIF after IS NULL THEN
         EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
         INTO r.total USING grants;
     END IF;
     PERFORM registry.commit_here();
     PERFORM registry.audit_shown(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, r.rows,
-        jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'i', 100)));
+        jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'n', 100)));
     RETURN r;
 END $$;

@@ -2,9 +2,11 @@
 -- Large projects, one after the other: what came to each stage by month, and what stands behind each coming quarter.
 
 -- The highest tier of an investment; null = not large.
-CREATE FUNCTION registry.project_tier(p_amount bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT t.tier FROM registry.tier_rule t WHERE t.rule_set = registry.rule_set_in_force() AND t.amount_from <= p_amount ORDER BY t.amount_from DESC LIMIT 1
-$$;
+CREATE FUNCTION registry.project_tier(p_amount bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT t.tier FROM registry.tier_rule t WHERE t.rule_set = registry.rule_set_in_force() AND t.amount_from <= p_amount
+            ORDER BY t.amount_from DESC LIMIT 1);
+END $$;
 
 CREATE TYPE api.funnel AS (month text, stages text[], large_stages text[]);
 CREATE TYPE api.continuity AS (

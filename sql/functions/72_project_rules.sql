@@ -263,42 +263,6 @@ CREATE TYPE api.tally AS (
 );
 CREATE TYPE api.project_counts_reply AS (error api.error, rows api.tally[]);
 
--- What projects are counted by: an expression on p, a code or a list of them.
-CREATE FUNCTION registry.counts_sql(p_by text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE p_by
-        WHEN 'tag' THEN 'ARRAY(SELECT DISTINCT u FROM unnest(p.tags || p.auto_tags) u)'
-        WHEN 'region' THEN 'ARRAY[left(p.region, 2)]'
-        WHEN 'industry' THEN 'ARRAY[left(p.industry, 1)]'
-        WHEN 'division' THEN 'ARRAY[left(p.industry, 3)]'
-        WHEN 'month' THEN 'ARRAY[left(registry.day(p.registered_at), 7)]'
-        WHEN 'tier' THEN 'ARRAY[registry.project_tier(CASE WHEN p.currency = ''CNY'' THEN p.amount_total END)]'
-        ELSE CASE WHEN p_by IN ('method', 'class', 'stage', 'office', 'park', 'node', 'node_role') THEN format('ARRAY[p.%I]', p_by) END END
-$$;
-
--- Shares of what the terms choose. Amounts in yuan only; those that don't count are told apart, and all others each once in a row.
-CREATE FUNCTION registry.tallies(p_account int, p_lang text, p_by text, p_where text) RETURNS api.tally[] LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    result api.tally[];
-BEGIN
-    EXECUTE format($q$
-        SELECT array_agg(ROW(s.code, coalesce(registry.code_label($1, $2, s.code), s.code), s.projects, s.amount, s.signed, s.amount_signed, s.leads,
-                round(100.0 * s.signed / nullif(s.leads, 0), 1)::text, s.not_counted, NULL, NULL)::api.tally
-            ORDER BY s.projects DESC, s.amount DESC NULLS LAST, s.code)
-        FROM (SELECT u.code, count(*) FILTER (WHERE x.counted) AS projects, sum(x.amount) FILTER (WHERE x.counted) AS amount,
-                  count(*) FILTER (WHERE x.counted AND x.signed) AS signed, sum(x.amount) FILTER (WHERE x.counted AND x.signed) AS amount_signed,
-                  count(*) FILTER (WHERE x.counted AND x.lead) AS leads, count(*) FILTER (WHERE NOT x.counted) AS not_counted
-              FROM (SELECT %s AS codes, NOT p.auto_tags @> '{不计入}' AS counted, p.signed_on IS NOT NULL OR p.stage = ANY ($3) AS signed,
-                        p.stage = ANY ($4) AS lead, CASE WHEN p.currency = 'CNY' THEN p.amount_total END AS amount
-                    FROM registry.project p WHERE p.audience && $5 AND p.merged_into IS NULL AND %s) x
-              CROSS JOIN LATERAL unnest(CASE WHEN x.codes = '{}' THEN '{NULL}'::text[] ELSE x.codes END) u(code)
-              GROUP BY u.code) s $q$, registry.counts_sql(p_by), p_where)
-    INTO result
-    USING p_lang, CASE p_by WHEN 'division' THEN 'industry' WHEN 'tier' THEN 'project_tier' ELSE p_by END, registry.signed_stages(),
-        ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.rank >= (
-              SELECT i.rank FROM registry.stage i WHERE i.rule_set = s.rule_set AND i.initial)), registry.grants(p_account);
-    RETURN (result)[1:300];
-END $$;
-
 CREATE FUNCTION api.project_counts(p_account int, p_lang text, "by" text, terms jsonb) RETURNS api.project_counts_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = ''
 SET enable_seqscan = on AS $$
@@ -310,7 +274,7 @@ BEGIN
     r.error := t.error;
     IF (r.error).code IS NULL AND registry.counts_sql(dimension) IS NULL THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'by', 'counts.by', dimension);
-        r.error.allowed := '{tag,method,region,industry,division,class,stage,office,park,node,node_role,month,tier}';
+        r.error.allowed := registry.counted_by();
     END IF;
     IF (r.error).code IS NULL THEN
         r.rows := registry.tallies(p_account, p_lang, dimension, t.sql);

@@ -46,14 +46,15 @@ $$;
 CREATE FUNCTION registry.suspect(a registry.project, b registry.project, p_rules registry.duplicate_rule[]) RETURNS TABLE (level text, reasons text[])
 LANGUAGE sql STABLE AS $$
     SELECT min(r.level), coalesce(array_agg(r.rule ORDER BY r.n), '{}') -- block before warn
-    FROM (SELECT u.*, a.investor_key <> '' AND a.investor_key = b.investor_key AS investor, max(u.likeness) OVER () AS alike
-          FROM unnest(p_rules) WITH ORDINALITY u(rule_set, rule, level, likeness, gap, pattern, n)) r
-    WHERE CASE
-        WHEN r.rule = 'same_code' THEN a.code = b.code
-        WHEN r.rule = 'same_name' THEN r.investor AND a.name_key = b.name_key
-        WHEN r.rule IN ('like_name', 'like_number') THEN r.investor AND a.name_key <> b.name_key AND registry.names_alike(a.name_key, b.name_key, r.alike)
-            AND registry.numbered_apart(a.name_key, b.name_key) = (r.rule = 'like_number')
-        WHEN r.rule = 'like_amount' THEN r.investor AND a.industry = b.industry AND registry.amount_gap(a.amount_total, b.amount_total) <= r.gap
-        WHEN r.rule = 'same_phone' THEN registry.same_phone(a.id, b.id)
-        WHEN r.rule = 'same_site' THEN registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site) END
+    FROM (SELECT x.investor, CASE WHEN x.investor AND a.name_key <> b.name_key
+              AND registry.names_alike(a.name_key, b.name_key, (SELECT u.likeness FROM unnest(p_rules) u WHERE u.rule = 'like_name'))
+              THEN CASE registry.numbered_apart(a.name_key, b.name_key) WHEN true THEN 'like_number' WHEN false THEN 'like_name' END END AS named
+          FROM (SELECT a.investor_key <> '' AND a.investor_key = b.investor_key AS investor) x OFFSET 0) k,
+        unnest(p_rules) WITH ORDINALITY r(rule_set, rule, level, likeness, gap, pattern, n)
+    WHERE CASE r.rule WHEN 'same_code' THEN a.code = b.code
+        WHEN 'same_name' THEN k.investor AND a.name_key = b.name_key
+        WHEN 'like_amount' THEN k.investor AND a.industry = b.industry AND registry.amount_gap(a.amount_total, b.amount_total) <= r.gap
+        WHEN 'same_phone' THEN registry.same_phone(a.id, b.id)
+        WHEN 'same_site' THEN registry.norm(a.site) <> '' AND registry.norm(a.site) = registry.norm(b.site)
+        ELSE k.named = r.rule END
 $$;

@@ -30,14 +30,14 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    SELECT array_agg(ROW(o.code, o.name, o.kind, CASE WHEN 1 = ANY (grants) THEN coalesce(p.n, 0) - coalesce(x.n, 0) - coalesce(h.n, 0) END,
+    SELECT array_agg(ROW(o.code, o.name, o.kind, CASE WHEN 1 = ANY (grants) THEN coalesce(p.n, 0) END,
                          coalesce(o.grp, o.kind), o.until_on, o.successor)::api.office
                      ORDER BY o.until_on NULLS FIRST, o.rank, o.code) INTO r.rows
     FROM registry.office o
-    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project GROUP BY office) p ON p.office = o.code
-    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project WHERE stage = 'exited' GROUP BY office) x ON x.office = o.code
-    LEFT JOIN (SELECT office, count(*)::int AS n FROM registry.project x
-               WHERE x.audience <> '{1}' AND NOT x.audience && grants AND x.stage <> 'exited' GROUP BY office) h ON h.office = o.code;
+    LEFT JOIN (SELECT x.office, sum(x.n) AS n
+               FROM (SELECT t.code AS office, t.projects AS n FROM registry.project_tally t WHERE t.kind = 'office' AND t.stage <> 'exited' AND t.audience && grants
+                     UNION ALL SELECT w.office, w.n FROM registry.tally_news w WHERE w.stage <> 'exited' AND w.audience && grants) x
+               GROUP BY 1) p ON p.office = o.code;
     RETURN r;
 END $$;
 
