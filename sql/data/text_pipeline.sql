@@ -17,7 +17,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('kind.funnel', '逐月进展', 'by month'),
     ('column.funnel.month', '月份', 'month'),
     ('column.funnel.stages', '进入各阶段的项目', 'came to a stage'),
-    ('column.funnel.large_stages', '其中重大项目', 'large ones');
+    ('column.funnel.large_stages', '其中重大项目', 'large ones')
+ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;
 INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('project_tier', 'tier1',  '1亿元以上',  'from 100 million yuan', 1),
     ('project_tier', 'tier5',  '5亿元以上',  'from 500 million yuan', 2),
