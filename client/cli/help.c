@@ -61,18 +61,22 @@ const struct command help_commands[] = {
      N_("Keys: q ends, arrows and Page keys scroll, Home goes to the newest change.\n"),
      "qipan board --filter 'office=chengguan'\n"},
     {"import", cmd_import,
-     "qipan import FILE [--commit] [--profile NAME] [--map FILE] [--encoding E] [--keep-going] [--report "
-     "FILE]\n"
-     "             [--exit-code]\n",
+     "qipan import FILE [--commit] [--kind K] [--sheet S] [--profile NAME] [--map FILE] [--encoding E]\n"
+     "             [--keep-going] [--report FILE] [--exit-code]\n",
      N_("a sheet into the registry: previewed, then with --commit"),
-     N_("CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row is judged as "
+     N_("A workbook, CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row "
+        "is judged as "
         "new, updated,\n"
         "unchanged, rejected or skipped, with the reason. With --commit one rejected row stops everything, "
         "unless\n"
-        "--keep-going takes the good ones (exit 9). Columns called like fields (name, 项目名称, "
-        "总投资(万元)) need no mapping\n"
-        "file; others are explained by one: --map FILE, or --profile NAME for maps/NAME.map beside the "
-        "settings.\n"),
+        "--keep-going takes the good ones (exit 9). Titles, headers of several levels, headings and sums are "
+        "recognised. Columns "
+        "called like\n"
+        "fields (name, 项目名称, 总投资(万元)) need no mapping file; others are explained by one: --map "
+        "FILE, or --profile "
+        "NAME. --kind\n"
+        "says what the rows are (arrival, activity, enterprise …; default project), --sheet which sheet of a "
+        "workbook.\n"),
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},
     {"export", cmd_export,

@@ -26,7 +26,7 @@
 
 struct import {
     struct cli *cli;
-    const char *file, *map, *profile, *encoding, *report;
+    const char *file, *map, *profile, *encoding, *sheet_name, *kind, *report;
     bool commit, keep_going, exit_code;
     FILE *in;
     struct stat before;
@@ -181,7 +181,7 @@ static int parse_map(struct import *im)
     const char *path = im->map ? im->map : im->profile;
     const char *dot = strrchr(base_name(path), '.');
 
-    if (!(im->mapping = mapping_read(im->map_text, im->map_n, why)))
+    if (!(im->mapping = mapping_read(im->map_text, im->map_n, im->kind, why)))
         return invalid(im, path, why);
     snprintf(im->profile_name, sizeof(im->profile_name), "%.*s",
              dot ? (int)(dot - base_name(path)) : (int)strlen(base_name(path)), base_name(path));
@@ -190,18 +190,29 @@ static int parse_map(struct import *im)
 
 static int open_sheet(struct import *im)
 {
-    struct sheet_options o = {.name = im->file, .encoding = im->encoding, .header = 0};
+    struct sheet_options o = {.name = im->file, .encoding = im->encoding, .sheet = im->sheet_name};
     char why[SHEET_WHY_SIZE];
 
     if (im->mapping) {
         const struct mapping_source *s = mapping_source(im->mapping);
         o.encoding = im->encoding ? im->encoding : s->encoding;
         o.separator = s->separator;
+        o.sheet = im->sheet_name ? im->sheet_name : s->sheet;
         o.header = s->header;
+        o.header_last = s->header_last;
     }
     im->sheet = sheet_open(im->in, &o, why);
     im->in = NULL;
     return im->sheet ? 0 : invalid(im, base_name(im->file), why);
+}
+
+/* A workbook that was made here says what its rows are. */
+static const char *kind_of(const struct import *im)
+{
+    const struct grid *g = sheet_grid(im->sheet);
+    const char *said = g ? grid_property(g, "qipan.kind") : NULL;
+
+    return im->kind ? im->kind : said ? said : "project";
 }
 
 static int bind_columns(struct import *im)
@@ -209,15 +220,18 @@ static int bind_columns(struct import *im)
     char why[MAPPING_WHY_SIZE];
     size_t n;
     char *const *headers = sheet_header(im->sheet, &n);
+    bool given = im->mapping != NULL;
 
-    if (im->mapping)
-        return mapping_bind(im->mapping, headers, n, why) ? 0 : invalid(im, base_name(im->file), why);
-    snprintf(im->profile_name, sizeof(im->profile_name), "auto");
-    im->mapping = mapping_auto(headers, n, why);
-    return im->mapping ? 0
-                       : cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
-                                  _("give a mapping file with --map; see: qipan help import"), "%s: %s",
-                                  base_name(im->file), why);
+    if (given && !mapping_bind(im->mapping, headers, n, why))
+        return invalid(im, base_name(im->file), why);
+    if (!given)
+        snprintf(im->profile_name, sizeof(im->profile_name), "auto");
+    if (!given && !(im->mapping = mapping_auto(kind_of(im), headers, n, why)))
+        return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
+                        _("give a mapping file with --map; see: qipan help import"), "%s: %s",
+                        base_name(im->file), why);
+    mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
+    return 0;
 }
 
 static int count_rows(struct import *im)
@@ -352,6 +366,7 @@ static int open_batch(struct import *im)
     m.source = (char *)(uintptr_t)source;
     m.profile = im->profile_name;
     m.rows = im->rows;
+    m.kind = (char *)(uintptr_t)mapping_kind(im->mapping);
     int code = cli_call(im->cli, QIPAN_OP_import_open, &m.base, &o, &r);
     if (code)
         return code;
@@ -709,7 +724,8 @@ int cmd_import(struct cli *cli, int argc, char **argv)
         {"--commit", NULL, &im.commit},       {"--keep-going", NULL, &im.keep_going},
         {"--exit-code", NULL, &im.exit_code}, {"--map", &im.map, NULL},
         {"--profile", &im.profile, NULL},     {"--encoding", &im.encoding, NULL},
-        {"--report", &im.report, NULL},       {NULL, NULL, NULL},
+        {"--report", &im.report, NULL},       {"--sheet", &im.sheet_name, NULL},
+        {"--kind", &im.kind, NULL},           {NULL, NULL, NULL},
     };
     int n, code = cli_options(cli, argc, argv, options, &n);
 

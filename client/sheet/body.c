@@ -154,12 +154,13 @@ static bool is_aside(const struct body *b, const struct looks *k)
     return form_is_remark(k->key) && (size_t)k->filled * 2 <= b->layout->width + 1;
 }
 
-/* 合计 in the first or second cell; a text that ends so (工业小计) only beside figures. */
-static bool is_sum(const struct looks *k)
+/* 合计 in the first cell, or in the second behind a running number or a word (城关镇 | 小计); a text that ends so (工业小计)
+ * only beside figures. */
+static bool is_sum(const struct body *b, const struct looks *k)
 {
     bool whole, sum = form_is_sum(k->key, &whole);
 
-    if (!sum && k->texts <= 3)
+    if (!sum && k->texts <= 3 && ((int)k->first == b->layout->ordinal || !form_is_figure(k->key)))
         sum = form_is_sum(k->next, &whole);
     return sum && (whole || k->texts <= 2);
 }
@@ -212,7 +213,7 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return _("nothing but a running number");
     if (is_header_again(b))
         return _("the header again");
-    if (is_sum(&k))
+    if (is_sum(b, &k))
         return _("a sum");
     if (is_aside(b, &k))
         return _("a remark outside the table");

@@ -30,7 +30,7 @@ void chunk_stop(struct chunker *c)
 static size_t elements(const Qipan__ImportRow *row)
 {
     const ProtobufCMessageDescriptor *d = &qipan__project__descriptor;
-    size_t n = 4 + row->n_clear + row->n_bad * 5;
+    size_t n = 5 + row->n_clear + row->n_bad * 5 + row->n_values * 3;
 
     for (unsigned i = 0; row->set && i < d->n_fields; i++)
         n += value_has(&row->set->base, &d->fields[i]);
@@ -39,7 +39,7 @@ static size_t elements(const Qipan__ImportRow *row)
 
 static Qipan__ImportRow *map_row(struct chunker *c)
 {
-    Qipan__ImportRow *row = mapping_row(c->mapping, &c->row, sheet_disarmed(c->sheet), &c->arena);
+    Qipan__ImportRow *row = mapping_row(c->mapping, &c->row, &c->arena);
 
     if (row && qipan__import_row__get_packed_size(row) > MAX_ROW)
         row = mapping_refuse(c->row.number, NULL, "", _("the row is too long"), &c->arena);

@@ -267,13 +267,13 @@ char *form_cut_unit(char *key)
     return mark + 1;
 }
 
-bool form_cut_brackets(char *key)
+char *form_cut_brackets(char *key)
 {
     size_t n = strlen(key);
     char *open = n && key[n - 1] == ')' ? strrchr(key, '(') : NULL;
 
     if (!open || open == key)
-        return false;
-    *open = 0;
-    return true;
+        return NULL;
+    *open = key[n - 1] = 0;
+    return open + 1;
 }

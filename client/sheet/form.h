@@ -30,7 +30,7 @@ bool form_units(const char *key, char money[16], char area[16]);
 
 /* Cuts the unit at the end of a header off: 总投资(万元), 投资额/亿元. NULL = none. */
 char *form_cut_unit(char *key);
-/* Cuts off what stands in brackets at the end: 建设内容(50字以内). False = nothing. */
-bool form_cut_brackets(char *key);
+/* Cuts off what stands in brackets at the end: 建设内容(50字以内). NULL = nothing. */
+char *form_cut_brackets(char *key);
 
 #endif

@@ -113,6 +113,11 @@ bool grid_disarmed(const struct grid *g)
     return g->kind->disarmed;
 }
 
+bool grid_since_1904(const struct grid *g)
+{
+    return g->since_1904;
+}
+
 bool grid_ragged(const struct grid *g)
 {
     return g->kind->ragged;

@@ -27,7 +27,7 @@ struct grid {
     const struct grid_sheet *sheets; /* the kind's */
     size_t n_sheets, chosen;
     bool hidden[GRID_MAX_COLUMNS];
-    bool failed;
+    bool since_1904, failed;
     int rows; /* that held anything so far */
     char why[GRID_WHY_SIZE];
     struct broken broken; /* of the row given last */

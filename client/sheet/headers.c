@@ -30,11 +30,13 @@ static const struct {
     {"link", N_("a link")},
 };
 
-static const struct header {
+static const struct {
     const char *kind, *field, *text;
 } headers[] = {
 #define HEADER(kind, field, text) {#kind, #field, text},
 #define NOTHING(text)
+#define FIXED(kind, field)
+#define SHOWN(kind, field, of)
 #include "headers.def"
 #undef HEADER
 #undef NOTHING
@@ -44,8 +46,22 @@ static const char *const nothing[] = {
 #define HEADER(kind, field, text)
 #define NOTHING(text) text,
 #include "headers.def"
+#undef NOTHING
+#undef FIXED
+#undef SHOWN
+};
+
+static const struct {
+    const char *kind, *field, *of; /* of NULL = fixed */
+} registry[] = {
+#define NOTHING(text)
+#define FIXED(kind, field)     {#kind, #field, NULL},
+#define SHOWN(kind, field, of) {#kind, #field, #of},
+#include "headers.def"
 #undef HEADER
 #undef NOTHING
+#undef FIXED
+#undef SHOWN
 };
 
 const ProtobufCMessageDescriptor *headers_kind(const char *kind)
@@ -89,10 +105,13 @@ const char *headers_label(const char *kind, const char *field)
     return value_label(field, "zh");
 }
 
+#define MAX_NAMES 128 /* fields of a message */
+
 const char *headers_nearest(const char *kind, const char *key)
 {
     const ProtobufCMessageDescriptor *desc = headers_kind(kind);
-    const char *near = value_nearest_field(desc, key, true), *words[N(headers) + 1];
+    const char *words[N(headers) + MAX_NAMES + 1],
+        *near = is_project(kind) ? value_nearest_field(desc, key, true) : NULL;
     size_t n = 0;
 
     if (near)
@@ -100,9 +119,27 @@ const char *headers_nearest(const char *kind, const char *key)
     for (size_t i = 0; i < N(headers); i++)
         if (!strcmp(headers[i].kind, kind))
             words[n++] = headers[i].text;
+    for (unsigned i = 0; i < desc->n_fields && i < MAX_NAMES; i++)
+        words[n++] = desc->fields[i].name;
     words[n] = NULL;
     near = value_nearest(key, words);
     return near ? headers_field(kind, near)->name : NULL;
+}
+
+bool headers_fixed(const char *kind, const char *field)
+{
+    for (size_t i = 0; i < N(registry); i++)
+        if (!registry[i].of && !strcmp(registry[i].field, field) && !strcmp(registry[i].kind, kind))
+            return true;
+    return false;
+}
+
+const char *headers_shown(const char *kind, const char *field)
+{
+    for (size_t i = 0; i < N(registry); i++)
+        if (registry[i].of && !strcmp(registry[i].field, field) && !strcmp(registry[i].kind, kind))
+            return registry[i].of;
+    return NULL;
 }
 
 bool headers_nothing(const char *key)

@@ -22,6 +22,10 @@ const char *headers_label(const char *kind, const char *field);
 /* The field whose name, label or other name is nearest to the key; NULL when none is near. */
 const char *headers_nearest(const char *kind, const char *key);
 
+bool headers_fixed(const char *kind, const char *field); /* an import leaves it out */
+/* The field that this one, shown for people, says which one is meant of: no → project; NULL = none. */
+const char *headers_shown(const char *kind, const char *field);
+
 bool headers_known(const char *key);   /* a field of any kind, or nothing */
 bool headers_nothing(const char *key); /* 序号, 备注: left out where it is no field */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A mapping as it grows: its memory, its reports, its fields. */
+#include "headers.h"
 #include "mapping_internal.h"
 
 #include <stdarg.h>
@@ -20,7 +21,20 @@ bool mapping_fail(struct mapping *m, const char *format, ...)
     return false;
 }
 
-struct mapping *mapping_create(char *why)
+bool mapping_set_kind(struct mapping *m, const char *kind)
+{
+    const ProtobufCMessageDescriptor *desc = headers_kind(kind);
+
+    if (!desc)
+        return mapping_fail(m, _("unknown kind \"%.40s\", for example project, enterprise or arrival"), kind);
+    if (m->n_fields > 0 && desc != m->desc)
+        return mapping_fail(m, "%s", _("the kind stands in [source], before all columns"));
+    m->desc = desc;
+    m->kind = desc == &qipan__project__descriptor ? "project" : arena_strdup(&m->arena, kind);
+    return m->kind ? true : mapping_too_large(m);
+}
+
+struct mapping *mapping_create(const char *kind, char *why)
 {
     struct mapping *m = calloc(1, sizeof(*m));
 
@@ -31,7 +45,11 @@ struct mapping *mapping_create(char *why)
     }
     arena_init(&m->arena, MEMORY);
     m->why = why;
-    return m;
+    m->version.column = -1;
+    if (mapping_set_kind(m, kind ? kind : "project"))
+        return m;
+    mapping_free(m);
+    return NULL;
 }
 
 void mapping_free(struct mapping *m)
@@ -39,6 +57,30 @@ void mapping_free(struct mapping *m)
     if (m)
         arena_free(&m->arena);
     free(m);
+}
+
+const char *mapping_kind(const struct mapping *m)
+{
+    return m->kind;
+}
+
+static bool is_unit_of(struct mapping *m, const char *field, const char *unit)
+{
+    const ProtobufCFieldDescriptor *f = value_field(&qipan__project__descriptor, field);
+    char why[MAPPING_WHY_SIZE], *kept = m->why;
+
+    m->why = why;
+    bool ok = mapping_check_unit(m, f, unit);
+    m->why = kept;
+    return ok;
+}
+
+void mapping_default_units(struct mapping *m, const char *unit, const char *area_unit)
+{
+    if (unit && !m->unit && is_unit_of(m, "amount_total", unit))
+        m->unit = arena_strdup(&m->arena, unit);
+    if (area_unit && !m->area_unit && is_unit_of(m, "land_mu", area_unit))
+        m->area_unit = arena_strdup(&m->arena, area_unit);
 }
 
 const struct mapping_source *mapping_source(const struct mapping *m)
@@ -65,28 +107,30 @@ struct field *mapping_find_field(struct mapping *m, const char *name)
     return NULL;
 }
 
-/* id and no find the project again, the other fields of the registry can't be written. */
-bool mapping_may_map(const ProtobufCFieldDescriptor *f)
+/* id and no find the object again, the other fields of the registry can't be written. */
+bool mapping_may_map(const struct mapping *m, const ProtobufCFieldDescriptor *f)
 {
+    if (headers_fixed(m->kind, f->name) || headers_shown(m->kind, f->name))
+        return false;
     return value_writable(f) || !strcmp(f->name, "id") || !strcmp(f->name, "no");
 }
 
-const ProtobufCFieldDescriptor *mapping_project_field(struct mapping *m, const char *name)
+const ProtobufCFieldDescriptor *mapping_desc_field(struct mapping *m, const char *name)
 {
-    const ProtobufCFieldDescriptor *f = value_field(PROJECT, name);
+    const ProtobufCFieldDescriptor *f = headers_field(m->kind, name);
 
     if (!f)
-        mapping_unknown(m, _("field"), name, value_nearest_field(PROJECT, name, true));
+        mapping_unknown(m, _("field"), name, headers_nearest(m->kind, name));
     return f;
 }
 
 struct field *mapping_add_field(struct mapping *m, const char *name)
 {
-    const ProtobufCFieldDescriptor *f = mapping_project_field(m, name);
+    const ProtobufCFieldDescriptor *f = mapping_desc_field(m, name);
 
     if (!f)
         return NULL;
-    if (!mapping_may_map(f)) {
+    if (!mapping_may_map(m, f)) {
         mapping_fail(m, _("the field %s is written by the registry only"), f->name);
         return NULL;
     }
@@ -99,18 +143,19 @@ struct field *mapping_add_field(struct mapping *m, const char *name)
     return field;
 }
 
-bool mapping_check_unit(struct mapping *m, const char *field, const char *unit)
+/* Units are the same for every field of money, and of area. */
+bool mapping_check_unit(struct mapping *m, const ProtobufCFieldDescriptor *f, const char *unit)
 {
-    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(PROJECT, field);
     enum value_kind kind = value_kind(f);
+    const char *like = kind == VALUE_MONEY ? "amount_total" : kind == VALUE_AREA ? "land_mu" : NULL;
     Qipan__Project probe = QIPAN__PROJECT__INIT;
     struct value_error e;
 
     if (!unit)
         return true;
-    if (kind != VALUE_MONEY && kind != VALUE_AREA)
-        return mapping_fail(m, _("the field %s has no unit"), field);
-    return value_set(&probe.base, f, "1", unit, &m->arena, &e)
+    if (!like)
+        return mapping_fail(m, _("the field %s has no unit"), f->name);
+    return value_set(&probe.base, value_field(probe.base.descriptor, like), "1", unit, &m->arena, &e)
                ? true
                : mapping_fail(m, "%s (%s)", e.message, e.hint);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the columns of a sheet to the fields of a project. The grammar of mapping files is in deploy/examples/README.md. */
+/* From the columns of a sheet to the fields of a kind: projects, enterprises, arrived money …. The grammar of mapping files is in deploy/examples/README.md. */
 #ifndef QIPAN_MAPPING_H
 #define QIPAN_MAPPING_H
 
@@ -19,18 +19,25 @@ struct mapping;
 struct mapping_source {
     const char *name; /* of the register the keys come from */
     const char *encoding;
-    char separator; /* 0 = not said */
-    int header;     /* row of the header, default 1 */
+    const char *sheet;       /* of a workbook */
+    char separator;          /* 0 = not said */
+    int header, header_last; /* rows of the header; 0 = found out */
 };
 
-/* Reads a mapping file. NULL with a sentence in why that names the line. */
-struct mapping *mapping_read(const char *text, size_t n, char why[MAPPING_WHY_SIZE]);
+/* Reads a mapping file. `kind` (proto/kinds.def) is what the rows are; NULL = as the file says, else projects. NULL with a
+ * sentence in why that names the line. */
+struct mapping *mapping_read(const char *text, size_t n, const char *kind, char why[MAPPING_WHY_SIZE]);
 
-/* Without a mapping file: headers that are names or labels of fields map themselves; "总投资(万元)" brings its unit. */
-struct mapping *mapping_auto(char *const *headers, size_t n, char why[MAPPING_WHY_SIZE]);
+/* Without a mapping file: headers that are names, labels or other known names of fields map themselves; "总投资(万元)" brings
+ * its unit, of a header of several levels its last ones are enough while no other column ends so. */
+struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE]);
 void mapping_free(struct mapping *m); /* NULL-safe */
 
 const struct mapping_source *mapping_source(const struct mapping *m);
+const char *mapping_kind(const struct mapping *m);
+
+/* What bare amounts and areas are in, unless the mapping says it; NULL = 元, 亩. Texts that mean no unit change nothing. */
+void mapping_default_units(struct mapping *m, const char *unit, const char *area_unit);
 
 /* Finds the columns of a sheet; false with a sentence that names an unknown header and the nearest one. */
 bool mapping_bind(struct mapping *m, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE]);
@@ -38,9 +45,11 @@ bool mapping_bind(struct mapping *m, char *const *headers, size_t n, char why[MA
 /* The header a field is read from, NULL when it comes from no column. */
 const char *mapping_column(const struct mapping *m, const char *field);
 
-/* One row; everything in the arena. NULL when the arena is full. `disarmed`: see sheet_disarmed(). */
-Qipan__ImportRow *mapping_row(const struct mapping *m, const struct sheet_row *row, bool disarmed,
-                              struct arena *arena);
+/* Headers that no field is read from, in the order of the sheet. */
+const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n);
+
+/* One row; everything in the arena. NULL when the arena is full. */
+Qipan__ImportRow *mapping_row(const struct mapping *m, const struct sheet_row *row, struct arena *arena);
 
 /* A row that is refused as a whole, with its number only. */
 Qipan__ImportRow *mapping_refuse(int row, const char *column, const char *text, const char *message,

@@ -1,40 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mapping meets the header of a sheet, or is made from it. */
+/* A mapping meets the header of a sheet. */
+#include "form.h"
+#include "layout.h"
 #include "mapping_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Headers are compared without spaces and line breaks, full-width characters folded. */
-static char *header_key(const char *header, struct arena *arena)
+char *mapping_key(struct mapping *m, const char *text)
 {
-    char *s = value_fold(header, arena), *w = s;
+    size_t size = strlen(text) + 1;
+    char *key = arena_alloc(&m->arena, size);
 
-    for (const char *r = s; r && *r; r++)
-        if (!strchr(" \t\r\n", *r))
-            *w++ = *r;
-    if (s)
-        *w = 0;
-    return s;
+    if (key)
+        form_key(text, key, size);
+    return key;
 }
 
-struct headers {
-    char **keys;
-    size_t n;
-};
-
-static bool bind_term(struct mapping *m, struct term *t, const struct headers *h)
+const char *mapping_next_level(const char *header)
 {
-    char *key = t->literal ? NULL : header_key(t->header, &m->arena);
+    const char *mark = strstr(header, LAYOUT_SEPARATOR);
+
+    return mark ? mark + strlen(LAYOUT_SEPARATOR) : NULL;
+}
+
+/* Does the header say this, or (`last` levels are enough) do its last levels? */
+static bool says(struct mapping *m, const char *header, const char *key, bool last)
+{
+    for (const char *h = last ? mapping_next_level(header) : header; h;
+         h = last ? mapping_next_level(h) : NULL) {
+        const char *other = mapping_key(m, h);
+        if (other && !strcmp(other, key))
+            return true;
+    }
+    return false;
+}
+
+/* Columns whose header says it; t->column is the one that is meant, -1 when there is none. */
+static int find_columns(struct mapping *m, struct term *t, const char *key, bool last)
+{
     int seen = 0;
+
+    t->column = -1;
+    for (size_t i = 0; i < m->n_headers; i++)
+        if (says(m, m->headers[i], key, last) && ++seen == (t->occurrence ? t->occurrence : 1))
+            t->column = (int)i;
+    return seen;
+}
+
+static bool unknown_column(struct mapping *m, const struct term *t, const char *key)
+{
+    const char **words = arena_zalloc(&m->arena, (m->n_headers + 1) * sizeof(*words));
+
+    for (size_t i = 0; words && i < m->n_headers; i++)
+        if (!(words[i] = mapping_key(m, m->headers[i])))
+            return mapping_too_large(m);
+    return words ? mapping_unknown(m, _("column"), t->header, value_nearest(key, words))
+                 : mapping_too_large(m);
+}
+
+/* @title, @group, @group#2: what stands above the row. */
+static bool bind_above(struct mapping *m, struct term *t)
+{
+    if (!strcmp(t->header, "@title"))
+        t->column = COLUMN_TITLE;
+    else if (!strcmp(t->header, "@group") && t->occurrence < SHEET_GROUPS)
+        t->column = COLUMN_GROUP - t->occurrence;
+    else
+        return mapping_fail(m, _("\"%.60s\" is neither @title nor @group, @group#1 to @group#%d"), t->header,
+                            SHEET_GROUPS - 1);
+    return true;
+}
+
+static bool bind_term(struct mapping *m, struct term *t)
+{
+    char *key;
+    int seen;
 
     if (t->literal)
         return true;
-    if (!key)
+    if (t->header[0] == '@')
+        return bind_above(m, t);
+    if (!(key = mapping_key(m, t->header)))
         return mapping_too_large(m);
-    t->column = -1;
-    for (size_t i = 0; i < h->n; i++)
-        if (h->keys[i] && !strcmp(h->keys[i], key) && ++seen == (t->occurrence ? t->occurrence : 1))
-            t->column = (int)i;
+    if (!(seen = find_columns(m, t, key, false)))
+        seen = find_columns(m, t, key, true);
     if (seen > 1 && !t->occurrence)
         return mapping_fail(m, _("the column \"%.60s\" occurs %d times: write %.60s#1 to %.60s#%d"),
                             t->header, seen, t->header, t->header, seen);
@@ -42,40 +92,76 @@ static bool bind_term(struct mapping *m, struct term *t, const struct headers *h
         return true;
     if (seen > 0)
         return mapping_fail(m, _("the column \"%.60s\" occurs %d times only"), t->header, seen);
-    return mapping_unknown(m, _("column"), t->header, value_nearest(key, (const char *const *)h->keys));
+    return unknown_column(m, t, key);
 }
 
-static bool bind_expr(struct mapping *m, struct expr *x, const struct headers *h)
+/* The unit that a header names is meant, unless the mapping says another. */
+static bool bind_unit(struct mapping *m, struct alt *a)
+{
+    char *key = a->n == 1 && a->terms[0].column >= 0 ? mapping_key(m, m->headers[a->terms[0].column]) : NULL;
+
+    a->unit = key ? form_cut_unit(key) : NULL;
+    return true;
+}
+
+static bool bind_expr(struct mapping *m, struct expr *x)
+{
+    for (int a = 0; a < x->n; a++) {
+        for (int i = 0; i < x->alts[a].n; i++)
+            if (!bind_term(m, &x->alts[a].terms[i]))
+                return false;
+        bind_unit(m, &x->alts[a]);
+    }
+    return true;
+}
+
+static void mark(bool *used, const struct expr *x)
 {
     for (int a = 0; a < x->n; a++)
         for (int i = 0; i < x->alts[a].n; i++)
-            if (!bind_term(m, &x->alts[a].terms[i], h))
-                return false;
+            if (!x->alts[a].terms[i].literal && x->alts[a].terms[i].column >= 0)
+                used[x->alts[a].terms[i].column] = true;
+}
+
+bool mapping_note_left_out(struct mapping *m)
+{
+    bool *used = arena_zalloc(&m->arena, m->n_headers + 1);
+
+    m->n_left_out = 0;
+    m->left_out = arena_alloc(&m->arena, (m->n_headers + 1) * sizeof(*m->left_out));
+    if (!used || !m->left_out)
+        return mapping_too_large(m);
+    for (int i = 0; i < m->n_fields; i++)
+        if (!m->fields[i].constant)
+            mark(used, &m->fields[i].expr);
+    for (int i = 0; i < m->n_keys; i++)
+        mark(used, &m->keys[i]);
+    if (m->version.column >= 0)
+        used[m->version.column] = true;
+    for (size_t i = 0; i < m->n_headers; i++)
+        if (!used[i] && *m->headers[i])
+            m->left_out[m->n_left_out++] = m->headers[i];
     return true;
 }
 
 bool mapping_bind(struct mapping *m, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
 {
-    struct headers h = {.keys = arena_zalloc(&m->arena, (n + 1) * sizeof(char *)), .n = n};
-
     m->why = why;
     m->line = 0;
-    if (!h.keys)
-        return mapping_too_large(m);
-    for (size_t i = 0; i < n; i++)
-        if (!(h.keys[i] = header_key(headers[i], &m->arena)))
-            return mapping_fail(m, "%s", _("the header is not valid text"));
     m->headers = headers;
+    m->n_headers = n;
     for (int i = 0; i < m->n_fields; i++)
-        if (!m->fields[i].constant && !bind_expr(m, &m->fields[i].expr, &h))
+        if (!m->fields[i].constant && !bind_expr(m, &m->fields[i].expr))
             return false;
     for (int i = 0; i < m->n_keys; i++)
-        if (!bind_expr(m, &m->keys[i], &h))
+        if (!bind_expr(m, &m->keys[i]))
             return false;
     for (int i = 0; i < m->n_skips; i++)
-        if (!bind_term(m, &m->skips[i].term, &h))
+        if (!bind_term(m, &m->skips[i].term))
             return false;
-    return true;
+    if (mapping_find_field(m, "id"))
+        find_columns(m, &m->version, "version", false);
+    return mapping_note_left_out(m);
 }
 
 int mapping_first_column(const struct expr *x)
@@ -97,72 +183,8 @@ const char *mapping_column(const struct mapping *m, const char *field)
     return NULL;
 }
 
-/* ---------------------------------------------------------------- without a mapping file */
-
-/* "总投资(万元)" → field and unit. */
-static const ProtobufCFieldDescriptor *header_field(struct mapping *m, char *key, const char **ret_unit)
+const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n)
 {
-    const ProtobufCFieldDescriptor *f = value_field(PROJECT, key);
-    char *open = strrchr(key, '(');
-    size_t n = strlen(key);
-
-    *ret_unit = NULL;
-    if (f || !open || open == key || key[n - 1] != ')')
-        return f;
-    *ret_unit = arena_strndup(&m->arena, open + 1, n - (size_t)(open - key) - 2);
-    *open = 0;
-    f = value_field(PROJECT, key);
-    if (!f)
-        *open = '(';
-    return f;
-}
-
-static bool auto_column(struct mapping *m, const char *header, int column)
-{
-    char *key = header_key(header, &m->arena);
-    const char *unit;
-
-    if (!key)
-        return mapping_fail(m, "%s", _("the header is not valid text"));
-    if (!*key)
-        return true;
-    const ProtobufCFieldDescriptor *f = header_field(m, key, &unit);
-    if (!f) {
-        const char *near = value_nearest_field(PROJECT, key, true);
-        return near ? mapping_fail(
-                          m,
-                          _("the column \"%.60s\" is no field of a project; did you mean %s (%s)? A mapping "
-                            "file says what it is"),
-                          header, value_label(near, "zh"), near)
-                    : mapping_fail(
-                          m,
-                          _("the column \"%.60s\" is no field of a project; a mapping file says what it is"),
-                          header);
-    }
-    if (!mapping_may_map(f) || (!strcmp(f->name, "no") && mapping_find_field(m, "id")))
-        return true;
-    struct field *field = mapping_add_field(m, f->name);
-    if (!field || !mapping_check_unit(m, f->name, unit))
-        return false;
-    field->expr.n = field->expr.alts[0].n = 1;
-    field->expr.unit = unit;
-    field->expr.alts[0].terms[0] = (struct term){.header = m->headers[column], .column = column};
-    return true;
-}
-
-struct mapping *mapping_auto(char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
-{
-    struct mapping *m = mapping_create(why);
-    bool ok = m != NULL;
-
-    if (m)
-        m->headers = headers;
-    for (size_t i = 0; ok && i < n; i++)
-        ok = auto_column(m, headers[i], (int)i);
-    if (ok && m->n_fields == 0)
-        ok = mapping_fail(m, "%s", _("the file has no column that is a field of a project"));
-    if (ok)
-        return m;
-    mapping_free(m);
-    return NULL;
+    *ret_n = m->n_left_out;
+    return m->left_out;
 }

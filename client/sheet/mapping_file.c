@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads a mapping file: its sections, the lines of each. */
+#include "layout.h"
 #include "mapping_internal.h"
 
 #include "utf8.h"
@@ -13,7 +14,7 @@ static bool columns_line(struct mapping *m, const char *key, const char *value)
 {
     struct field *f = mapping_add_field(m, key);
 
-    return f && mapping_take_expr(m, value, &f->expr) && mapping_check_unit(m, f->f->name, f->expr.unit);
+    return f && mapping_take_expr(m, value, &f->expr) && mapping_check_unit(m, f->f, f->expr.unit);
 }
 
 static bool check_value(struct mapping *m, const ProtobufCFieldDescriptor *f, const char *text)
@@ -93,10 +94,40 @@ static bool separator_line(struct mapping *m, const char *value)
                : mapping_fail(m, _("unknown separator \"%.20s\": comma, semicolon, tab or bar"), value);
 }
 
+/* header = 3, headers = 3-5 */
+static bool header_line(struct mapping *m, const char *text)
+{
+    char *end;
+    long first = strtol(text, &end, 10), last = first;
+
+    end += strspn(end, " ");
+    if (*end == '-')
+        last = strtol(end + 1, &end, 10);
+    if (*end || first < 1 || last < first || last > 100 || last - first >= LAYOUT_LEVELS)
+        return mapping_fail(m, "%s", _("header is a row from 1 to 100, headers = 3-5 are at most six rows"));
+    m->source.header = (int)first;
+    m->source.header_last = (int)last;
+    return true;
+}
+
+static bool kind_line(struct mapping *m, const char *text)
+{
+    if (m->kind_given && strcmp(m->kind, text))
+        return mapping_fail(m, _("the mapping is for the kind %.40s, the file was said to be %s"), text,
+                            m->kind);
+    return mapping_set_kind(m, text);
+}
+
+static bool unit_line(struct mapping *m, const char *like, const char *text, const char **ret)
+{
+    *ret = text;
+    return mapping_check_unit(m, value_field(&qipan__project__descriptor, like), text);
+}
+
 static bool source_line(struct mapping *m, const char *key, const char *value)
 {
-    static const char *const keys[] = {"name", "encoding",  "separator", "header", "empty",
-                                       "unit", "area_unit", "skip",      NULL};
+    static const char *const keys[] = {"name", "encoding",  "separator", "header", "headers", "empty",
+                                       "unit", "area_unit", "skip",      "sheet",  "kind",    NULL};
     const char *text = mapping_copy(m, value, value + strlen(value));
 
     if (!text)
@@ -107,18 +138,18 @@ static bool source_line(struct mapping *m, const char *key, const char *value)
         return m->source.encoding = text, true;
     if (!strcmp(key, "separator"))
         return separator_line(m, text);
+    if (!strcmp(key, "sheet"))
+        return (m->source.sheet = mapping_rest(m, value)) != NULL;
+    if (!strcmp(key, "kind"))
+        return kind_line(m, text);
     if (!strcmp(key, "unit"))
-        return m->unit = text, mapping_check_unit(m, "amount_total", text);
+        return unit_line(m, "amount_total", text, &m->unit);
     if (!strcmp(key, "area_unit"))
-        return m->area_unit = text, mapping_check_unit(m, "land_mu", text);
+        return unit_line(m, "land_mu", text, &m->area_unit);
     if (!strcmp(key, "skip"))
         return skip_line(m, value);
-    if (!strcmp(key, "header")) {
-        m->source.header = atoi(text);
-        return m->source.header >= 1 && m->source.header <= 100
-                   ? true
-                   : mapping_fail(m, "%s", _("header is a row from 1 to 100"));
-    }
+    if (!strcmp(key, "header") || !strcmp(key, "headers"))
+        return header_line(m, text);
     if (!strcmp(key, "empty")) {
         m->clear = !strcmp(text, "clear");
         return m->clear || !strcmp(text, "keep") ? true : mapping_fail(m, "%s", _("empty is keep or clear"));
@@ -159,7 +190,7 @@ enum section { NO_SECTION, SOURCE, COLUMNS, CONSTANTS, KEY, VALUES };
 
 static bool open_values(struct mapping *m, const char *name, struct field **ret)
 {
-    const ProtobufCFieldDescriptor *f = mapping_project_field(m, name);
+    const ProtobufCFieldDescriptor *f = mapping_desc_field(m, name);
 
     if (!f)
         return false;
@@ -254,6 +285,8 @@ static bool finish(struct mapping *m)
                 return mapping_fail(m, _("[values %s]: \"%.60s\" is there twice"), f->f->name,
                                     f->values[k].cell);
     }
+    if (m->n_keys && strcmp(m->kind, "project"))
+        return mapping_fail(m, "%s", _("only projects have keys of a register: id finds other rows again"));
     if (m->n_keys && mapping_find_field(m, "external_id"))
         return mapping_fail(m, "%s", _("[key] and a line external_id exclude each other"));
     if (m->n_keys && !m->source.name && !mapping_find_field(m, "source"))
@@ -280,12 +313,13 @@ static bool read_lines(struct mapping *m, char *text)
     return finish(m);
 }
 
-struct mapping *mapping_read(const char *text, size_t n, char why[MAPPING_WHY_SIZE])
+struct mapping *mapping_read(const char *text, size_t n, const char *kind, char why[MAPPING_WHY_SIZE])
 {
-    struct mapping *m = mapping_create(why);
+    struct mapping *m = mapping_create(kind, why);
 
     if (!m)
         return NULL;
+    m->kind_given = kind != NULL;
     if (n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
         text += 3;
         n -= 3;

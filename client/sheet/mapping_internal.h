@@ -16,18 +16,22 @@
 #define MAX_KEYS   4
 #define MAX_SKIPS  32
 
+#define COLUMN_TITLE (-2) /* columns of term: @title, and @group with its levels behind */
+#define COLUMN_GROUP (-3) /* all levels; -4 the first … */
+
 /* A column, or a text between columns. */
 struct term {
     const char *literal; /* NULL = a column */
     const char *header;
     const char *after; /* only what stands behind this, or NULL */
     int occurrence;    /* from 1, 0 = the header occurs once */
-    int column;        /* bound; -1 = not yet */
+    int column;        /* bound; -1 = not yet; COLUMN_… */
 };
 
 struct alt {
     struct term terms[MAX_TERMS];
     int n;
+    const char *unit; /* that the header of its only column names */
 };
 
 struct expr {
@@ -61,6 +65,9 @@ struct skip {
 
 struct mapping {
     struct arena arena;
+    const char *kind;
+    bool kind_given; /* by the caller */
+    const ProtobufCMessageDescriptor *desc;
     struct mapping_source source;
     const char *unit, *area_unit;
     bool clear; /* an empty cell empties the field */
@@ -71,22 +78,25 @@ struct mapping {
     struct skip skips[MAX_SKIPS];
     int n_skips;
     char *const *headers; /* of the sheet it is bound to, as they are there */
+    size_t n_headers;
+    const char **left_out;
+    size_t n_left_out;
+    struct term version; /* the column of that name; none: column -1 */
     char *why;
     int line;
 };
 
-#define PROJECT (&qipan__project__descriptor)
-
 /* mapping.c. What reports writes the sentence and returns false or NULL. */
-struct mapping *mapping_create(char *why);
+struct mapping *mapping_create(const char *kind, char *why); /* NULL kind: projects */
+bool mapping_set_kind(struct mapping *m, const char *kind);
 bool mapping_fail(struct mapping *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool mapping_too_large(struct mapping *m);
 bool mapping_unknown(struct mapping *m, const char *what, const char *word, const char *near);
-const ProtobufCFieldDescriptor *mapping_project_field(struct mapping *m, const char *name);
-bool mapping_may_map(const ProtobufCFieldDescriptor *f);
+const ProtobufCFieldDescriptor *mapping_desc_field(struct mapping *m, const char *name);
+bool mapping_may_map(const struct mapping *m, const ProtobufCFieldDescriptor *f);
 struct field *mapping_find_field(struct mapping *m, const char *name); /* NULL if none, without a report */
 struct field *mapping_add_field(struct mapping *m, const char *name);
-bool mapping_check_unit(struct mapping *m, const char *field, const char *unit);
+bool mapping_check_unit(struct mapping *m, const ProtobufCFieldDescriptor *f, const char *unit);
 int mapping_by_cell(const void *a, const void *b); /* order of map_value */
 
 /* mapping_words.c. *p moves behind what is taken. */
@@ -103,6 +113,10 @@ void mapping_take_occurrence(struct term *t, char *header);
 bool mapping_take_expr(struct mapping *m, const char *p, struct expr *x);
 
 /* mapping_bind.c */
+char *mapping_key(struct mapping *m, const char *text); /* form_key(), of any length */
+const char *
+mapping_next_level(const char *header); /* of a header of several levels; NULL = this is the last */
+bool mapping_note_left_out(struct mapping *m);
 int mapping_first_column(const struct expr *x); /* -1 = none */
 
 #endif

@@ -3,6 +3,7 @@
 #include "mapping_internal.h"
 
 #include "csv_write.h"
+#include "xlsx_number.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -11,22 +12,33 @@
 
 #define MAX_TEXT    32768 /* of one cell after joining */
 #define NOTHING_MAX 32    /* bytes of a cell that may mean "nothing" */
+#define MAX_SKIP    600   /* bytes of a reason to skip a row */
 #define SHOWN_TEXT  200   /* characters of a cell that a message repeats */
 
 struct work {
     const struct mapping *m;
     const struct sheet_row *row;
-    bool disarmed;
     struct arena *arena;
     Qipan__ImportRow *out;
-    bool full; /* the arena */
+    ProtobufCMessage *object; /* that the row says: out->set, or what becomes out->values */
+    bool full;                /* the arena */
 };
+
+/* What stands above the row. */
+static const char *text_above(const struct work *w, int column)
+{
+    const char *text = column == COLUMN_TITLE ? w->row->title
+                       : w->row->groups       ? w->row->groups[COLUMN_GROUP - column]
+                                              : NULL;
+
+    return text ? text : "";
+}
 
 static const char *cell_of(const struct work *w, const struct term *t)
 {
-    const char *cell = w->row->cells[t->column], *at;
+    const char *cell = t->column < 0 ? text_above(w, t->column) : w->row->cells[t->column], *at;
 
-    if (w->disarmed)
+    if (w->row->disarmed && t->column >= 0)
         cell = csv_rearm(cell);
     cell += strspn(cell, " \t\r\n");
     if (t->after)
@@ -37,9 +49,20 @@ static const char *cell_of(const struct work *w, const struct term *t)
 struct joined {
     char text[MAX_TEXT];
     size_t n;
-    int column; /* the first with content */
+    int column;          /* the first with content */
+    int parts;           /* cells with content */
+    enum grid_type type; /* of the first; an error or a missing value of any */
+    const char *unit;    /* of the header it came from, NULL = none */
     bool over;
 };
+
+static void take_type(const struct work *w, const struct term *t, struct joined *j)
+{
+    enum grid_type type = w->row->types && t->column >= 0 ? w->row->types[t->column] : GRID_TEXT;
+
+    if (j->parts++ == 0 || type == GRID_ERROR || type == GRID_NO_VALUE)
+        j->type = type;
+}
 
 static void append(struct joined *j, const char *text)
 {
@@ -67,7 +90,7 @@ static bool join_alt(const struct work *w, const struct alt *a, struct joined *j
 {
     int from = 0;
 
-    *j = (struct joined){.column = -1};
+    *j = (struct joined){.column = -1, .type = GRID_TEXT, .unit = a->unit};
     for (int i = 0; i < a->n; i++) {
         const char *cell = a->terms[i].literal ? "" : cell_of(w, &a->terms[i]);
         if (!trimmed_length(cell))
@@ -76,6 +99,7 @@ static bool join_alt(const struct work *w, const struct alt *a, struct joined *j
             if (a->terms[k].literal)
                 append(j, a->terms[k].literal);
         append(j, cell);
+        take_type(w, &a->terms[i], j);
         j->n = trimmed_length(j->text);
         j->text[j->n] = 0;
         if (j->column < 0)
@@ -211,11 +235,12 @@ static bool map_cell(struct work *w, const struct field *f, struct joined *j)
     return true;
 }
 
-static const char *default_unit(const struct mapping *m, const struct field *f)
+static const char *default_unit(const struct mapping *m, const struct field *f, const struct joined *j)
 {
     enum value_kind kind = value_kind(f->f);
 
     return f->expr.unit          ? f->expr.unit
+           : j->unit             ? j->unit
            : kind == VALUE_MONEY ? m->unit
            : kind == VALUE_AREA  ? m->area_unit
                                  : NULL;
@@ -232,17 +257,78 @@ static bool says_nothing(const struct work *w, const struct field *f, const stru
     return !n || (s && value_is_none(f->f, s));
 }
 
+/* A formula without a result has nothing to say; what it says now may be wrong. */
+static bool check_formula(const struct joined *j, struct value_error *e)
+{
+    if (j->type != GRID_ERROR && j->type != GRID_NO_VALUE)
+        return true;
+    snprintf(e->message, sizeof(e->message),
+             j->type == GRID_ERROR ? _("the cell holds an error: %.80s")
+                                   : _("nothing has computed the formula yet: %.80s"),
+             j->text);
+    snprintf(e->hint, sizeof(e->hint), "%s",
+             j->type == GRID_ERROR ? _("repair the formula, or write the value")
+                                   : _("open the workbook in a spreadsheet program and save it"));
+    return false;
+}
+
+#define FIRST_SERIAL 20000 /* 1954; smaller numbers are years, larger ones (to 2119) no dates people mean */
+#define LAST_SERIAL  80000
+#define LONGEST      15 /* digits that a number in a spreadsheet holds */
+
+/* A number in a field of dates is a day's number, or what it looks like; one of a date and a time is the date. */
+static void to_date(const struct work *w, struct joined *j)
+{
+    double number = j->type == GRID_NUMBER ? strtod(j->text, NULL) : 0;
+
+    if (number >= FIRST_SERIAL && number < LAST_SERIAL) {
+        j->text[strcspn(j->text, ".")] = 0;
+        xlsx_date(j->text, XLSX_YEAR | XLSX_MONTH | XLSX_DAY, w->row->since_1904, j->text);
+    } else if (j->type == GRID_DATE && j->n > 10 && j->text[10] == ' ') {
+        j->text[10] = 0;
+    }
+    j->n = strlen(j->text);
+}
+
+/* A code typed as a number has zeros where its last digits were. */
+static bool check_digits(const struct field *f, const struct joined *j, struct value_error *e)
+{
+    enum value_kind kind = value_kind(f->f);
+
+    if (j->type != GRID_NUMBER || (kind != VALUE_TEXT && kind != VALUE_CODE) ||
+        strspn(j->text, "0123456789") <= LONGEST)
+        return true;
+    snprintf(e->message, sizeof(e->message),
+             _("the cell is a number of %zu digits; the sheet has lost those behind the 15th"),
+             strspn(j->text, "0123456789"));
+    snprintf(e->hint, sizeof(e->hint), "%s", _("format the column as text and type the value again"));
+    return false;
+}
+
+static bool check_type(const struct work *w, const struct field *f, struct joined *j, struct value_error *e)
+{
+    if (!check_formula(j, e))
+        return false;
+    if (j->parts == 1 && value_kind(f->f) == VALUE_DATE)
+        to_date(w, j);
+    return j->parts != 1 || check_digits(f, j, e);
+}
+
 static void take_field(struct work *w, const struct field *f, struct joined *j)
 {
     struct value_error e = {0};
 
     if (f->constant) {
-        w->full |= !value_set(&w->out->set->base, f->f, f->constant, NULL, w->arena, &e);
+        w->full |= !value_set(w->object, f->f, f->constant, NULL, w->arena, &e);
         return;
     }
     join_expr(w, &f->expr, j);
     if (j->over) {
         snprintf(e.message, sizeof(e.message), _("the text is longer than %d bytes"), MAX_TEXT);
+        add_bad_value(w, f, j, &e);
+        return;
+    }
+    if (!check_type(w, f, j, &e)) {
         add_bad_value(w, f, j, &e);
         return;
     }
@@ -253,7 +339,7 @@ static void take_field(struct work *w, const struct field *f, struct joined *j)
             add_clear(w, f);
         return;
     }
-    if (!value_set(&w->out->set->base, f->f, j->text, default_unit(w->m, f), w->arena, &e))
+    if (!value_set(w->object, f->f, j->text, default_unit(w->m, f, j), w->arena, &e))
         add_bad_value(w, f, j, &e);
 }
 
@@ -261,7 +347,7 @@ static void take_field(struct work *w, const struct field *f, struct joined *j)
 static void take_key(struct work *w, struct joined *j)
 {
     const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(PROJECT, "external_id");
+        protobuf_c_message_descriptor_get_field_by_name(w->m->desc, "external_id");
     char key[MAX_TEXT];
     struct value_error e = {0};
     size_t n = 0;
@@ -279,7 +365,7 @@ static void take_key(struct work *w, struct joined *j)
         }
         n += (size_t)len;
     }
-    if (!value_set(&w->out->set->base, f, key, NULL, w->arena, &e))
+    if (!value_set(w->object, f, key, NULL, w->arena, &e))
         add_bad(w, f->name, j->column, key, e.message);
 }
 
@@ -298,15 +384,40 @@ static const struct skip *skips(const struct work *w)
 static bool start_row(struct work *w)
 {
     w->out = arena_alloc(w->arena, sizeof(*w->out));
-    Qipan__Project *set = arena_alloc(w->arena, sizeof(*set));
-    if (!w->out || !set)
+    if (!w->out)
         return false;
     qipan__import_row__init(w->out);
-    qipan__project__init(set);
-    w->out->set = set;
     w->out->has_row = 1;
     w->out->row = w->row->number;
     return true;
+}
+
+static bool start_object(struct work *w)
+{
+    if (!(w->object = arena_alloc(w->arena, w->m->desc->sizeof_message)))
+        return false;
+    protobuf_c_message_init(w->m->desc, w->object);
+    return true;
+}
+
+/* The version that an exported sheet says its row was made from. */
+static void take_version(struct work *w)
+{
+    const char *cell = w->m->version.column < 0 ? "" : cell_of(w, &w->m->version);
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(w->out->base.descriptor, "version");
+    struct value_error e;
+
+    if (trimmed_length(cell) && !value_set(&w->out->base, f, cell, NULL, w->arena, &e))
+        add_bad(w, "version", w->m->version.column, cell, e.message);
+}
+
+static void skip_row(struct work *w, const char *format, const char *why)
+{
+    char text[MAX_SKIP];
+
+    snprintf(text, sizeof(text), format, why);
+    w->out->skip = keep_shown(w, text);
 }
 
 static void take_row(struct work *w)
@@ -314,32 +425,65 @@ static void take_row(struct work *w)
     const struct skip *k = skips(w);
     struct joined j;
 
-    if (k) {
-        snprintf(j.text, sizeof(j.text), _("the mapping skips rows with %.200s"), k->reason);
-        w->out->skip = keep(w, j.text);
+    if (k)
+        skip_row(w, _("the mapping skips rows with %.200s"), k->reason);
+    else if (w->row->skip)
+        skip_row(w, "%s", w->row->skip);
+    if (w->out->skip)
         return;
-    }
     for (int i = 0; i < w->m->n_fields && !w->out->skip; i++)
         take_field(w, &w->m->fields[i], &j);
     if (w->m->n_keys && !w->out->skip)
         take_key(w, &j);
-    if (w->m->source.name && !w->out->set->source && w->out->set->external_id)
-        w->out->set->source = keep(w, w->m->source.name);
+    take_version(w);
 }
 
-Qipan__ImportRow *mapping_row(const struct mapping *m, const struct sheet_row *row, bool disarmed,
-                              struct arena *arena)
+static void finish_project(struct work *w)
 {
-    struct work w = {.m = m, .row = row, .disarmed = disarmed, .arena = arena};
+    Qipan__Project *p = (Qipan__Project *)w->object;
 
-    if (!start_row(&w))
+    if (w->m->source.name && !p->source && p->external_id)
+        p->source = keep(w, w->m->source.name);
+    w->out->set = p;
+}
+
+static void finish_record(struct work *w)
+{
+    const ProtobufCMessageDescriptor *d = w->m->desc;
+    Qipan__ImportRow *r = w->out;
+    Qipan__FieldValue *all = arena_alloc(w->arena, d->n_fields * sizeof(*all));
+
+    r->values = arena_alloc(w->arena, d->n_fields * sizeof(*r->values));
+    w->full |= !all || !r->values;
+    for (unsigned i = 0; !w->full && i < d->n_fields; i++) {
+        if (!value_has(w->object, &d->fields[i]))
+            continue;
+        Qipan__FieldValue *v = &all[r->n_values];
+        qipan__field_value__init(v);
+        v->has_number = 1;
+        v->number = d->fields[i].id;
+        v->value = value_text(w->object, &d->fields[i], w->arena);
+        w->full |= !v->value;
+        r->values[r->n_values++] = v;
+    }
+}
+
+Qipan__ImportRow *mapping_row(const struct mapping *m, const struct sheet_row *row, struct arena *arena)
+{
+    struct work w = {.m = m, .row = row, .arena = arena};
+
+    if (!start_row(&w) || !start_object(&w))
         return NULL;
     if (row->bad)
         add_bad(&w, NULL, row->bad_column, row->bad_text, row->bad);
     else
         take_row(&w);
-    if (w.out->skip || row->bad)
-        w.out->set = NULL;
+    if (row->bad || w.out->skip)
+        return w.full ? NULL : w.out;
+    if (m->desc == &qipan__project__descriptor)
+        finish_project(&w);
+    else
+        finish_record(&w);
     return w.full ? NULL : w.out;
 }
 
@@ -351,8 +495,5 @@ Qipan__ImportRow *mapping_refuse(int row, const char *column, const char *text, 
     struct sheet_row r = {.number = row};
     struct work w = {.m = &m, .row = &r, .arena = arena};
 
-    if (!start_row(&w) || !add_bad(&w, NULL, column ? 0 : -1, text, message) || w.full)
-        return NULL;
-    w.out->set = NULL;
-    return w.out;
+    return start_row(&w) && add_bad(&w, NULL, column ? 0 : -1, text, message) && !w.full ? w.out : NULL;
 }

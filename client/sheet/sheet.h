@@ -31,6 +31,7 @@ struct sheet_row {
     size_t n;                    /* cells = columns of the header */
     char **cells;                /* UTF-8 */
     const enum grid_type *types; /* of the cells; NULL = all of them text */
+    bool disarmed, since_1904;   /* as in grid.h */
     const char *const
         *groups;       /* headings above it: all joined, then each, SHEET_GROUPS in all; NULL = none */
     const char *title; /* of the sheet; NULL = none */

@@ -112,6 +112,8 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
                               .n = s->n_header,
                               .cells = t->cells,
                               .types = t->types,
+                              .disarmed = grid_disarmed(t->grid),
+                              .since_1904 = grid_since_1904(t->grid),
                               .groups = t->body.groups,
                               .title = t->layout.title,
                               .skip = skip};

@@ -153,6 +153,7 @@ static void *xlsx_open(struct grid *g, const struct grid_options *o)
         return NULL;
     }
     strcpy(g->encoding, "xlsx");
+    g->since_1904 = x->book->since_1904;
     g->merges = x->outline.merges;
     g->n_merges = x->outline.n_merges;
     g->sheets = x->book->sheets;

@@ -177,7 +177,7 @@ def test_nothing_is_sent_for_a_file_that_cannot_be_read(county, tmp_path):
     mapping = write(tmp_path / "a.map", "[columns]\nname = 项目名\n")
     assert "项目名称" in error(plain, "--map", mapping)["message"]
     assert "amount_total" in error(plain, "--map", write(tmp_path / "b.map", "[columns]\namuont_total = 投资方\n"))["message"]
-    assert "CSV" in error(write(tmp_path / "a.xlsx", "PK\3\4rest"))["message"]
+    assert "工作簿" in error(write(tmp_path / "a.xlsx", "PK\3\4rest"))["message"]
     error(tmp_path / "absent.csv")
     error(write(tmp_path / "empty.csv", ""))
     error(write(tmp_path / "header.csv", "项目名称,投资方\n"))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chunk.h"
+#include "headers.h"
 #include "limits.h"
 #include "mapping.h"
 #include "value.h"
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 static char why[MAPPING_WHY_SIZE];
+static const char *kind; /* NULL = not given */
 
 #define MAX_OUT 8192
 
@@ -37,6 +39,13 @@ static void show(const Qipan__ImportRow *r, char *out)
         if (s)
             n += (size_t)snprintf(out + n, MAX_OUT - n, "%s=%s ", d->fields[i].name, s);
     }
+    for (size_t i = 0; i < r->n_values; i++)
+        n += (size_t)snprintf(
+            out + n, MAX_OUT - n, "%s=%s ",
+            protobuf_c_message_descriptor_get_field(headers_kind(kind), r->values[i]->number)->name,
+            r->values[i]->value);
+    if (r->has_version)
+        n += (size_t)snprintf(out + n, MAX_OUT - n, "@%lld ", (long long)r->version);
     for (size_t i = 0; i < r->n_clear; i++)
         n += (size_t)snprintf(out + n, MAX_OUT - n, "-%s ", r->clear[i]);
     if (n)
@@ -62,16 +71,18 @@ static const char *run(const char *map, const char *csv)
     struct sheet_row row;
     size_t n;
     char *const *h = sheet_header(s, &n);
-    struct mapping *m = map ? mapping_read(map, strlen(map), why) : mapping_auto(h, n, why);
+    struct mapping *m =
+        map ? mapping_read(map, strlen(map), kind, why) : mapping_auto(kind ? kind : "project", h, n, why);
 
     if (!m || (map && !mapping_bind(m, h, n, why))) {
         snprintf(out, sizeof(out), "!%s", why);
     } else {
         out[0] = 0;
+        mapping_default_units(m, sheet_unit(s), sheet_area_unit(s));
         while (sheet_next(s, &row) == SHEET_ROW) {
             struct arena a;
             arena_init(&a, 1 << 20);
-            Qipan__ImportRow *r = mapping_row(m, &row, sheet_disarmed(s), &a);
+            Qipan__ImportRow *r = mapping_row(m, &row, &a);
             assert_non_null(r);
             assert_int_equal(r->row, row.number);
             if (out[0])
@@ -202,10 +213,174 @@ static void automatic(void **state)
     same(NULL, "项目名称,投资方,总投资（万元）,标签,用地(亩)\n甲,乙,1200,大,30\n",
          "name=甲 investor=乙 tags=大 amount_total=12000000.00 land_mu=30");
     same(NULL, "id,no,version,name,stage,changed_at\nx1,2026-0001,3,'=甲,signed,2026-01-01T00:00:00Z\n",
-         "id=x1 name==甲 stage=signed");
+         "id=x1 name==甲 stage=signed @3");
     same(NULL, "no,name\n2026-0001,甲\n", "no=2026-0001 name=甲");
     refused(NULL, "项目名称,总投\n甲,1\n", "did you mean 总投资 (amount_total)?");
     refused(NULL, "name,名称\n甲,1\n", "twice");
+}
+
+/* Levels of a header: all of them, then the last ones while nothing else ends so. */
+static void levels(void **state)
+{
+    (void)state;
+    same(NULL,
+         "序号,项目名称,投资情况（万元）,,计划时间,,备注\n,,总投资,固定资产投资,开工时间,竣工时间,\n1,甲,12,"
+         "3,2024-03,2025,x\n",
+         "name=甲 amount_total=120000.00 amount_fixed=30000.00 planned_start_on=2024-03 "
+         "planned_complete_on=2025");
+    same(NULL,
+         "项目名称,计划,,实际,\n,开工时间,竣工时间,开工时间,竣工时间\n甲,2024-03,2025-01,2024-04,2025-02\n",
+         "name=甲 planned_start_on=2024-03 planned_complete_on=2025-01 started_on=2024-04 "
+         "completed_on=2025-02");
+    same(NULL, "项目名称,联系人,\n,姓名,电话\n甲,王某,139\n", "name=甲 contact_name=王某 contact_phone=139");
+    refused(NULL, "项目名称,甲方,,乙方,\n,电话,人数,电话,人数\n光,1,2,3,4\n", "甲方 / 电话");
+    same("[columns]\nname = 项目名称\namount_total = 投资 / 总投资\namount_fixed = 固投 unit 亿元\n",
+         "项目名称,投资,,备注\n,总投资（万元）,固投,\n甲,1,2,\n",
+         "!unknown column \"投资 / 总投资\", did you mean \"投资/总投资(万元)\"?");
+    same("[columns]\nname = 项目名称\namount_total = 总投资（万元）\namount_fixed = 固投 unit 亿元\n",
+         "项目名称,投资,,备注\n,总投资（万元）,固投,\n甲,1,2,\n",
+         "name=甲 amount_total=10000.00 amount_fixed=200000000.00");
+    refused("[columns]\nname = 名\ncontact_phone = 电话\n",
+            "名,甲方,,乙方,\n,电话,人数,电话,人数\n光,1,2,3,4\n", "occurs 2 times");
+    same("[columns]\nname = 名\ncontact_phone = 电话#2\n",
+         "名,甲方,,乙方,\n,电话,人数,电话,人数\n光,1,2,3,4\n", "name=光 contact_phone=3");
+}
+
+/* A unit in the header, in the title, in the mapping: the nearest one counts. */
+static void units(void **state)
+{
+    (void)state;
+    same(NULL, "招商项目表,,\n,,单位：万元、公顷\n项目名称,总投资,用地面积\n甲,1,1\n乙,1亿元,2亩\n",
+         "name=甲 amount_total=10000.00 land_mu=15; name=乙 amount_total=100000000.00 land_mu=2");
+    same(NULL, "项目名称,投资额/亿元,用地（亩）,联系电话（手机）,建设内容（50字以内）\n光,1,2,3,4\n",
+         "name=光 summary=4 amount_total=100000000.00 land_mu=2 contact_phone=3");
+    same("[source]\nunit = 亿元\n[columns]\nname = 项目名称\namount_total = 总投资\n",
+         "单位：万元,\n项目名称,总投资\n甲,1\n", "name=甲 amount_total=100000000.00");
+    refused(NULL, "项目名称,总投资（含设备）\n甲,1\n", "unknown unit");
+    refused(NULL, "项目名称,总投资（万美元）\n甲,1\n", "unknown unit");
+}
+
+static void groups(void **state)
+{
+    static const char map[] =
+        "[columns]\nname = 项目名称\nindustry = @group#1\nsummary = @group\nsite = @title\n"
+        "[values industry]\n工业项目 = C\n\"\" = \"\"\n";
+
+    (void)state;
+    same(map,
+         "重点项目表,,\n序号,项目名称,投资方\n0,早,A\n一、工业项目,,\n（一）续建,,\n1,甲,A\n小计,1,"
+         "\n（二）新建,,\n2,乙,B\n注：无,,\n",
+         "name=早 site=重点项目表; skip: a heading: 工业项目; skip: a heading: 工业项目 / 续建; "
+         "name=甲 industry=C summary=工业项目 / 续建 site=重点项目表; skip: a sum; skip: a heading: 工业项目 "
+         "/ 新建; "
+         "name=乙 industry=C summary=工业项目 / 新建 site=重点项目表; skip: a remark outside the table");
+    refused("[columns]\nname = @gruop\n", "a\n1\n", "neither @title nor @group");
+}
+
+static void kinds(void **state)
+{
+    (void)state;
+    kind = "arrival";
+    same(NULL,
+         "项目编号,项目名称,到位资金（万元）,到位时间,资金来源,凭证号,备注,填报人\n2026-0001,甲,12,2024-03-"
+         "05,省外,P1,x,王\n,乙,1,2024,,P2,,\n",
+         "project=2026-0001 amount_arrived=120000.00 arrived_on=2024-03-05 origin=省外 voucher=P1 note=x; "
+         "project=乙 amount_arrived=10000.00 arrived_on=2024 voucher=P2");
+    same(NULL, "id,version,project,no,amount_arrived\nar1,7,p9,2026-0001,5\n",
+         "id=ar1 project=2026-0001 amount_arrived=5.00 @7");
+    refused(NULL, "项目,到位资\n1,2\n", "no field of arrived money; did you mean 到位资金 (amount_arrived)?");
+    refused("[columns]\nname = a\n", "a\n1\n", "unknown field \"name\"");
+    refused("[source]\nname = s\n[key]\ncolumn = a\n[columns]\nproject = a\n", "a\n1\n", "only projects");
+    refused("[source]\nkind = plot\n[columns]\nname = a\n", "a\n1\n", "is for the kind plot");
+    kind = "land";
+    same("[source]\nkind = land\n[columns]\nproject = a\narea_mu = b\n[constants]\nstate = paying\n",
+         "a,b（公顷）\nX,1\n", "!unknown column \"b\", did you mean \"a\"?");
+    same("[source]\nkind = land\n[columns]\nproject = a\narea_mu = b（公顷）\n[constants]\nstate = paying\n",
+         "a,b（公顷）\nX,1\n", "project=X area_mu=15 state=paying");
+    kind = "enterprise";
+    same(NULL, "企业名称,信用代码,所在地,备注\n甲公司,91340100MA2N0W1X9B,浙江,\n",
+         "name=甲公司 credit_code=91340100MA2N0W1X9B region=浙江");
+    kind = "none";
+    refused(NULL, "a\n1\n", "unknown kind");
+    kind = NULL;
+}
+
+/* One row of cells with types under the mapping: "text:type|…". */
+static const char *typed(const char *map, bool since_1904, size_t n, char **cells,
+                         const enum grid_type *types)
+{
+    static char out[MAX_OUT], *headers[] = {(char *)"a", (char *)"b", (char *)"c"};
+    struct sheet_row row = {.number = 2, .n = n, .cells = cells, .types = types, .since_1904 = since_1904};
+    struct mapping *m = mapping_read(map, strlen(map), NULL, why);
+    struct arena a;
+
+    assert_non_null(m);
+    assert_true(mapping_bind(m, headers, n, why));
+    arena_init(&a, 1 << 20);
+    show(mapping_row(m, &row, &a), out);
+    arena_free(&a);
+    mapping_free(m);
+    return out;
+}
+
+static void one(const char *field, const char *text, enum grid_type type, const char *want)
+{
+    char map[64], *cells[] = {(char *)(uintptr_t)text};
+
+    snprintf(map, sizeof(map), "[columns]\n%s = a\n", field);
+    assert_string_equal(typed(map, false, 1, cells, &type), want);
+}
+
+static void types(void **state)
+{
+    static const enum grid_type two[] = {GRID_TEXT, GRID_NUMBER};
+    char *date[] = {(char *)"x", (char *)"43466"};
+
+    (void)state;
+    one("signed_on", "44931", GRID_NUMBER, "signed_on=2023-01-05");
+    one("signed_on", "44931.354", GRID_NUMBER, "signed_on=2023-01-05");
+    one("signed_on", "2023", GRID_NUMBER, "signed_on=2023");
+    one("signed_on", "2022.04", GRID_NUMBER, "signed_on=2022-04");
+    one("signed_on", "2022.1", GRID_NUMBER,
+        "!signed_on|a|2022.1|\"2022.1\" may be month 1 or 10: a cell kept as a number loses its last zero "
+        "(write the "
+        "month with two digits: 01 or 10)");
+    one("signed_on", "123456", GRID_NUMBER,
+        "!signed_on|a|123456|\"123456\" is not a date (for example 2023-01-05, "
+        "2023年1月5日, 2023-01 or 2023)");
+    one("signed_on", "2023-01-05 08:30:00", GRID_DATE, "signed_on=2023-01-05");
+    one("signed_on", "2023-01", GRID_DATE, "signed_on=2023-01");
+    one("amount_total", "#REF!", GRID_ERROR,
+        "!amount_total|a|#REF!|the cell holds an error: #REF! (repair the formula, or write the value)");
+    one("name", "A1&B1", GRID_NO_VALUE,
+        "!name|a|A1&B1|nothing has computed the formula yet: A1&B1 (open the workbook in a spreadsheet "
+        "program and save it)");
+    one("restricted", "true", GRID_BOOL, "restricted=true");
+    one("contact_phone", "13900000000", GRID_NUMBER, "contact_phone=13900000000");
+    one("credit_code", "123417006868633950", GRID_NUMBER,
+        "!credit_code|a|123417006868633950|the cell is a number of 18 digits; the sheet has lost those "
+        "behind the 15th "
+        "(format the column as text and type the value again)");
+    assert_string_equal(typed("[columns]\nname = a\nsigned_on = b\n", true, 2, date, two),
+                        "name=x signed_on=2023-01-02");
+    assert_string_equal(typed("[columns]\nname = a + b\n", false, 2, date, two), "name=x43466");
+}
+
+static void left_out(void **state)
+{
+    struct sheet *s = sheet_of("序号,项目名称,投资方,备注,changed_at\n1,甲,A,x,2026-01-01\n");
+    size_t n;
+    char *const *h = sheet_header(s, &n);
+    struct mapping *m = mapping_auto("project", h, n, why);
+    const char *const *out = mapping_left_out(m, &n);
+
+    (void)state;
+    assert_int_equal(n, 3);
+    assert_string_equal(out[0], "序号");
+    assert_string_equal(out[1], "备注");
+    assert_string_equal(out[2], "changed_at");
+    mapping_free(m);
+    sheet_close(s);
 }
 
 static void chunks(void **state)
@@ -231,7 +406,7 @@ static void chunks(void **state)
     rewind(f);
     struct sheet *s = sheet_open(f, &o, why);
     char *const *h = sheet_header(s, &n);
-    struct mapping *m = mapping_auto(h, n, why);
+    struct mapping *m = mapping_auto("project", h, n, why);
     chunk_start(&c, s, m);
     for (int i = 0; chunk_next(&c) == CHUNK_READY; i++) {
         Qipan__ImportPutRequest put = QIPAN__IMPORT_PUT_REQUEST__INIT;
@@ -261,7 +436,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns), cmocka_unit_test(nothing),   cmocka_unit_test(keys),
         cmocka_unit_test(values),  cmocka_unit_test(skips),     cmocka_unit_test(bad_cells),
-        cmocka_unit_test(faults),  cmocka_unit_test(automatic), cmocka_unit_test(chunks),
+        cmocka_unit_test(faults),  cmocka_unit_test(automatic), cmocka_unit_test(levels),
+        cmocka_unit_test(units),   cmocka_unit_test(groups),    cmocka_unit_test(kinds),
+        cmocka_unit_test(types),   cmocka_unit_test(left_out),  cmocka_unit_test(chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
