@@ -16,3 +16,12 @@ SELECT 1, * FROM (VALUES
     ('arrival',   'evidence', '',             false, '银行回单等凭证'),
     ('arrival',   'approval', '',             false, NULL)) v
 WHERE NOT EXISTS (SELECT FROM registry.stage_need);
+
+-- Amounts of one project are seldom a thousand times apart; instalments may be, so of those that are less than its amounts, or than
+-- each other, only what is just about ten thousand times off is asked about.
+INSERT INTO registry.amount_rule (rule_set, pair, least, most) VALUES
+    (1, 'project',      1000, 100000),
+    (1, 'arrival_more', 1000, 100000),
+    (1, 'arrival_less', 8000, 12500),
+    (1, 'arrivals',     8000, 12500)
+ON CONFLICT DO NOTHING;

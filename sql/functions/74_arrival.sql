@@ -1,34 +1,57 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Money that arrived: a ledger of single, dated, evidenced arrivals, never one number. What was approved counts, from that day.
 
--- Is one about 10 000 times the other?
-CREATE FUNCTION registry.is_odd(p_one bigint, p_other bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT p_one > 0 AND p_other > 0 AND greatest(p_one, p_other)::numeric / least(p_one, p_other) BETWEEN 8000 AND 12500
+-- How many times the smaller of two amounts the larger is; null = one of them isn't known.
+CREATE FUNCTION registry.times_off(p_one bigint, p_other bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_one > 0 AND p_other > 0 THEN greatest(p_one, p_other)::numeric / least(p_one, p_other) END
 $$;
 
--- Another amount of the project that p_amount is about 10 000 times of, or the reverse: somebody took 万元 for 元. Null = none.
-CREATE FUNCTION registry.amount_odd(p_project text, p_amount bigint, p_but text DEFAULT NULL, OUT field text, OUT amount bigint)
-LANGUAGE sql STABLE AS $$
-    SELECT x.field, x.amount
-    FROM (SELECT v.n, 'project.' || v.field, v.amount FROM registry.project p CROSS JOIN LATERAL (VALUES (1, 'amount_total', p.amount_total::bigint),
-              (2, 'amount_fixed', p.amount_fixed), (3, 'amount_outside', p.amount_outside), (4, 'amount_agreed', p.amount_agreed),
-              (5, 'amount_filed', p.amount_filed)) v(n, field, amount) WHERE p.id = p_project
-          UNION ALL SELECT 6, 'arrival.amount_arrived', a.amount_arrived FROM registry.arrival a
-              WHERE a.project = p_project AND a.id IS DISTINCT FROM p_but AND a.state IN ('reported', 'approved')) x(n, field, amount)
-    WHERE registry.is_odd(p_amount, x.amount)
-    ORDER BY x.n, x.amount LIMIT 1
+-- Which pair an amount of a project makes with another; an arrival's field has its kind before it.
+CREATE FUNCTION registry.amount_pair(p_one text, p_amount bigint, p_other text, p_other_amount bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN starts_with(p_one, 'arrival.') AND starts_with(p_other, 'arrival.') THEN 'arrivals'
+        WHEN NOT starts_with(p_one, 'arrival.') AND NOT starts_with(p_other, 'arrival.') THEN 'project'
+        WHEN starts_with(p_one, 'arrival.') = (p_amount > p_other_amount) THEN 'arrival_more' ELSE 'arrival_less' END
 $$;
 
--- An amount of a project that a change makes odd beside its others; null = none.
+-- Amounts of a project, and of its arrivals that stand, but for one.
+CREATE FUNCTION registry.amounts_of(p registry.project, p_but text DEFAULT NULL) RETURNS TABLE (n int, field text, amount bigint) LANGUAGE sql STABLE AS $$
+    SELECT v.* FROM (VALUES (1, 'project.amount_total', p.amount_total::bigint), (2, 'project.amount_fixed', p.amount_fixed), (3, 'project.amount_outside', p.amount_outside),
+        (4, 'project.amount_agreed', p.amount_agreed), (5, 'project.amount_filed', p.amount_filed)) v(n, field, amount)
+    UNION ALL SELECT 6, 'arrival.amount_arrived', a.amount_arrived FROM registry.arrival a
+        WHERE a.project = p.id AND a.id IS DISTINCT FROM p_but AND a.state IN ('reported', 'approved')
+$$;
+
+-- One of these amounts that is off another by so much that one of them may be 万元 taken for 元: both, and the rule; null = none. In fields
+-- of the finding: the one's field, its value; sentences take the other's and its value as $3 and $4, how many times, rule set, bounds.
+-- An amount of the project is held against the largest arrival: a small one may be a deposit.
+CREATE FUNCTION registry.amount_odd(p registry.project, p_but text, p_fields text[], p_amounts bigint[]) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT registry.bad(split_part(u.field, '.', 2), registry.yuan(u.amount), 'odd.amount', '@field:' || x.field, registry.yuan(x.amount),
+        round(registry.times_off(u.amount, x.amount))::text, r.name, trim_scale(r.least)::text, trim_scale(r.most)::text)
+    FROM unnest(p_fields, p_amounts) WITH ORDINALITY u(field, amount, i) JOIN registry.amounts_of(p, p_but) x ON x.field <> u.field OR x.field ~ '^arrival'
+    JOIN (SELECT DISTINCT ON (a.pair) a.*, s.name FROM registry.amount_rule a JOIN registry.rule_set s ON s.id = a.rule_set
+          WHERE s.in_force OR s.id = 1 ORDER BY a.pair, s.in_force DESC) r ON r.pair = registry.amount_pair(u.field, u.amount, x.field, x.amount)
+    WHERE registry.times_off(u.amount, x.amount) BETWEEN r.least AND r.most
+      AND (x.n < 6 OR starts_with(u.field, 'arrival.') OR x.amount = (SELECT max(m.amount) FROM registry.amounts_of(p, p_but) m WHERE m.n = 6))
+    ORDER BY u.i, x.n, x.amount LIMIT 1);
+END $$;
+
+-- An amount of a project that a change makes odd beside its others, and its arrivals; null = none.
 CREATE FUNCTION registry.project_odd(b registry.project, n registry.project) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    x record;
+    fields text[];
+    amounts bigint[];
+    arrived CONSTANT bigint := (SELECT max(a.amount_arrived) FROM registry.arrival a WHERE a.project = n.id AND a.state IN ('reported', 'approved'));
+    low CONSTANT bigint := least(nullif(n.amount_total, 0), nullif(n.amount_fixed, 0), nullif(n.amount_outside, 0), nullif(n.amount_agreed, 0), nullif(n.amount_filed, 0), arrived);
+    high CONSTANT bigint := greatest(n.amount_total, n.amount_fixed, n.amount_outside, n.amount_agreed, n.amount_filed, arrived);
 BEGIN
-    WITH a(i, field, old, new) AS (VALUES (1, 'amount_total', b.amount_total::bigint, n.amount_total::bigint), (2, 'amount_fixed', b.amount_fixed, n.amount_fixed),
-        (3, 'amount_outside', b.amount_outside, n.amount_outside), (4, 'amount_agreed', b.amount_agreed, n.amount_agreed), (5, 'amount_filed', b.amount_filed, n.amount_filed))
-    SELECT o.field, o.new, y.field AS beside, y.new AS amount INTO x FROM a o JOIN a y ON y.i <> o.i AND registry.is_odd(o.new, y.new)
-    WHERE o.old IS DISTINCT FROM o.new ORDER BY o.i, y.i LIMIT 1;
-    RETURN CASE WHEN x.field IS NOT NULL THEN registry.bad(x.field, registry.yuan(x.new), 'odd.amount', '@field:project.' || x.beside, registry.yuan(x.amount)) END;
+    IF high < (SELECT min(a.least) FROM registry.amount_rule a) * low THEN
+        RETURN NULL; -- as nearly always: no two are so far apart
+    END IF;
+    SELECT array_agg(y.field ORDER BY y.n), array_agg(y.amount ORDER BY y.n) INTO fields, amounts
+    FROM registry.amounts_of(n) y JOIN registry.amounts_of(b) x ON x.field = y.field AND y.n < 6
+    WHERE y.amount > 0 AND x.amount IS DISTINCT FROM y.amount;
+    RETURN CASE WHEN fields IS NOT NULL THEN registry.amount_odd(n, NULL, fields, amounts) END;
 END $$;
 
 -- What has arrived and counts, in fen of yuan; up to a day, if one is given.
@@ -62,15 +85,14 @@ CREATE FUNCTION registry.arrival_reported(p_account int, b registry.arrival, n r
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     today CONSTANT text := registry.today()::text;
-    odd record;
+    odd CONSTANT registry.finding := CASE WHEN n.amount_arrived IS DISTINCT FROM b.amount_arrived THEN
+        registry.amount_odd(registry.project_find(n.project), n.id, '{arrival.amount_arrived}', ARRAY[n.amount_arrived]) END;
 BEGIN
-    SELECT * INTO odd FROM registry.amount_odd(n.project, n.amount_arrived, n.id);
     RETURN CASE WHEN n.amount_arrived = 0 THEN registry.bad('amount_arrived', '0', 'arrival.zero')
         WHEN n.arrived_on > left(today, length(n.arrived_on)) THEN registry.bad('arrived_on', n.arrived_on, 'day.future')
         WHEN (n.currency <> 'CNY') <> (n.amount_foreign IS NOT NULL) THEN registry.bad('amount_foreign', NULL, 'arrival.foreign')
         WHEN n.office <> b.office AND NOT registry.may(p_account, 'write', n.office) THEN registry.fault('PERMISSION_DENIED', 'office', 'may.write')
-        WHEN odd.field IS NOT NULL AND n.amount_arrived IS DISTINCT FROM b.amount_arrived THEN registry.bad('amount_arrived',
-            registry.yuan(n.amount_arrived), 'odd.amount', '@field:' || odd.field, registry.yuan(odd.amount)) END;
+        ELSE odd END;
 END $$;
 
 -- To be approved it needs what the rules say of arrivals.

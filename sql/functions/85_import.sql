@@ -174,6 +174,12 @@ BEGIN
         FROM (SELECT v.n, (SELECT string_agg(u.sentence, '; ') FROM unnest(v.warnings) u) AS note FROM registry.warnings(x.langs, x.drafts, x.fields, x.phones) v) w
         WHERE d.row = x.rows[w.n];
     END LOOP;
+    UPDATE draft d SET note = concat_ws('; ', d.note, o.sentence)
+    FROM (SELECT y.row, (registry.error_of(p_lang, 'project', y.f)).message AS sentence
+          FROM (SELECT z.row, registry.project_odd(z.b, z.n) AS f FROM draft z
+                WHERE z.verdict = 'new' OR z.verdict = 'update' AND z.diff ?| ARRAY['20', '21', '22', '23', '24'] OFFSET 0) y
+          WHERE (y.f).code IS NOT NULL) o
+    WHERE d.row = o.row;
 END $$;
 
 -- Judges all rows of a batch into import_row and, for the commit, into the temporary table `draft`.

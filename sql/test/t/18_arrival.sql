@@ -30,7 +30,7 @@ BEGIN
 END $$;
 SELECT registry.account_new('ar.till', '审二', 'chengguan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(75);
+SELECT plan(85);
 SELECT (pg_temp.add('chengguan', '{"name":"到位一","amount_total":35000000000,"amount_fixed":30000000000}')).project.id AS p \gset
 
 -- reported, approved, summed
@@ -66,11 +66,15 @@ SELECT is((pg_temp.decide('reject', 'leader', :'b', '凭证不清')).arrival.sta
 SELECT is((pg_temp.arrival('bureau', :'b', '{"voucher":"No.2"}')).arrival.state, 'reported', 'changed: looked at anew');
 SELECT is((pg_temp.decide('approve', 'leader', :'b')).arrival.state, 'approved', 'and approved');
 -- 万元 or 元
-SELECT is((SELECT concat_ws(' ', o.field, o.amount) FROM registry.amount_odd(:'p', fen) o), want, why) FROM (VALUES
-    (3500000, 'project.amount_total 35000000000', 'ten thousand times less'), (3000000, 'project.amount_total 35000000000', 'or about that'),
-    (350000000000000, 'project.amount_total 35000000000', 'ten thousand times more'), (35000000, '', 'a thousand times less'), (500000000, '', 'an amount like others')) v(fen, want, why);
+CREATE FUNCTION pg_temp.odd(project text, fen bigint) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', o.args[1], o.args[2]) FROM registry.amount_odd(registry.project_find($1), NULL, '{arrival.amount_arrived}', ARRAY[fen]) o $$;
+SELECT is(coalesce(pg_temp.odd(:'p', fen), ''), want, why) FROM (VALUES
+    (3500000, '@field:project.amount_total 350000000.00', 'ten thousand times less'), (3000000, '@field:project.amount_total 350000000.00', 'or about that'),
+    (350000000000000, '@field:project.amount_total 350000000.00', 'ten thousand times more'), (60000000000000, '@field:project.amount_total 350000000.00', 'or some thousand times'),
+    (50000, '@field:arrival.amount_arrived 5000000.00', 'one beside another'), (35000000, '', 'a thousand times less is an instalment'), (500000000, '', 'an amount like others')) v(fen, want, why);
 SELECT is(pg_temp.said((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000))).error), 'INVALID_ARGUMENT amount_arrived', 'an amount that looks odd is refused');
-SELECT is((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000))).error.message, 'arrived of 35000.00 is about ten thousand times off total investment of 350000000.00: 万元 or 元?', 'with the question');
+SELECT is((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000))).error.message, 'arrived of 35000.00 is 10000 times off total investment of 350000000.00: 万元 or 元?', 'with the question');
+SELECT matches((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000))).error.hint, '^by "默认规则 2026" amounts 8000 to 12500 times apart', 'the rule set, and its bounds');
 SELECT is(pg_temp.said((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000), true)).error), 'INVALID_ARGUMENT reason', 'to insist needs a reason');
 SELECT is((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000), true, '定金')).arrival.amount_arrived, 3500000::bigint, 'with one it goes');
 SELECT is(pg_temp.said((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'p', 3500000, '{"arrived_on":"2099"}'), true, '定金')).error), 'INVALID_ARGUMENT arrived_on', 'but what is wrong stays wrong');
@@ -95,7 +99,17 @@ SELECT is(pg_temp.said((pg_temp.day('dongshan', jsonb_build_object('project', :'
 
 SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, s) FROM (VALUES
     ('{"amount_agreed":3500000}', 'INVALID_ARGUMENT amount_agreed'), ('{"amount_total":3000000}', 'INVALID_ARGUMENT amount_total'),
-    ('{"amount_agreed":30000000000}', ''), ('{"amount_total":3600000,"amount_fixed":3000000}', 'INVALID_ARGUMENT amount_total')) v(s, want);
+    ('{"amount_agreed":30000000000}', ''), ('{"amount_total":3600000,"amount_fixed":3000000}', 'INVALID_ARGUMENT amount_total'),
+    ('{"amount_fixed":20000000}', 'INVALID_ARGUMENT amount_fixed'), ('{"amount_outside":2000000000000000}', 'INVALID_ARGUMENT amount_outside'), ('{"amount_outside":500000000}', '')) v(s, want);
+-- what has arrived stands beside the amounts of the project
+SELECT (pg_temp.add('chengguan', '{"name":"到位在先"}')).project.id AS before \gset
+SELECT is(pg_temp.said((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'before', 500000000000))).error), '', 'money before its project has an amount');
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'before', '{"amount_total":80000000}')).error), 'INVALID_ARGUMENT amount_total', 'then the amount is asked about');
+-- bounds are the rule set's
+UPDATE registry.amount_rule SET least = 2, most = 3 WHERE pair = 'project';
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, 'other bounds: ' || s) FROM (VALUES
+    ('{"amount_fixed":20000000}', ''), ('{"amount_fixed":12000000000}', 'INVALID_ARGUMENT amount_fixed')) v(s, want);
+UPDATE registry.amount_rule SET least = 1000, most = 100000 WHERE pair = 'project';
 SELECT is((pg_temp.edit('chengguan', NULL, :'p', '{"amount_filed":3500000}', NULL, '只备案一期', true)).error, NULL::api.error, 'with force and a reason it goes');
 SELECT is((SELECT (x).error.field FROM api.project_edits(ARRAY[pg_temp.acc('chengguan')], ARRAY['en'], ARRAY[pg_temp.req()], ARRAY['\x00'::bytea], ARRAY[NULL::bigint],
     ARRAY[:'p'], ARRAY['{"amount_outside":3500000}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::boolean]) x), 'amount_outside', 'nor in a set');
