@@ -47,6 +47,6 @@ SELECT is((pg_temp.profile('chengguan', (:'p'::api.profile).id, '{}', '{map}')).
 SELECT is(pg_temp.found('chengguan', NULL, repeat('ab', 32)), 'all', 'and the shared one is found');
 SELECT is((SELECT array_agg(a.word ORDER BY a.word) FROM unnest((api.alias_list(pg_temp.acc('leader'), 'en', '[{"field":"class","op":"=","values":["office"]}]', NULL, NULL, NULL)).rows) a), '{城关}', 'the words for offices');
 SELECT is((api.alias_show(pg_temp.acc('leader'), 'en', (:'a'::api.alias).id)).alias.code, 'dongshan', 'one of them');
-SELECT is(cardinality((api.profile_list(pg_temp.acc('leader'), 'en', NULL, NULL, NULL, NULL)).rows), 2, 'profiles of all offices');
+SELECT is(cardinality((api.profile_list(pg_temp.acc('leader'), 'en', '[{"field":"name","op":"=","values":["月报"]}]', NULL, NULL, NULL)).rows), 2, 'profiles of all offices');
 SELECT is((api.profile_show(pg_temp.acc('leader'), 'en', (:'s'::api.profile).id)).profile.shared, true, 'one of them');
 SELECT * FROM finish();
