@@ -8,6 +8,7 @@
 --   qipan.bulk    the group whose journal is written as a set (import_apply)
 --   qipan.lang    the language its sentences are for (records)
 --   qipan.correct the version whose stage event was a mistake (stage_correct)
+--   qipan.retime  only the next turn of a matter changes (matters_retime)
 --   qipan.past    the entry of what is written past the api
 
 CREATE FUNCTION registry.grp() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$

@@ -98,7 +98,7 @@ CREATE TRIGGER tag_rule_dropped AFTER DELETE ON registry.tag_rule REFERENCING OL
 CREATE FUNCTION registry.rule_set_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    PERFORM registry.retag();
+    PERFORM registry.retag(), registry.matters_retime();
     RETURN NULL;
 END $$;
 CREATE TRIGGER rule_set_turned AFTER UPDATE ON registry.rule_set

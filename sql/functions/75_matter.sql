@@ -539,6 +539,39 @@ BEGIN
 END $$;
 
 SELECT registry.generate_record('matter', '-issued_at');
+DROP TRIGGER matter_journal ON registry.matter; -- when its next turn comes is nobody's news
+CREATE TRIGGER matter_journal BEFORE INSERT OR UPDATE ON registry.matter FOR EACH ROW
+    WHEN (coalesce(current_setting('qipan.retime', true), '') = '') EXECUTE FUNCTION registry.matter_journal();
+
+-- Clocks that changed, or came into force, hold for open matters from that moment: their light, their next turn. Deadlines stay.
+CREATE FUNCTION registry.matters_retime() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    b registry.matter;
+    n registry.matter;
+BEGIN
+    FOR b IN SELECT * FROM registry.matter x WHERE x.state IN ('issued', 'signed', 'working') ORDER BY x.id LOOP
+        n := registry.matter_clock(b);
+        CONTINUE WHEN (n.light, n.turn_at, n.escalated_to) IS NOT DISTINCT FROM (b.light, b.turn_at, b.escalated_to);
+        SELECT * INTO b FROM registry.matter x WHERE x.id = b.id FOR NO KEY UPDATE;
+        n := registry.matter_clock(b);
+        PERFORM set_config('qipan.retime', CASE WHEN (n.light, n.escalated_to) IS NOT DISTINCT FROM (b.light, b.escalated_to) THEN 'on' ELSE '' END, true);
+        UPDATE registry.matter x SET (light, turn_at, escalated_to) = (n.light, n.turn_at, n.escalated_to) WHERE x.id = b.id;
+    END LOOP;
+    PERFORM set_config('qipan.retime', '', true);
+END $$;
+
+CREATE FUNCTION registry.matter_rules_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
+BEGIN
+    PERFORM registry.matters_retime() WHERE EXISTS (SELECT FROM changed);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER matter_rule_added AFTER INSERT ON registry.matter_rule REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
+CREATE TRIGGER matter_rule_changed AFTER UPDATE ON registry.matter_rule REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
+CREATE TRIGGER matter_rule_dropped AFTER DELETE ON registry.matter_rule REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
 
 -- A matter issued by something else (a meeting's decision, an inspection's finding, a case), in the entry that is open: its id.
 -- p_project: an id or null; p_due_on: a whole day, or null for the rule set's working days; p_of: id of what it comes from.

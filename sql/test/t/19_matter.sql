@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(159);
+SELECT plan(168);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -283,4 +283,34 @@ SELECT is((api.record_log(pg_temp.acc('dongshan'), 'en', :'p', NULL, NULL)).erro
 SELECT registry.matter_issue(pg_temp.acc('bureau'), 'decision', 'fagai', NULL, '会议议定', NULL, 'mg1') AS i \gset
 SELECT row_eq(format('SELECT "of", due_on::text, state, turn_at IS NOT NULL FROM registry.matter WHERE id = %L', :'i'),
     ROW('mg1'::text, registry.workday_after(registry.today(), 15)::text, 'issued'::text, true), 'issued inside somebody else''s change');
+
+-- ---------------------------------------------------------------- rules that change
+CREATE FUNCTION pg_temp.stands(p_id text) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', m.light, m.version, (m.turn_at AT TIME ZONE 'Asia/Shanghai')::date - m.due_on::date) FROM registry.matter m WHERE m.id = p_id $$;
+SELECT registry.set_clock_offset('0') \g /dev/null
+SELECT pg_temp.new('bureau', 'chengguan', 'order', '规则变更', jsonb_build_object('due_on', pg_temp.at(9))) AS rc \gset
+CREATE TEMP TABLE rules AS SELECT * FROM registry.matter_rule WHERE rule_set = 1;
+UPDATE registry.matter_rule SET remind = '{5}', yellow = 4, red = 8 WHERE class = 'order';
+SELECT is(pg_temp.stands(:'rc'), 'none 1 -5', 'another day to remind holds at once; nothing is told of that');
+UPDATE registry.matter_rule SET remind = '{3}' WHERE class = 'order';
+SELECT is(pg_temp.stands(:'rc'), 'none 1 -3', 'and one that comes later');
+SELECT registry.set_clock_offset('11 days') \g /dev/null
+SELECT set_config('qipan.now', '', true), api.due_fire(500) \g /dev/null
+SELECT is(pg_temp.stands(:'rc'), 'blue 2 4', 'two days late');
+UPDATE registry.matter_rule SET yellow = 2 WHERE class = 'order';
+SELECT is(pg_temp.stands(:'rc'), 'yellow 3 8', 'a colour that comes earlier is lit with the rule');
+SELECT matches((SELECT e.actor FROM registry.change c JOIN registry.entry e USING (grp, ord) WHERE c.object = :'rc' AND c.version = 3), '^db:', 'as a change of who changed the rule');
+INSERT INTO registry.rule_set (id, name, year, note) VALUES (77, '试行', 2027, 'a test');
+INSERT INTO registry.matter_rule SELECT 77, class, days, remind, 2, 3, escalate FROM rules;
+SELECT registry.set_clock_offset('12 days'), set_config('qipan.now', '', true) \g /dev/null
+SELECT is(pg_temp.stands(:'rc'), 'yellow 3 8', 'one that is not in force changes nothing');
+UPDATE registry.rule_set SET in_force = false WHERE in_force;
+UPDATE registry.rule_set SET in_force = true WHERE id = 77;
+SELECT is(pg_temp.stands(:'rc'), 'red 4', 'nor does it wait for a turn once it is');
+SELECT is((SELECT due_on::text FROM registry.matter WHERE id = :'rc'), pg_temp.at(-3), 'the deadline stays');
+UPDATE registry.rule_set SET in_force = false WHERE in_force;
+UPDATE registry.rule_set SET in_force = true WHERE id = 1;
+SELECT is(pg_temp.stands(:'rc'), 'yellow 5 8', 'and back');
+UPDATE registry.matter_rule m SET (days, remind, yellow, red) = (r.days, r.remind, r.yellow, r.red) FROM rules r WHERE m.rule_set = 1 AND m.class = r.class;
+SELECT pg_temp.move('bureau', 'withdraw', :'rc', 'x') AS x, registry.set_clock_offset('0') \g /dev/null
 SELECT * FROM finish();
