@@ -86,15 +86,24 @@ END $$;
 CREATE FUNCTION registry.rules_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    PERFORM registry.retag() WHERE EXISTS (SELECT FROM changed);
+    IF EXISTS (SELECT FROM changed) THEN
+        EXECUTE format('SELECT registry.%I()', TG_ARGV[0]);
+    END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER tag_rule_added AFTER INSERT ON registry.tag_rule REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.rules_turned();
-CREATE TRIGGER tag_rule_changed AFTER UPDATE ON registry.tag_rule REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.rules_turned();
-CREATE TRIGGER tag_rule_dropped AFTER DELETE ON registry.tag_rule REFERENCING OLD TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.rules_turned();
+
+-- What a change of rules in a table brings about.
+CREATE FUNCTION registry.on_rules(p_table text, p_does text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    op text;
+BEGIN
+    FOREACH op IN ARRAY '{insert,update,delete}'::text[] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON registry.%I REFERENCING %s TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION registry.rules_turned(%L)',
+            p_table || '_' || op, op, p_table, CASE op WHEN 'delete' THEN 'OLD' ELSE 'NEW' END, p_does);
+    END LOOP;
+END $$;
+SELECT registry.on_rules('tag_rule', 'retag');
+
 CREATE FUNCTION registry.rule_set_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN

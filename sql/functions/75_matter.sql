@@ -560,18 +560,7 @@ BEGIN
     PERFORM set_config('qipan.retime', '', true);
 END $$;
 
-CREATE FUNCTION registry.matter_rules_turned() RETURNS trigger LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
-BEGIN
-    PERFORM registry.matters_retime() WHERE EXISTS (SELECT FROM changed);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER matter_rule_added AFTER INSERT ON registry.matter_rule REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
-CREATE TRIGGER matter_rule_changed AFTER UPDATE ON registry.matter_rule REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
-CREATE TRIGGER matter_rule_dropped AFTER DELETE ON registry.matter_rule REFERENCING OLD TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION registry.matter_rules_turned();
+SELECT registry.on_rules('matter_rule', 'matters_retime');
 
 -- A matter issued by something else (a meeting's decision, an inspection's finding, a case), in the entry that is open: its id.
 -- p_project: an id or null; p_due_on: a whole day, or null for the rule set's working days; p_of: id of what it comes from.
