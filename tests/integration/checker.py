@@ -20,6 +20,7 @@ SUMMARY, TAGS, AMOUNT, OFFICE = "16", "17", "20", "40"
 FIELD_OF_TERM = {"office": OFFICE, "tags": TAGS, "amount_total": AMOUNT, "stage": "50"}
 OUTSIDE = "db:"
 SILENCE = 12_000_000  # microseconds; while others write, a bookmark comes every 5 s at least
+UPSET_AFTER = 1_000_000  # for what a daemon asks again when a link of its own was lost
 SHOWN = 30  # violations of the report
 
 FAILOVER = {"acked": 200, "resumed": 5, "lost links": 5, "psql aborts": 5, "failovers": 1}
@@ -245,9 +246,12 @@ class Writers:
             self.v.wrong("unresolved", f"{last['who']}: {key[1]} is {last['result']} in the end: {self._told(key, tries)}")
 
     def _by_another(self, key, line):
-        """Was it done before this asking began? The library asks again by itself, so that a replayed outcome may be its own; but only if it
-        was in doubt meanwhile, and then nothing was done before it began."""
-        return not line["unsure"] or any(e["at"] < line["wall"] for e in self.registry.entries.get(key, []))
+        """Was it done by an asking before this one? That it was replayed doesn't say so: the library asks again by itself when its link was
+        lost, a daemon when its own was. But then it was done after this asking began."""
+        before = any(e["at"] < line["wall"] for e in self.registry.entries.get(key, []))
+        upset = self.run.meta.get("failover") or any(begin <= line["end"] and line["start"] <= end + UPSET_AFTER
+                                                     for begin, end in self.run.meta["upsets"])
+        return before or not (line["unsure"] or upset)
 
     def _told(self, key, tries):
         """What each asking was told, in milliseconds from the first, and what is kept of the request."""

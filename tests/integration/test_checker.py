@@ -150,16 +150,17 @@ def never_resolved(s):
     s.acked().update(result="UNKNOWN", code="UNKNOWN")
 
 
-def told_undone(s, unsure, at):
+def told_undone(s, unsure, at, upsets=None):
     """An edit that was done is told as replayed to an asking that had one before it, which was told "later"."""
     line = s.acked(lambda line: line["try"] == 1)
     history = next(h for h in s.run.writers.values() if line in h)
     history.insert(history.index(line), {**line, "result": "LATER", "code": "DEADLINE_EXCEEDED", "unsure": False})
     line.update(replayed=True, unsure=unsure, wall=s.journal.entries[line["account"], line["request"]][0]["at"] + at)
+    s.run.meta["upsets"] = s.run.meta["upsets"] if upsets is None else upsets
 
 
 def done_though_called_undone(s):
-    told_undone(s, unsure=False, at=-1)
+    told_undone(s, unsure=False, at=-1, upsets=[])
 
 
 def done_before_its_doubt(s):
@@ -168,6 +169,7 @@ def done_before_its_doubt(s):
 
 def replayed_at_the_first_asking(s):
     s.acked(lambda line: line["try"] == 1 and not line["unsure"])["replayed"] = True
+    s.run.meta["upsets"] = []
 
 
 def nobody_asked(s):
@@ -397,10 +399,11 @@ def test_the_recorded_run_is_good(recorded):
     assert verdict.good, verdict.report()
 
 
-def test_done_by_itself_is_no_lie(recorded, rng):
-    """Told "later", asked again, and done then; but the link was lost, so that the library asked once more and heard of it as replayed."""
+@pytest.mark.parametrize("doubt", [{"unsure": True}, {"unsure": False, "upsets": [(0, 1 << 60)]}], ids=["client", "daemon"])
+def test_done_by_itself_is_no_lie(recorded, rng, doubt):
+    """Told "later", asked again, and done then; but a link was lost, so that client or daemon asked once more and heard of it as replayed."""
     run = pickle.loads(recorded)
-    told_undone(Spoiler(run, rng), unsure=True, at=-1)
+    told_undone(Spoiler(run, rng), at=-1, **doubt)
     verdict = checker.judge(run)
     assert verdict.good, verdict.report()
 

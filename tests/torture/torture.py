@@ -173,7 +173,7 @@ class Torture:
         self.rng = random.Random(f"{seed} torture")
         self.resting, self.gone = threading.Event(), False
         self.lock = threading.Lock()  # of the daemons' lives
-        self.counts = {}
+        self.counts, self.upsets = {}, []
         self.outside = Log(self.folder / "outside.jsonl")
         self.naive = []
         self.serial = 0
@@ -229,9 +229,18 @@ class Torture:
             self.county.start(n)
         self.count("daemon kills")
 
+    @contextlib.contextmanager
+    def upset(self):
+        """Daemons lose links to PostgreSQL meanwhile, and ask again what was under way there."""
+        begin = micros()
+        try:
+            yield
+        finally:
+            self.upsets.append((begin, micros()))
+
     def stop_daemon(self, rng):
         n = rng.randint(1, len(self.addresses))
-        with self.lock:
+        with self.lock, self.upset():
             self.county.kill(n, "STOP")
             try:
                 self.resting.wait(rng.uniform(0.6, 2.5))
@@ -240,7 +249,7 @@ class Torture:
         self.count("daemon stops")
 
     def kill_backend(self, rng):
-        with contextlib.closing(self.connect()) as db, db.cursor() as c:
+        with self.upset(), contextlib.closing(self.connect()) as db, db.cursor() as c:
             c.execute("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'qipand%'")
             pids = [row[0] for row in c.fetchall()]
             for pid in rng.sample(pids, min(len(pids), rng.randint(1, 3))):
@@ -408,7 +417,7 @@ class Torture:
                         out.write(json.dumps({"k": kind, **row}, ensure_ascii=False, default=str) + "\n")
         meta = {"seed": self.seed, "seconds": self.seconds, "start": self.start, "end": self.end, "counts": self.counts,
                 "naive": {"from": self.naive_from, "seen": self.naive}, "failures": [f"{p.name}: {p.failure}" for p in self.peers if p.failure],
-                "failover": self.failed_over}
+                "failover": self.failed_over, "upsets": self.upsets}
         (self.folder / "meta.json").write_text(json.dumps(meta, ensure_ascii=False))
 
 
