@@ -105,10 +105,16 @@ void decode_lossy(struct decode *d, const char *in, size_t n, char *out, size_t 
 
     out[0] = 0;
     for (n = n < most ? n : most; n > 0; in += bad + 1, n -= bad + 1) {
-        if (decode_text(d, in, n, out, cap, &bad))
+        size_t good = n;
+        while (!decode_text(d, in, good, out, cap, &bad)) {
+            out[0] = 0;
+            if (bad >= good)
+                return;
+            good = bad; /* a NUL is found before what is broken in front of it */
+        }
+        if (good == n)
             return;
-        if (bad >= n || !decode_text(d, in, bad, out, cap, &(size_t){0}))
-            return;
+        bad = good;
         size_t w = strlen(out);
         out[w] = '?';
         out[w + 1] = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "csv_write.h"
+#include "decode.h"
 #include "sheet.h"
 
 #include <setjmp.h>
@@ -153,6 +154,20 @@ static void encodings(void **state)
     sheet_close(s);
 }
 
+/* What can't be shown leaves nothing of an earlier text behind it. */
+static void shown_lossily(void **state)
+{
+    static const char in[] = "a\xDF\x13\0b\xFF\0";
+    struct decode *d = decode_open("GB18030");
+    char out[64];
+
+    (void)state;
+    memset(out, 'z', sizeof(out));
+    decode_lossy(d, in, sizeof(in) - 1, out, sizeof(out));
+    assert_string_equal(out, "a?\x13?b??");
+    decode_close(d);
+}
+
 /* Cells as the land register has them: U+E1DA exists in GB18030 only. */
 static void private_character(void **state)
 {
@@ -242,9 +257,16 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),    cmocka_unit_test(separators), cmocka_unit_test(broken),
-        cmocka_unit_test(long_row), cmocka_unit_test(encodings),  cmocka_unit_test(private_character),
-        cmocka_unit_test(headers),  cmocka_unit_test(json_lines), cmocka_unit_test(writing),
+        cmocka_unit_test(plain),
+        cmocka_unit_test(separators),
+        cmocka_unit_test(broken),
+        cmocka_unit_test(long_row),
+        cmocka_unit_test(encodings),
+        cmocka_unit_test(shown_lossily),
+        cmocka_unit_test(private_character),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(json_lines),
+        cmocka_unit_test(writing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
