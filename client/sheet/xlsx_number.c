@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PRECISION 15 /* digits of a number in a spreadsheet */
 #define MAX_WHOLE 64 /* digits of a whole number that is written out */
@@ -125,7 +124,6 @@ bool xlsx_number(const char *text, char out[XLSX_NUMBER_SIZE])
 #define DAY_SECONDS  86400
 #define LAST_DAY     2958465 /* 9999-12-31 */
 #define LEAP_DAY     60      /* 1900-02-29, which never was */
-#define UNIX_DAY     25569   /* 1970-01-01, of days behind the leap day */
 #define DAYS_TO_1904 1462
 
 /* Days and seconds of a plain decimal that isn't negative. */
@@ -151,27 +149,70 @@ static bool split(const char *number, long *ret_day, long *ret_seconds)
     return true;
 }
 
-static void write_day(char *out, long day, unsigned shown, bool has_time)
+static char *write_digits(char *w, long value, int digits)
 {
-    time_t t = (time_t)(day - UNIX_DAY + (day < LEAP_DAY)) * DAY_SECONDS;
-    struct tm tm;
+    for (int i = digits; i-- > 0; value /= 10)
+        w[i] = (char)('0' + value % 10);
+    w[digits] = 0;
+    return w + digits;
+}
 
-    if (day == 0 || day == LEAP_DAY) {
-        strcpy(out, day ? "1900-02-29" : "1900-01-00");
-        return;
+/* Year, month and day of a number of days; the year is counted from March, so that a leap day is its last. */
+static void calendar(long day, long *ret_year, long *ret_month, long *ret_day)
+{
+    enum { CENTURIES = 146097, CENTURY = 36524, FOUR_YEARS = 1461, YEAR = 365 };
+    long n = day + 693900 - (day > LEAP_DAY); /* days since 0000-03-01 */
+    long centuries = n / CENTURIES * 4, year;
+
+    n %= CENTURIES;
+    long c = n / CENTURY < 3 ? n / CENTURY : 3;
+    n -= c * CENTURY;
+    long four = n / FOUR_YEARS;
+    n -= four * FOUR_YEARS;
+    long y = n / YEAR < 3 ? n / YEAR : 3;
+    n -= y * YEAR;
+    year = (centuries + c) * 100 + four * 4 + y;
+    long month = (5 * n + 2) / 153; /* March is 0 */
+    *ret_day = n - (153 * month + 2) / 5 + 1;
+    *ret_month = month < 10 ? month + 3 : month - 9;
+    *ret_year = year + (month >= 10);
+}
+
+static char *write_day(char *w, long day, unsigned shown, bool has_time)
+{
+    long year = 1900, month = 1, date = 0; /* 1900-01-00 */
+
+    if (day == LEAP_DAY) {
+        month = 2;
+        date = 29;
+    } else if (day > 0) {
+        calendar(day, &year, &month, &date);
     }
-    gmtime_r(&t, &tm);
-    bool only_year = shown == XLSX_YEAR && tm.tm_mon == 0, only_month = shown == (XLSX_YEAR | XLSX_MONTH);
-    const char *format = has_time || tm.tm_mday != 1 ? "%Y-%m-%d"
-                         : only_year                 ? "%Y"
-                         : only_month                ? "%Y-%m"
-                                                     : "%Y-%m-%d";
-    strftime(out, 16, format, &tm);
+    bool first = date == 1 && !has_time;
+    w = write_digits(w, year, 4);
+    if (first && month == 1 && shown == XLSX_YEAR)
+        return w;
+    *w++ = '-';
+    w = write_digits(w, month, 2);
+    if (first && shown == (XLSX_YEAR | XLSX_MONTH))
+        return w;
+    *w++ = '-';
+    return write_digits(w, date, 2);
+}
+
+static void write_time(char *w, long seconds)
+{
+    w = write_digits(w, seconds / 3600, 2);
+    *w++ = ':';
+    w = write_digits(w, seconds / 60 % 60, 2);
+    *w++ = ':';
+    write_digits(w, seconds % 60, 2);
 }
 
 bool xlsx_date(const char *number, unsigned shown, bool since_1904, char out[32])
 {
     long day, seconds;
+    char *w = out;
 
     if (!split(number, &day, &seconds))
         return false;
@@ -180,12 +221,12 @@ bool xlsx_date(const char *number, unsigned shown, bool since_1904, char out[32]
         day += DAYS_TO_1904;
     if (day > LAST_DAY)
         return false;
-    out[0] = 0;
     if (!only_time)
-        write_day(out, day, shown, seconds > 0);
+        w = write_day(w, day, shown, seconds > 0);
+    if (!only_time && seconds > 0)
+        *w++ = ' ';
     if (only_time || seconds > 0)
-        snprintf(out + strlen(out), 16, "%s%02ld:%02ld:%02ld", only_time ? "" : " ", seconds / 3600 % 24,
-                 seconds / 60 % 60, seconds % 60);
+        write_time(w, seconds);
     return true;
 }
 

@@ -118,13 +118,13 @@ static void add_cell(struct xlsx_rows *r, enum grid_type type, const char *text,
 
 static void add_shared(struct xlsx_rows *r)
 {
-    const char *text = xlsx_text(r->xml);
-    char name[16], *end, why[GRID_WHY_SIZE];
-    unsigned long i = strtoul(text, &end, 10);
+    const char *text = xlsx_text(r->xml), *p = text;
+    char name[16], why[GRID_WHY_SIZE];
+    size_t i = 0;
 
-    if (!r->xml->n_text)
-        return;
-    if (*text < '0' || *text > '9' || *end || i >= r->from->strings->n) {
+    while (*p >= '0' && *p <= '9' && i < r->from->strings->n)
+        i = i * 10 + (size_t)(*p++ - '0');
+    if (*p || p == text || i >= r->from->strings->n) {
         xlsx_xml_fail(r->xml, _("the workbook is damaged: %s means text %.20s of %zu"),
                       xlsx_cell_name(r->number, r->column, name), text, r->from->strings->n);
         return;
@@ -168,7 +168,7 @@ static bool is_blank(struct xlsx_rows *r)
 {
     const char *text = xlsx_text(r->xml);
 
-    return r->xml->n_text == 0 || (r->kind != TEXT && text[strspn(text, " \t\r\n")] == 0);
+    return r->xml->n_text == 0 || (r->kind != TEXT && *text <= ' ' && text[strspn(text, " \t\r\n")] == 0);
 }
 
 static void add_value(struct xlsx_rows *r)

@@ -62,7 +62,10 @@ void xlsx_xml_pause(struct xlsx_xml *x)
 static const struct xlsx_step *find_step(const struct xlsx_xml *x, const char *name)
 {
     unsigned char in = x->depth ? x->places[x->depth - 1] : 0;
-    const char *local = behind(name, element_spaces, sizeof(element_spaces) / sizeof(element_spaces[0]));
+    const char *local =
+        x->n_space && !strncmp(name, x->space, x->n_space)
+            ? name + x->n_space
+            : behind(name, element_spaces, sizeof(element_spaces) / sizeof(element_spaces[0]));
 
     for (const struct xlsx_step *s = x->how.steps; local && s->name; s++)
         if (s->in == in && !strcmp(s->name, local))
@@ -85,6 +88,10 @@ static void XMLCALL on_start(void *arg, const char *name, const char **attribute
             xlsx_xml_fail(x, _("%.80s: elements inside elements, over %d deep: refused"),
                           xlsx_part_name(x->part), MAX_DEPTH);
         return;
+    }
+    if (x->depth == 0) {
+        x->n_space = strlen(name) - strlen(step->name);
+        memcpy(x->space, name, x->n_space); /* one of element_spaces */
     }
     x->places[x->depth++] = step->to;
     x->collects = step->text;
@@ -159,6 +166,7 @@ bool xlsx_xml_open(struct xlsx_xml *x, struct xlsx_zip *zip, const char *part)
     x->n_text = 0;
     x->collects = x->failed = x->ended = false;
     x->depth = x->skipped = 0;
+    x->n_space = 0;
     x->fed = 0;
     if (!(x->part = xlsx_part_open(zip, part, x->how.why)))
         return false;

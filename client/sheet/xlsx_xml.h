@@ -45,6 +45,8 @@ struct xlsx_xml {
     struct xlsx_part *part;
     unsigned char places[XLSX_NEST];
     int depth, skipped; /* elements inside the grammar; outside of it */
+    size_t n_space;
+    char space[80]; /* of the root: the first guess for all others */
     bool failed, ended;
     unsigned long long fed;
 };

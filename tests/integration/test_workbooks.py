@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reader of workbooks: what it makes of every kind of cell, which files it refuses, and whether it agrees with openpyxl."""
+import json
 import os
 import pathlib
 import random
@@ -68,12 +69,15 @@ def test_places(book):
 
 
 MERGES = '<mergeCells count="3"><mergeCell ref="B2:C3"/><mergeCell ref="A1:C1"/><mergeCell ref="D9"/></mergeCells>'
+# Whoever looks for the end of the rows without knowing XML finds other merged cells, and a whole document.
+TRICK = '<?x </sheetData><mergeCells><mergeCell ref="Y1:Z9"/></mergeCells><extLst><![CDATA[ ?>'
 
 
 @pytest.mark.parametrize("inside", ["", "<!-- </sheetData> -->", "<?x </sheetData>?>", '<row r="2"><c r="A2" t="inlineStr"><is><t><![CDATA[</sheetData>]]></t></is></c></row>',
-                                    '<row r="2">' + "<c><v>1</v></c>" * 400 + "</row>"], ids=["plain", "comment", "instruction", "cdata", "long"])
+                                    '<row r="2">' + "<c><v>1</v></c>" * 400 + "</row>", TRICK],
+                         ids=["plain", "comment", "instruction", "cdata", "long", "trick"])
 def test_merges_are_known_before_the_rows(book, inside):
-    seen = see(book(f'<row r="1"><c r="A1"><v>1</v></c></row>{inside}', after=MERGES))
+    seen = see(book(f'<row r="1"><c r="A1"><v>1</v></c></row>{inside}', after=MERGES + "<extLst><![CDATA[ ]]></extLst>"))
     assert seen.book["merges"] == [[1, 1, 0, 3], [2, 2, 1, 2]]
     assert seen.texts()[1] == ["1"]
 
@@ -347,3 +351,32 @@ def test_the_plan_of_a_city():
     assert seen.book["sheets"] == [["汇总表", False], ["项目总表", False]] and [1, 1, 0, 38] in seen.book["merges"]
     cells = [cell for row in seen.rows.values() for cell in row]
     assert ("text", "2022.04") in cells and ("number", "2022.04") in cells
+
+
+# ---------------------------------------------------------------- memory
+
+COLUMNS, MANY = 10, 600_000
+
+
+@pytest.fixture(scope="module")
+def many_texts(tmp_path_factory):
+    """600 000 cells, each with a text of its own: twice what stays in memory."""
+    rows = "".join(f'<row r="{r + 1}">' + "".join(f'<c t="s"><v>{r * COLUMNS + c}</v></c>' for c in range(COLUMNS)) + "</row>" for r in range(MANY // COLUMNS))
+    return make(tmp_path_factory.mktemp("many") / "a.xlsx", rows, strings=[f"第{i}个项目{i * 7919:019}" for i in range(MANY)])
+
+
+def test_memory_does_not_grow_with_the_workbook(many_texts, tmp_path):
+    ran = run("--count", many_texts, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert f'"cells":{MANY}' in ran.out and (SLOW > 1 or ran.peak_mb < 30), ran
+    assert os.listdir(tmp_path) == []
+    for line in subprocess.run([BUILD / "tests/show_grid", many_texts], stdout=subprocess.PIPE, text=True).stdout.splitlines()[1::997]:
+        row = json.loads(line)
+        assert [t for _, t in row["cells"]] == [f"第{i}个项目{i * 7919:019}" for i in range((row["row"] - 1) * COLUMNS, row["row"] * COLUMNS)]
+
+
+def test_a_full_disk_is_told(many_texts, tmp_path):
+    """The texts that don't fit into memory have nowhere to go."""
+    done = subprocess.run(["bash", "-c", 'ulimit -f 4000; trap "" XFSZ; exec "$0" --count "$1"', BUILD / "tests/show_grid", many_texts],
+                          env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 1 and f"need room in {tmp_path}" in done.stdout, done
+    assert os.listdir(tmp_path) == []

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -110,6 +111,25 @@ static void dates(void **state)
         assert_int_equal(is, cases[i].want != NULL);
         if (is)
             assert_string_equal(out, cases[i].want);
+    }
+}
+
+/* Against the C library's calendar. */
+static void every_day(void **state)
+{
+    char number[16], out[32], want[32];
+
+    (void)state;
+    for (long day = 1; day <= 2958465; day += day < 100000 ? 1 : 13) {
+        time_t t = (day - 25569 + (day < 60)) * 86400;
+        struct tm tm;
+        if (day == 60)
+            continue;
+        strftime(want, sizeof(want), "%Y-%m-%d", gmtime_r(&t, &tm));
+        snprintf(number, sizeof(number), "%ld", day);
+        assert_true(xlsx_date(number, DATE, false, out));
+        if (strcmp(out, want) != 0)
+            fail_msg("day %ld is %s, not %s", day, want, out);
     }
 }
 
@@ -312,9 +332,9 @@ static void spool_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers), cmocka_unit_test(dates),      cmocka_unit_test(iso_dates),
-        cmocka_unit_test(formats), cmocka_unit_test(escapes),    cmocka_unit_test(cells),
-        cmocka_unit_test(spool),   cmocka_unit_test(spool_full),
+        cmocka_unit_test(numbers),   cmocka_unit_test(dates),   cmocka_unit_test(every_day),
+        cmocka_unit_test(iso_dates), cmocka_unit_test(formats), cmocka_unit_test(escapes),
+        cmocka_unit_test(cells),     cmocka_unit_test(spool),   cmocka_unit_test(spool_full),
     };
 
     unsetenv("TMPDIR");
