@@ -118,7 +118,7 @@ lint: deps ## format, floors, operations, options, translations, static analysis
 
 bench: deps ## side by side with the peers; ONLY=name picks rows, BENCH_RUNS=3 how often; writes build/bench.json
 	@deploy/packages --install bench
-	@$(MAKE) -s --no-print-directory all $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare
+	@$(MAKE) -s --no-print-directory all $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare $(B)/tests/show_grid $(B)/tests/write_xlsx
 	@tests/bench/run $(ONLY)
 
 -include tests/fuzz/fuzz.mk

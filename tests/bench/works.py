@@ -2,9 +2,11 @@
 """What is measured: each group is one run of a few works, ours and theirs in turn. Returns {row: (ours, theirs)}."""
 import csv
 import json
+import os
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -263,6 +265,39 @@ def imports(county, run):
     begun = time.monotonic()
     county.run("psql", "-qXc", f"CREATE TABLE {table} ({columns})", "-c", f"\\copy {table} FROM '{path}' CSV HEADER")
     return {"goal": (ours, 10), "copy": (ours, time.monotonic() - begun)}
+
+
+# ---------------------------------------------------------------- workbooks
+
+BOOK_ROWS, BOOK_COLUMNS = 40_000, 20
+DATA = Path(os.environ.get("QIPAN_TEST_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
+OPENPYXL = """import sys, time, openpyxl
+book = openpyxl.load_workbook(sys.argv[1], read_only=True, data_only=True)
+for row in book.worksheets[int(sys.argv[2]) - 1].iter_rows(values_only=True): pass
+print(time.process_time())
+"""
+
+
+def read_both(path, sheet):
+    """Seconds of the processor, ours and openpyxl's, and our memory at its peak in MB."""
+    ours = json.loads(subprocess.run([BUILD / "tests/show_grid", "--count", path, sheet], check=True, capture_output=True).stdout)
+    theirs = subprocess.run([sys.executable, "-c", OPENPYXL, path, sheet], check=True, capture_output=True, text=True).stdout
+    return (ours["seconds"], float(theirs)), ours["peak_kb"] / 1024
+
+
+@group(book=(f"a workbook of {BOOK_ROWS} x {BOOK_COLUMNS} places, three of four filled, read", "openpyxl, read_only", "s", ">= 5", "low"),
+       memory=("the same, peak memory of the program", "goal", "MB", ">= 1", "low"),
+       real=("a real workbook of 586 000 cells", "openpyxl, read_only", "s", ">= 5", "low"))
+def reading(county, run):
+    """workbooks read, in seconds of the processor: one of libxlsxwriter, and a real one where the test data are"""
+    path, real = Path(county.dir) / "bench.xlsx", DATA / "koica-projects-1991-2008.xlsx"
+    subprocess.run([BUILD / "tests/write_xlsx", path, str(run + 1), str(BOOK_ROWS), str(BOOK_COLUMNS)], check=True)
+    found, peak = {}, 0
+    found["book"], peak = read_both(path, "1")
+    if real.exists():
+        found["real"], more = read_both(real, "2")
+        peak = max(peak, more)
+    return found | {"memory": (peak, 30)}
 
 
 # ---------------------------------------------------------------- a large county
