@@ -2,6 +2,7 @@
 /* qipan import: a file of rows becomes a batch in the registry; the registry judges it, and on --commit writes it. */
 #include "cli.h"
 #include "chunk.h"
+#include "import_profile.h"
 #include "json.h"
 #include "limits.h"
 #include "mapping.h"
@@ -35,7 +36,9 @@ struct import {
     size_t map_n;
     struct mapping *mapping;
     struct sheet *sheet;
-    char profile_name[64];
+    char profile_name[200];
+    char headers[PROFILE_DIGEST];    /* of the headings */
+    bool known;                      /* the registry has the mapping already, or need not keep it */
     char base[LIMIT_REQUEST_ID + 1]; /* the request ids of this run begin with it */
     char request[LIMIT_REQUEST_ID + 16];
     int rows, sent;
@@ -122,9 +125,11 @@ static int read_map(struct import *im, const char *path)
 {
     FILE *f = fopen(path, "re");
 
-    im->map_text = f ? malloc(MAPPING_MAX_FILE + 1) : NULL;
-    if (im->map_text)
+    im->map_text = f ? malloc(MAPPING_MAX_FILE + 2) : NULL;
+    if (im->map_text) {
         im->map_n = fread(im->map_text, 1, MAPPING_MAX_FILE + 1, f);
+        im->map_text[im->map_n] = 0;
+    }
     int why = errno;
     bool ok = im->map_text && !ferror(f);
     if (f)
@@ -132,18 +137,29 @@ static int read_map(struct import *im, const char *path)
     return ok ? 0 : invalid(im, path, strerror(why));
 }
 
-/* NAME.map beside the settings file, then among those installed. */
+/* What the registry keeps under the name or, with NULL, for the sheet's headings; nothing is no failure. */
+static int ask_profile(struct import *im, const char *name)
+{
+    const char *found;
+    int code = profile_find(im->cli, name, name ? NULL : im->headers, im->kind, &im->map_text, &found);
+
+    if (code || !im->map_text)
+        return code;
+    im->map_n = strlen(im->map_text);
+    im->profile = found;
+    im->known = true;
+    return 0;
+}
+
+/* NAME.map beside the settings file, then among those installed, then the registry's. */
 static int find_profile(struct import *im)
 {
     char path[4096], *settings = settings_path();
     char *slash = settings ? strrchr(settings, '/') : NULL;
 
-    if (im->profile[strspn(im->profile,
-                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ||
-        !*im->profile) {
+    if (!*im->profile || strpbrk(im->profile, "/.")) {
         free(settings);
-        return cli_usage(im->cli,
-                         _("--profile takes a name of letters, digits, - and _; a file is given by --map"));
+        return cli_usage(im->cli, _("--profile takes a name; a file is given by --map"));
     }
     if (slash)
         *slash = 0;
@@ -151,10 +167,13 @@ static int find_profile(struct import *im)
     free(settings);
     if (access(path, R_OK) != 0)
         snprintf(path, sizeof(path), "%s/share/qipan/maps/%s.map", QIPAN_PREFIX, im->profile);
-    if (access(path, R_OK) != 0)
-        return cli_fail(im->cli, "INVALID_ARGUMENT", NULL, _("name a mapping file with --map"),
-                        _("there is no profile \"%s\""), im->profile);
-    return read_map(im, path);
+    if (access(path, R_OK) == 0)
+        return read_map(im, path);
+    int code = ask_profile(im, im->profile);
+    return code || im->map_text ? code
+                                : cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
+                                           _("name a mapping file with --map, or see: qipan profile list"),
+                                           _("there is no profile \"%s\""), im->profile);
 }
 
 /* The same file under another mapping is another import; so is one that another version, or one that speaks another
@@ -220,8 +239,15 @@ static int bind_columns(struct import *im)
     char why[MAPPING_WHY_SIZE];
     size_t n;
     char *const *headers = sheet_header(im->sheet, &n);
-    bool given = im->mapping != NULL;
+    int code = 0;
 
+    if (!profile_digest(headers, n, im->headers))
+        return cli_no_memory(im->cli);
+    if (!im->mapping && !(code = ask_profile(im, NULL)) && im->map_text)
+        code = parse_map(im);
+    if (code)
+        return code;
+    bool given = im->mapping != NULL;
     if (given && !mapping_bind(im->mapping, headers, n, why))
         return invalid(im, base_name(im->file), why);
     if (!given)
@@ -230,8 +256,20 @@ static int bind_columns(struct import *im)
         return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
                         _("give a mapping file with --map; see: qipan help import"), "%s: %s",
                         base_name(im->file), why);
+    if (!given && !(im->map_text = mapping_auto_text(im->mapping)))
+        return cli_no_memory(im->cli);
+    if (!given)
+        im->map_n = strlen(im->map_text);
     mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
     return 0;
+}
+
+/* What was confirmed by a commit reads the office's next sheet of these headings. Exports that come back read themselves. */
+static void remember(struct import *im)
+{
+    if (!im->known && !im->profile && (im->map || !mapping_column(im->mapping, "id")))
+        profile_remember(im->cli, im->map ? im->map : im->file, mapping_kind(im->mapping), im->headers,
+                         im->map_text);
 }
 
 static int count_rows(struct import *im)
@@ -714,6 +752,8 @@ static int run(struct import *im)
         code = put_rows(im);
     if (!code)
         code = judge_or_commit(im, &written);
+    if (!code && written)
+        remember(im);
     return code ? code : show(im, written);
 }
 

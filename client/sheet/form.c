@@ -9,7 +9,7 @@
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const money_units[] = {"千万元", "百万元", "万元", "亿元", "千元", "元"};
+static const char *const money_units[] = {"千万元", "百万元", "万元", "亿元", "千元", "元", "亿", "万"};
 static const char *const area_units[] = {"平方公里", "平方米", "公顷", "万亩", "亩", "㎡", "m2", "m²"};
 static const char *const other_units[] = {"人", "个", "家", "户", "次",   "台",     "套",   "天",
                                           "%",  "年", "月", "日", "年月", "万美元", "美元", "人次",

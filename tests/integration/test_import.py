@@ -245,6 +245,39 @@ def test_a_row_speaks_of_the_project_it_names(county, tmp_path):
     adds_up(run(county, "jingkai", write(tmp_path / "e.jsonl", by_number + "\n"), "--commit").json, updated=1)
 
 
+def test_a_confirmed_mapping_reads_the_next_sheet(new_county, tmp_path):
+    """Told once by --map, or found out and confirmed: the office's next sheet with these headings needs no word. The bureau shares one."""
+    county = new_county()
+    month = "工程,业主,规模(亿)\n%s,甲公司,%d\n"
+    told = write(tmp_path / "月报.map", "[columns]\nname = 工程\ninvestor = 业主\namount_total = 规模(亿)\n[constants]\nstage = talks\n")
+    first = write(tmp_path / "1月.csv", month % ("一月工程", 1))
+    assert "1月.csv" in run(county, "dongshan", first, code=7).error["message"], "its headings mean nothing yet"
+    run(county, "dongshan", first, "--map", told)
+    assert run(county, "dongshan", first, code=7), "a preview confirms nothing"
+    said = run(county, "dongshan", first, "--map", told, "--commit")
+    assert "月报" in said.stderr and said.json["new"] == 1
+    second = run(county, "dongshan", write(tmp_path / "2月.csv", month % ("二月工程", 2)), "--commit").json
+    assert (second["new"], second["profile"]) == (1, "月报")
+    made = county.qipan("dongshan", "-o", "json", "project", "list", "--filter", "name=二月工程", ok=True).json[0]
+    assert (made["stage"], made["amount_total"]) == ("talks", "200000000.00")
+    adds_up(run(county, "dongshan", first, "--commit").json, unchanged=1)
+    assert run(county, "jingkai", first, code=7), "another office has not said what they mean"
+    profile = county.qipan("dongshan", "-o", "json", "profile", "list", ok=True).json[0]
+    assert (profile["name"], profile["office"], profile["shared"]) == ("月报", "dongshan", False)
+    county.qipan("dongshan", "profile", "edit", profile["id"], "shared=true", ok=8)
+    county.qipan("bureau", "profile", "edit", profile["id"], "shared=true", ok=True)
+    assert run(county, "jingkai", write(tmp_path / "3月.csv", month % ("三月工程", 3))).json["profile"] == "月报"
+    assert run(county, "jingkai", first, "--profile", "月报", code=None).json["profile"] == "月报"
+    assert "qipan profile list" in run(county, "jingkai", first, "--profile", "年报", code=7).stderr
+    # what the headings say by themselves is kept, too, for people to look at
+    sheet(tmp_path / "自明.csv", 2, "自明项目")
+    assert run(county, "jingkai", tmp_path / "自明.csv", "--commit").json["profile"] == "auto"
+    kept = county.qipan("jingkai", "-o", "json", "profile", "list", "name=自明", ok=True).json[0]
+    assert 'amount_total = "总投资(万元)" unit 万元' in kept["map"]
+    adds_up(run(county, "jingkai", tmp_path / "自明.csv", "--commit").json, unchanged=2)
+    assert len(county.qipan("bureau", "-o", "json", "profile", "list", ok=True).json) == 2
+
+
 def test_request_ids(county, tmp_path):
     path = sheet(tmp_path / "a.csv", 3, "编号项目")
     first = run(county, "dongshan", path, "--commit", "--request", "import-test-1").json
