@@ -49,6 +49,7 @@ DECLARE
     born_masked text := '';
     pairs text := '';
     secrets text := '';
+    bytes text := '';
     record CONSTANT boolean := (SELECT k.record FROM registry.kind k WHERE k.code = p_kind);
     told boolean; -- by the journal
 BEGIN
@@ -59,6 +60,10 @@ BEGIN
         outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'derived' THEN ', NULL::text' WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;
         CONTINUE WHEN f.type = 'derived'; -- left to who shows it
+        bytes := bytes || CASE WHEN f.masked THEN '' WHEN f.type IN ('tags', 'list') THEN
+                format(' + coalesce(octet_length(array_to_string(p.%1$I, '''')) + 5 * cardinality(p.%1$I), 0)', f.name)
+            WHEN registry.sql_type(f) = 'text' THEN format(' + coalesce(octet_length(p.%I%s) + 5, 0)', f.name, CASE f.type WHEN 'mu' THEN '::text' ELSE '' END)
+            ELSE format(' + CASE WHEN p.%I IS NULL THEN 0 ELSE 12 END', f.name) END;
         pairs := pairs || format(', ROW(%s, (%s)::text)', f.number, CASE WHEN f.masked THEN f.name ELSE registry.canon(f, 'p') END);
         IF f.masked THEN
             secrets := secrets || format(', %I text', f.name);
@@ -104,6 +109,10 @@ $f$', p_kind, substr(image, 3));
         LANGUAGE sql STABLE AS $f$
     SELECT ROW(%2$s)::api.%1$I
 $f$', p_kind, substr(outs, 3), secrets);
+    -- bytes of the row in a message, at most; contacts come to them
+    EXECUTE format('CREATE FUNCTION registry.%1$s_bytes(p registry.%1$I) RETURNS int LANGUAGE sql STABLE AS $f$
+    SELECT %2$s
+$f$', p_kind, substr(bytes, 4));
     EXECUTE format('CREATE FUNCTION registry.%1$s_values(p registry.%1$I%3$s) RETURNS api.field_value[]
         LANGUAGE sql STABLE AS $f$
     SELECT ARRAY(SELECT v FROM unnest(ARRAY[%2$s]::api.field_value[]) v WHERE v.value IS NOT NULL)

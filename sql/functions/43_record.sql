@@ -142,7 +142,9 @@ BEGIN
     IF registry.has_field(p_kind, 'project') THEN
         conditions := conditions || '(p.project IS NULL OR EXISTS (SELECT FROM registry.project q WHERE q.id = p.project AND q.audience && $2))'::text;
     END IF;
-    IF p_after IS NOT NULL THEN
+    IF p_after IS NOT NULL AND key = 'id' THEN
+        conditions := conditions || format('p.id %s $1', CASE WHEN down THEN '<' ELSE '>' END); -- by the index, however far it is
+    ELSIF p_after IS NOT NULL THEN
         -- rows without the key come last, whichever the direction
         conditions := conditions || format('EXISTS (SELECT FROM registry.%1$I l WHERE l.id = $1 AND (p.%2$I IS NULL AND l.%2$I IS NOT NULL
             OR p.%2$I %3$s l.%2$I OR p.%2$I IS NOT DISTINCT FROM l.%2$I AND p.id > l.id))', p_kind, key, CASE WHEN down THEN '<' ELSE '>' END);

@@ -77,18 +77,23 @@ CREATE FUNCTION registry.terms_told(p_terms jsonb) RETURNS jsonb LANGUAGE sql IM
     SELECT CASE WHEN length(p_terms::text) > 1000 THEN to_jsonb(left(p_terms::text, 1000) || '…') ELSE p_terms END
 $$;
 
--- Somebody was shown these projects: a row if there is a contact or a restricted project among them, or p_always.
-CREATE FUNCTION registry.audit_shown(p_account int, p_op text, p_always boolean, p_object text, p_office text, p_rows api.project[],
-    p_detail jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    contacts CONSTANT int := (SELECT count(*) FROM unnest(p_rows) x WHERE coalesce(x.contact_name, x.contact_phone) IS NOT NULL);
-    restricted CONSTANT int := (SELECT count(*) FROM unnest(p_rows) x WHERE x.restricted);
+-- Somebody was shown so many projects: a row if there is a contact or a restricted project among them, or p_always.
+CREATE FUNCTION registry.audit_counted(p_account int, p_op text, p_always boolean, p_object text, p_office text, p_rows int, p_contacts int,
+    p_restricted int, p_detail jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF contacts + restricted > 0 OR p_always THEN
+    IF p_contacts > 0 OR p_restricted > 0 OR p_always THEN
         PERFORM registry.audit_put(p_account, p_op, 'OK', p_object, p_office, coalesce(p_detail, '{}') || jsonb_build_object(
-            'rows', coalesce(cardinality(p_rows), 0), 'contacts', contacts, 'restricted', restricted));
+            'rows', p_rows, 'contacts', coalesce(p_contacts, 0), 'restricted', coalesce(p_restricted, 0)));
     END IF;
 END $$;
+
+-- The same for these projects.
+CREATE FUNCTION registry.audit_shown(p_account int, p_op text, p_always boolean, p_object text, p_office text, p_rows api.project[],
+    p_detail jsonb) RETURNS void LANGUAGE sql VOLATILE AS $$
+    SELECT registry.audit_counted(p_account, p_op, p_always, p_object, p_office, count(*)::int,
+        (count(*) FILTER (WHERE coalesce(x.contact_name, x.contact_phone) IS NOT NULL))::int, (count(*) FILTER (WHERE x.restricted))::int, p_detail)
+    FROM unnest(p_rows) x
+$$;
 
 -- Somebody was shown what is about an object: a row if not every reader may see it.
 CREATE FUNCTION registry.audit_about(p_account int, p_op text, p_object text, p_detail jsonb) RETURNS void

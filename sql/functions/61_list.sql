@@ -119,6 +119,22 @@ CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STA
     SELECT octet_length(r::text) + 120
 $$;
 
+-- How many of the rows, whose bytes in a message these are, make a page: what a frame of 64 KiB takes, and what its reader unpacks.
+CREATE FUNCTION registry.rows_that_fit(p_sizes int[], p_most int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    most CONSTANT int := least(p_most, 300);
+    left_over int := 60000;
+    fit int := 0;
+    size int;
+BEGIN
+    FOREACH size IN ARRAY coalesce(p_sizes, '{}') LOOP
+        left_over := left_over - size;
+        EXIT WHEN fit = most OR (left_over < 0 AND fit > 0);
+        fit := fit + 1;
+    END LOOP;
+    RETURN fit;
+END $$;
+
 CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int,
     export boolean)
 RETURNS api.project_list_reply
@@ -137,13 +153,23 @@ DECLARE
     key text;
     key_type text;
     whole boolean; -- every project has one
-    direction text;
+    ordered text;
     n int := least(greatest(coalesce("limit", 100), 1), 500);
     place jsonb;
-    last_key text;
-    last_no text;
     needle text;
-    more boolean;
+    keys text[];
+    numbers text[];
+    ids text[];
+    sizes int[];
+    contacts boolean[];
+    restricted boolean[];
+    until text[];
+    places int[];
+    fit int;
+    upto int;
+    rule CONSTANT registry.protection_rule := registry.protection_rule_in_force();
+    zone CONSTANT text := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone');
+    reach CONSTANT text[] := registry.reach(p_account, 'contact');
     grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
     IF NOT registry.may(p_account, 'read', NULL) THEN
@@ -207,26 +233,29 @@ BEGIN
             key, CASE WHEN descending THEN '<' ELSE '>' END, place ->> 'k', place ->> 'n');
     END IF;
     -- equals by their numbers, in the same direction: with the default order that is an index
-    direction := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
-    EXECUTE format($q$
-        WITH page AS (
-            SELECT registry.project_row(p, c.name, c.phone) AS row, (%1$s)::text AS key, p.no, row_number() OVER w AS n
-            FROM (SELECT * FROM registry.project p WHERE %2$s AND %3$s AND p.audience && $2 ORDER BY %4$s LIMIT %5$s) p
-            LEFT JOIN registry.contact c ON c.project = p.id AND $1 && ARRAY['*', p.office]
-            WINDOW w AS (ORDER BY %4$s)),
-        sized AS (
-            SELECT page.*, sum(registry.row_bytes(row)) OVER (ORDER BY n) AS bytes FROM page),
-        taken AS (
-            SELECT * FROM sized WHERE n = 1 OR (bytes < 40000 AND n <= 160 AND n < %5$s))
-        SELECT array_agg(row ORDER BY n), (array_agg(key ORDER BY n DESC))[1], (array_agg(no ORDER BY n DESC))[1],
-               count(*) < (SELECT count(*) FROM page)
-        FROM taken $q$, key, array_to_string(conditions, ' AND '), page_condition,
-        format('%1$s %2$s %3$s, p.no %2$s', key, direction, CASE WHEN NOT whole THEN 'NULLS LAST' END), n + 1)
-    INTO r.rows, last_key, last_no, more USING registry.reach(p_account, 'contact'), grants;
-    r.rows := registry.with_protection(r.rows);
-    IF more THEN
-        r.next := translate(encode(convert_to(jsonb_build_object('s', order_by, 'k', last_key, 'n', last_no)::text, 'UTF8'), 'base64'), E'\n', '');
+    ordered := format('%1$s %2$s %3$s, p.no %2$s', key, CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT whole THEN 'NULLS LAST' END);
+    EXECUTE format('SELECT array_agg(x.key), array_agg(x.no), array_agg(x.id) FROM (SELECT (%s)::text AS key, p.no, p.id FROM registry.project p
+            WHERE %s AND %s AND p.audience && $1 ORDER BY %s LIMIT %s) x',
+        key, array_to_string(conditions, ' AND '), page_condition, ordered, n + 1)
+    INTO keys, numbers, ids USING grants;
+    -- by a plan that is kept; a row that was closed to the caller in between is left out
+    SELECT array_agg(x.row), array_agg(x.bytes), array_agg(x.contact), array_agg(x.restricted), array_agg(x.until), array_agg(x.n)
+    INTO r.rows, sizes, contacts, restricted, until, places
+    FROM (SELECT registry.project_row(p, c.name, c.phone) AS row, coalesce(c.name, c.phone) IS NOT NULL AS contact, p.restricted,
+                 registry.project_bytes(p) + coalesce(octet_length(c.name), 0) + coalesce(octet_length(c.phone), 0) AS bytes,
+                 registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, rule, zone) AS until, u.n
+          FROM unnest(ids) WITH ORDINALITY u(id, n)
+          JOIN registry.project p ON p.id = u.id AND p.audience && grants
+          LEFT JOIN registry.protection h ON h.project = p.id
+          LEFT JOIN LATERAL (SELECT * FROM registry.contact c WHERE c.project = u.id AND reach && ARRAY['*', p.office] LIMIT 1) c ON true
+          ORDER BY u.n) x;
+    fit := registry.rows_that_fit(sizes, n);
+    upto := CASE WHEN fit < cardinality(places) THEN places[fit] ELSE cardinality(ids) END;
+    IF upto < cardinality(ids) OR upto > n THEN
+        r.rows := r.rows[1:fit];
+        r.next := translate(encode(convert_to(jsonb_build_object('s', order_by, 'k', keys[upto], 'n', numbers[upto])::text, 'UTF8'), 'base64'), E'\n', '');
     END IF;
+    r.rows := registry.with_protection(r.rows, until);
     IF after IS NULL AND conditions = ARRAY['true'] THEN
         r.total := registry.projects_seen(grants);
     ELSIF after IS NULL THEN
@@ -234,7 +263,8 @@ BEGIN
         INTO r.total USING grants;
     END IF;
     PERFORM registry.commit_here();
-    PERFORM registry.audit_shown(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, r.rows,
+    PERFORM registry.audit_counted(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, fit,
+        cardinality(array_positions(contacts[1:fit], true)), cardinality(array_positions(restricted[1:fit], true)),
         jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'n', 100)));
     RETURN r;
 END $$;

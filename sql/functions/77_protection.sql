@@ -10,27 +10,22 @@ BEGIN
     RETURN r;
 END $$;
 
--- For many projects at once: the day each one's protection ends; null = it has none (any more).
-CREATE FUNCTION registry.protected_until(p_ids text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
-    SELECT array_agg(CASE WHEN x.state IN ('held', 'expiring') THEN x.until_on
-        WHEN x.state IS NULL AND p.stage = ANY (r.stages) THEN
-            ((p.registered_at AT TIME ZONE (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))::date + r.days)::text END ORDER BY u.n)
-    FROM unnest(p_ids) WITH ORDINALITY u(id, n)
-    LEFT JOIN registry.project p ON p.id = u.id
-    LEFT JOIN registry.protection x ON x.project = u.id
-    LEFT JOIN registry.protection_rule r ON r.rule_set = (SELECT s.id FROM registry.rule_set s WHERE s.in_force)
+-- The day a protection ends, as its row has it or, as long as there is none (state null), as the rule has it; null = there is none (any more).
+CREATE FUNCTION registry.protected_until(p_state text, p_until text, p_stage text, p_registered timestamptz, r registry.protection_rule, p_zone text)
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_state IN ('held', 'expiring') THEN p_until
+        WHEN p_state IS NULL AND p_stage = ANY (r.stages) THEN ((p_registered AT TIME ZONE p_zone)::date + r.days)::text END
 $$;
 
--- Projects as they are shown, with what is made only for showing.
-CREATE FUNCTION registry.with_protection(p_rows api.project[]) RETURNS api.project[] LANGUAGE plpgsql STABLE AS $$
+-- Projects as they are shown, with what is made only for showing: the days their protections end.
+CREATE FUNCTION registry.with_protection(p_rows api.project[], p_until text[]) RETURNS api.project[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    until CONSTANT text[] := registry.protected_until(ARRAY(SELECT r.id FROM unnest(p_rows) WITH ORDINALITY r ORDER BY r.ordinality));
     r api.project;
 BEGIN
     FOR i IN 1 .. coalesce(cardinality(p_rows), 0) LOOP
-        IF until[i] IS NOT NULL THEN
+        IF p_until[i] IS NOT NULL THEN
             r := p_rows[i];
-            r.protected_until := until[i];
+            r.protected_until := p_until[i];
             p_rows[i] := r;
         END IF;
     END LOOP;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(74);
+SELECT plan(83);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -84,6 +84,33 @@ DO $$ BEGIN
     INSERT INTO registry.project (name, office, stage, summary) SELECT '长' || i, 'list', 'lead', repeat('说', 2000) FROM generate_series(1, 100) i;
 END $$;
 SELECT cmp_ok(octet_length((pg_temp.list(NULL, NULL, NULL, NULL, 500)).rows::text), '<', 60000, 'a page of long rows is cut');
+-- page after page, each where the one before ended: all rows once, whatever is edited meanwhile
+CREATE FUNCTION pg_temp.export_walk(p_sort text, p_limit int) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    r api.project_list_reply;
+    found text[] := '{}';
+    place text;
+BEGIN
+    LOOP
+        r := api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, p_sort, place, p_limit, true);
+        found := found || ARRAY(SELECT x.no FROM unnest(r.rows) WITH ORDINALITY x ORDER BY x.ordinality);
+        UPDATE registry.project SET summary = coalesce(summary, '') || '又' WHERE no = found[1];
+        place := r.next;
+        EXIT WHEN place IS NULL;
+    END LOOP;
+    RETURN found;
+END $$;
+SELECT is(pg_temp.export_walk('no', 7), ARRAY(SELECT p.no FROM registry.project p ORDER BY p.no), 'pages by number');
+SELECT is(pg_temp.export_walk('-no', 500), ARRAY(SELECT p.no FROM registry.project p ORDER BY p.no DESC), 'and from the last one');
+SELECT is(pg_temp.export_walk('id', 13), ARRAY(SELECT p.no FROM registry.project p ORDER BY p.id), 'pages by id');
+SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, 'no', translate(encode(convert_to('{"s":"name","k":"a","n":"b"}', 'UTF8'), 'base64'), E'\n', ''), 5, NULL)).error.field,
+    'after', 'the place of another order');
+SELECT is(registry.rows_that_fit('{70000}', 5), 1, 'one row in any case');
+SELECT is(registry.rows_that_fit('{30000,30000,1}', 5), 2, 'as many as a frame takes');
+SELECT is(registry.rows_that_fit(array_fill(1, ARRAY[400]), 500), 300, 'and as a reader unpacks');
+SELECT is(registry.rows_that_fit(NULL, 5), 0, 'none');
+SELECT ok(registry.project_bytes(p) >= (SELECT sum(octet_length(v.value)) FROM unnest(registry.project_values(p, NULL, NULL)) v WHERE v.number IN (4, 10, 16)), 'bytes of the texts at least')
+FROM registry.project p WHERE p.summary IS NOT NULL LIMIT 1;
 SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', (SELECT jsonb_agg(jsonb_build_object('field', 'name', 'op', '~', 'values',
     (SELECT jsonb_agg('x' || k) FROM generate_series(1, 101) k))) FROM generate_series(1, 4)), NULL, NULL, NULL, 5, false)).error.field, 'terms',
     'conditions of too many values together');
