@@ -218,6 +218,9 @@ struct qipan_result {
     void *memory;     /* what the two point into */
 };
 
+/* Within the callback of a call: its answer, for afterwards. To be given to qipan_result_free(). */
+void qipan_keep(const struct qipan_reply *reply, struct qipan_result *ret_result);
+
 /* A callback is running: nothing may block now. */
 bool qipan_inside(const struct qipan *q);
 

@@ -54,16 +54,22 @@ struct waiting {
     bool done;
 };
 
+void qipan_keep(const struct qipan_reply *reply, struct qipan_result *ret)
+{
+    struct call_reply *whole = (struct call_reply *)(uintptr_t)reply;
+
+    ret->message = reply->message;
+    ret->error = reply->error;
+    snprintf(ret->request, sizeof ret->request, "%s", reply->request);
+    ret->memory = whole->memory;
+    whole->memory = NULL;
+}
+
 static void on_reply(const struct qipan_reply *reply, void *arg)
 {
     struct waiting *w = arg;
-    struct call_reply *whole = (struct call_reply *)reply;
 
-    w->result->message = reply->message;
-    w->result->error = reply->error;
-    snprintf(w->result->request, sizeof w->result->request, "%s", reply->request);
-    w->result->memory = whole->memory;
-    whole->memory = NULL;
+    qipan_keep(reply, w->result);
     w->done = true;
 }
 

@@ -112,8 +112,12 @@ const char *cells_words(struct cli *cli, const char *kind, const ProtobufCMessag
 
 const char *cells_canonical(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f)
 {
-    const char *text = value_has(row, f) ? value_text(row, f, &cli->scratch) : NULL;
+    const char *text = NULL;
 
+    if (value_has(row, f))
+        text = f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED
+                   ? *(char *const *)((const char *)row + f->offset) /* is its own canonical text */
+                   : value_text(row, f, &cli->scratch);
     return text ? text : "";
 }
 

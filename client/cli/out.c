@@ -464,15 +464,6 @@ static void *member(const ProtobufCMessage *m, const char *name)
     return f ? (char *)m + f->offset : NULL;
 }
 
-static void ask_whole_pages(ProtobufCMessage *request)
-{
-    const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "limit");
-
-    *(protobuf_c_boolean *)((char *)request + f->quantifier_offset) = true;
-    *(int32_t *)((char *)request + f->offset) = LIMIT_PAGE_ROWS;
-}
-
 static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     return *(const size_t *)((const char *)m + f->quantifier_offset);
@@ -488,44 +479,109 @@ static int add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufC
     return code;
 }
 
-/* Adds a page and says in *ret_next where the one behind it begins: NULL = nowhere, else to be freed. */
-static int add_page(struct out *o, unsigned op, const ProtobufCMessage *request, char **ret_next)
-{
-    const char *const *next;
-    struct qipan_result r;
-    int code = cli_call(o->cli, op, request, NULL, &r);
+#define FIRST_PAGE 200 /* rows */
+#define LEAST_PAGE 50
+#define SPARE_ROWS 8
 
-    *ret_next = NULL;
+/* The pages of a list; one is on its way while the rows of the one before are written. */
+struct pages {
+    struct out *o;
+    unsigned op;
+    ProtobufCMessage *request;
+    char **after; /* NULL: the list has one page */
+    char *place;  /* what it points to */
+    uint32_t call;
+    bool here;
+    struct qipan_result page;
+};
+
+static void on_page(const struct qipan_reply *reply, void *arg)
+{
+    struct pages *p = arg;
+
+    qipan_keep(reply, &p->page);
+    p->here = true;
+}
+
+static void set_limit(ProtobufCMessage *request, size_t rows)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "limit");
+
+    *(protobuf_c_boolean *)((char *)request + f->quantifier_offset) = true;
+    *(int32_t *)((char *)request + f->offset) = (int32_t)(rows < LIMIT_PAGE_ROWS ? rows : LIMIT_PAGE_ROWS);
+}
+
+static int ask_page(struct pages *p)
+{
+    struct qipan *q = p->o->cli->q;
+
+    p->here = false;
+    p->call = qipan_call(q, p->op, p->request, NULL, on_page, p);
+    return p->call ? 0 : cli_error(p->o->cli, qipan_refusal(q), NULL);
+}
+
+/* What is read beyond the end of a page is read in vain: so many rows as fitted into the last one, and a few more. */
+static int ask_next(struct pages *p, const struct qipan_result *page, size_t rows)
+{
+    const char *const *next = member(page->message, "next");
+    size_t asked = p->after ? (size_t) * (int32_t *)member(p->request, "limit") : 0;
+
+    free(p->place);
+    p->place = p->after && next && *next && **next ? strdup(*next) : NULL;
+    if (p->after)
+        *p->after = p->place;
+    if (!p->place)
+        return p->after && next && *next && **next ? cli_no_memory(p->o->cli) : 0;
+    set_limit(p->request, rows < asked ? (rows > LEAST_PAGE ? rows : LEAST_PAGE) + SPARE_ROWS : asked * 2);
+    return ask_page(p);
+}
+
+static int next_page(struct pages *p)
+{
+    const ProtobufCFieldDescriptor *f;
+    struct qipan_result page;
+    int code = cli_run(p->o->cli, &p->here);
+
     if (code)
         return code;
-    code = add_rows(o, r.message,
-                    protobuf_c_message_descriptor_get_field_by_name(r.message->descriptor, "rows"));
-    next = member(r.message, "next");
-    if (!code && next && *next && **next && !(*ret_next = strdup(*next)))
-        code = cli_no_memory(o->cli);
-    qipan_result_free(&r);
+    p->call = 0;
+    page = p->page;
+    /* whoever takes the rows may have let it wait too long */
+    if (page.error && p->place) {
+        qipan_result_free(&page);
+        if ((code = cli_call(p->o->cli, p->op, p->request, NULL, &page)))
+            return code;
+    }
+    if (page.error) {
+        code = cli_error(p->o->cli, page.error, page.request);
+    } else {
+        f = protobuf_c_message_descriptor_get_field_by_name(page.message->descriptor, "rows");
+        code = ask_next(p, &page, count_of(page.message, f));
+        if (!code)
+            code = add_rows(p->o, page.message, f);
+    }
+    qipan_result_free(&page);
     return code;
 }
 
 int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
 {
-    char **after = member(request, "after"), *more = NULL;
-    int code;
+    struct pages p = {.o = o, .op = op, .request = request, .after = member(request, "after")};
+    int code = cli_connect(o->cli);
 
-    if (after)
-        ask_whole_pages(request);
-    do {
-        char *next;
-
-        code = add_page(o, op, request, &next);
-        free(more);
-        more = after ? next : NULL;
-        if (after)
-            *after = more;
-        else
-            free(next);
-    } while (more && !code);
-    free(more);
+    if (code)
+        return code;
+    if (p.after)
+        set_limit(request, FIRST_PAGE);
+    code = ask_page(&p);
+    while (!code && p.call)
+        code = next_page(&p);
+    if (p.call)
+        qipan_forget(o->cli->q, p.call);
+    if (p.call && p.here)
+        qipan_result_free(&p.page);
+    free(p.place);
     return code;
 }
 

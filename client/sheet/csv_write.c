@@ -26,6 +26,10 @@ bool csv_runs(const char *text)
 {
     static const char *const marks[] = {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", NULL};
 
+    const uint8_t c = (uint8_t)*text;
+
+    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'z') || (c >= 0xe4 && c <= 0xe9))
+        return false; /* what most cells begin with */
     text = skip_lead(text);
     for (const char *const *m = marks; *m; m++)
         if (!strncmp(text, *m, strlen(*m)))
@@ -38,11 +42,25 @@ const char *csv_rearm(const char *cell)
     return *cell == '\'' && csv_runs(cell) ? cell + 1 : cell;
 }
 
-static bool needs_quotes(const char *text)
+static bool needs_quotes(const char *text, size_t n)
 {
-    size_t n = strlen(text);
-
     return text[strcspn(text, ",;\t\"\r\n")] || (n && (strchr(" \t", text[0]) || strchr(" \t", text[n - 1])));
+}
+
+/* Bytes at the start that stand for themselves in every cell: ASCII but controls and quotes, and ideographs. */
+static size_t plain_span(const uint8_t *s, const uint8_t *end)
+{
+    const uint8_t *p = s;
+
+    while (p < end) {
+        if (*p >= ' ' && *p < 0x7f && *p != '"')
+            p++;
+        else if (*p >= 0xe4 && *p <= 0xe9 && end - p > 2 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80)
+            p += 3;
+        else
+            break;
+    }
+    return (size_t)(p - s);
 }
 
 /* One character as it is, or shown when no field may hold it. */
@@ -58,40 +76,61 @@ static void put_character(FILE *to, const uint8_t **s, const uint8_t *end)
         fwrite(shown, 1, n, to);
 }
 
+/* special: what to do with those characters, each in its own way. */
+static void put_text(FILE *to, const char *text, size_t n,
+                     void (*special)(FILE *, const uint8_t **, const uint8_t *))
+{
+    const uint8_t *s = (const uint8_t *)text, *end = s + n;
+
+    if (csv_runs(text))
+        fputc('\'', to);
+    while (s < end) {
+        size_t plain = plain_span(s, end);
+
+        if (plain)
+            fwrite(s, 1, plain, to);
+        s += plain;
+        if (s < end)
+            special(to, &s, end);
+    }
+}
+
+static void csv_special(FILE *to, const uint8_t **s, const uint8_t *end)
+{
+    if (**s == '"')
+        fputc('"', to);
+    put_character(to, s, end);
+}
+
 void csv_write_cell(FILE *to, const char *text, bool first)
 {
-    const uint8_t *s = (const uint8_t *)(text ? text : ""), *end = s + strlen((const char *)s);
-    bool quote = text && needs_quotes(text);
+    size_t n = text ? strlen(text) : 0;
+    bool quote = n && needs_quotes(text, n);
 
     if (!first)
         fputc(',', to);
     if (quote)
         fputc('"', to);
-    if (text && csv_runs(text))
-        fputc('\'', to);
-    while (s < end) {
-        if (*s == '"')
-            fputc('"', to);
-        put_character(to, &s, end);
-    }
+    if (n)
+        put_text(to, text, n, csv_special);
     if (quote)
         fputc('"', to);
 }
 
+static void tsv_special(FILE *to, const uint8_t **s, const uint8_t *end)
+{
+    if (strchr("\t\r\n", **s)) {
+        fputc(' ', to);
+        ++*s;
+    } else {
+        put_character(to, s, end);
+    }
+}
+
 void tsv_write_cell(FILE *to, const char *text, bool first)
 {
-    const uint8_t *s = (const uint8_t *)(text ? text : ""), *end = s + strlen((const char *)s);
-
     if (!first)
         fputc('\t', to);
-    if (text && csv_runs(text))
-        fputc('\'', to);
-    while (s < end) {
-        if (strchr("\t\r\n", *s)) {
-            fputc(' ', to);
-            s++;
-        } else {
-            put_character(to, &s, end);
-        }
-    }
+    if (text && *text)
+        put_text(to, text, strlen(text), tsv_special);
 }

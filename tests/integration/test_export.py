@@ -108,3 +108,21 @@ def test_export_is_told_what_is_wrong(county, tmp_path):
     assert json.loads(bad.stderr)["error"]["field"] == "filter" and not list(tmp_path.iterdir())
     county.qipan("bureau", "export", tmp_path / "no/such/a.xlsx", ok=7)
     assert "空间" in county.qipan("bureau", "export", "-o", "xlsx", "/dev/full", ok=1).stderr
+
+
+def test_edits_meanwhile_lose_and_double_nothing(new_county, tmp_path):
+    """Pages by number: while offices edit every project, what is exported is each project once."""
+    county = new_county("--bare")
+    lines = "".join(f"导出期间项目{i},导出公司{i},{'长' * 200}\n" for i in range(900))
+    (tmp_path / "in.csv").write_text("项目名称,投资方,建设内容\n" + lines, encoding="utf-8")
+    imported(county, tmp_path / "in.csv", "--commit")
+    ids = county.qipan("bureau", "project", "list", "-o", "name", ok=True).stdout.split()
+    edits = [county.popen("bureau", "project", "edit", i, "summary=改过了", "investor=改名公司") for i in ids[:25]]
+    for n in range(3):
+        text = county.qipan("bureau", "export", "-o", "jsonl", ok=True).lines
+        assert sorted(line["id"] for line in text) == sorted(ids), f"export {n}"
+        assert [line["no"] for line in text] == sorted(line["no"] for line in text)
+    for edit in edits:
+        edit.communicate(timeout=60)
+    rows = county.psql("SELECT count(*), sum((detail ->> 'rows')::int) FROM registry.audit WHERE op = 'export'")
+    assert int(rows[0][0]) >= 3 * 3 and int(rows[0][1]) == 3 * 900, "every page is told to the audit"
