@@ -8,8 +8,8 @@ CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next t
 -- once for all of them: an office of ten thousand projects has hundreds of names.
 CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
     WITH bears AS MATERIALIZED (
-        SELECT DISTINCT w.name, p.id, c.name AS chain FROM registry.project p
-        CROSS JOIN LATERAL unnest(ARRAY[p.lead_person, p.service_person]) w(name)
+        SELECT w.name, p.id, c.name AS chain FROM registry.project p
+        CROSS JOIN LATERAL unnest(ARRAY[p.lead_person, nullif(p.service_person, p.lead_person)]) w(name)
         LEFT JOIN registry.node k ON k.id = p.node LEFT JOIN registry.valuechain c ON c.id = k.chain
         WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) AND w.name IS NOT NULL),
     who AS MATERIALIZED (
