@@ -102,7 +102,8 @@ BEGIN
         t := registry.cell_text(x);
         v := registry.cell_value(f.type, t, x, CASE WHEN f.code_kind IS NOT NULL AND t <> ''
                                                THEN registry.resolve(f.code_kind, t) END);
-        wrong := coalesce(registry.cell_refused(f.name, f.editable, f.required, f.type, f.max, t, v), registry.office_refused(f.code_kind, v));
+        wrong := coalesce(registry.cell_refused(f.name, f.editable, f.required, f.type, f.max, t, v),
+            CASE WHEN f.code_kind = 'office' THEN registry.office_refused(f.code_kind, v) END);
         IF wrong IS NULL THEN
             clean := clean || jsonb_build_object(k, v);
         ELSIF at_number IS NULL OR coalesce(f.number, 0) < at_number THEN
