@@ -58,7 +58,7 @@ size_t form_key(const char *text, char *out, size_t size)
         cut |= n + len >= size;
         if (cut)
             continue;
-        memcpy(out + n, wide ? (const void *)&folded : from, len);
+        memmove(out + n, wide ? (const void *)&folded : from, len); /* the text may be folded in its place */
         n += len;
     }
     out[n] = 0;

@@ -23,9 +23,10 @@
 struct term {
     const char *literal; /* NULL = a column */
     const char *header;
-    const char *after; /* only what stands behind this, or NULL */
-    int occurrence;    /* from 1, 0 = the header occurs once */
-    int column;        /* bound; -1 = not yet; COLUMN_… */
+    const char *after;  /* only what stands behind this, or NULL */
+    const char *before; /* only what stands before this, if it is there, or NULL */
+    int occurrence;     /* from 1, 0 = the header occurs once */
+    int column;         /* bound; -1 = not yet; COLUMN_… */
 };
 
 struct alt {

@@ -34,7 +34,7 @@ static const char *text_above(const struct work *w, int column)
     return text ? text : "";
 }
 
-static const char *cell_of(const struct work *w, const struct term *t)
+static const char *cell_of(struct work *w, const struct term *t)
 {
     const char *cell = t->column < 0 ? text_above(w, t->column) : w->row->cells[t->column], *at;
 
@@ -43,7 +43,11 @@ static const char *cell_of(const struct work *w, const struct term *t)
     cell += strspn(cell, " \t\r\n");
     if (t->after)
         cell = (at = strstr(cell, t->after)) ? at + strlen(t->after) : "";
-    return cell;
+    if (t->before && (at = strstr(cell, t->before))) {
+        cell = arena_strndup(w->arena, cell, (size_t)(at - cell));
+        w->full |= cell == NULL;
+    }
+    return cell ? cell : "";
 }
 
 struct joined {
@@ -86,7 +90,7 @@ static size_t trimmed_length(const char *s)
 }
 
 /* Texts between columns are kept only where a column with content follows; those at the end, after one. */
-static bool join_alt(const struct work *w, const struct alt *a, struct joined *j)
+static bool join_alt(struct work *w, const struct alt *a, struct joined *j)
 {
     int from = 0;
 
@@ -106,16 +110,15 @@ static bool join_alt(const struct work *w, const struct alt *a, struct joined *j
             j->column = a->terms[i].column;
         from = i + 1;
     }
-    bool only_text = from == 0;
-    for (int k = 0; only_text && k < a->n; k++)
-        only_text = a->terms[k].literal != NULL;
-    for (int k = from; (from > 0 || only_text) && k < a->n; k++)
-        if (a->terms[k].literal)
-            append(j, a->terms[k].literal);
+    int tail = a->n; /* the texts behind the last column */
+    while (tail > 0 && a->terms[tail - 1].literal)
+        tail--;
+    for (int k = tail; (from > 0 || tail == 0) && k < a->n; k++)
+        append(j, a->terms[k].literal);
     return j->n > 0;
 }
 
-static void join_expr(const struct work *w, const struct expr *x, struct joined *j)
+static void join_expr(struct work *w, const struct expr *x, struct joined *j)
 {
     for (int a = 0; a < x->n; a++)
         if (join_alt(w, &x->alts[a], j))
@@ -369,7 +372,7 @@ static void take_key(struct work *w, struct joined *j)
         add_bad(w, f->name, j->column, key, e.message);
 }
 
-static const struct skip *skips(const struct work *w)
+static const struct skip *skips(struct work *w)
 {
     for (int i = 0; i < w->m->n_skips; i++) {
         const struct skip *k = &w->m->skips[i];

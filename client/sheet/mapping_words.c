@@ -54,7 +54,8 @@ bool mapping_is_word(const char *p, const char *word)
 static bool header_ends(const char *p)
 {
     p = mapping_skip_spaces(p);
-    return !*p || *p == '|' || *p == '+' || mapping_is_word(p, "unit") || mapping_is_word(p, "after");
+    return !*p || *p == '|' || *p == '+' || mapping_is_word(p, "unit") || mapping_is_word(p, "after") ||
+           mapping_is_word(p, "before");
 }
 
 void mapping_take_occurrence(struct term *t, char *header)
@@ -98,19 +99,24 @@ static char *take_word(struct mapping *m, const char **p)
     return mapping_copy(m, start, *p);
 }
 
+/* [after TEXT], [before TEXT] */
+static bool take_part(struct mapping *m, const char **p, const char *word, const char **ret)
+{
+    *p = mapping_skip_spaces(*p);
+    if (!mapping_is_word(*p, word))
+        return true;
+    *p += strlen(word);
+    return (*ret = take_word(m, p)) != NULL;
+}
+
 static bool take_term(struct mapping *m, const char **p, struct term *t)
 {
     *t = (struct term){.column = -1};
     *p = mapping_skip_spaces(*p);
     if (**p == '\'')
         return (t->literal = mapping_quoted(m, p)) != NULL;
-    if (!take_header(m, p, t))
-        return false;
-    *p = mapping_skip_spaces(*p);
-    if (!mapping_is_word(*p, "after"))
-        return true;
-    *p += strlen("after");
-    return (t->after = take_word(m, p)) != NULL;
+    return take_header(m, p, t) && take_part(m, p, "after", &t->after) &&
+           take_part(m, p, "before", &t->before);
 }
 
 static bool take_alt(struct mapping *m, const char **p, struct alt *a)
@@ -127,7 +133,7 @@ static bool take_alt(struct mapping *m, const char **p, struct alt *a)
     }
 }
 
-/* COLUMN [after TEXT] [+ 'text' + COLUMN …] [| …] [unit UNIT] */
+/* COLUMN [after TEXT] [before TEXT] [+ 'text' + COLUMN …] [| …] [unit UNIT] */
 bool mapping_take_expr(struct mapping *m, const char *p, struct expr *x)
 {
     for (;;) {

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Import and export: real files of others, broken rows, the same file twice, watchers, a client killed half-way."""
 import csv
+import datetime
 import io
 import json
 import os
 import pathlib
 import time
 
+import openpyxl
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -112,6 +114,93 @@ def test_land_file_is_read_exactly(new_county):
         assert p["name"].replace(" ", "") == (row[9].strip() or row[3].strip() + row[6]).replace("\xa0", "").replace(" ", "")
         private += "\ue1da" in p["site"]
     assert private == 4
+
+
+def data(name):
+    if not (DATA / name).exists():
+        pytest.skip(f"{name} is not here: set QIPAN_TEST_DATA to the folder that holds it")
+    return DATA / name
+
+
+def exported(county, *filters):
+    lines = county.qipan("bureau", "export", "-o", "jsonl", *filters, ok=True, timeout=240).stdout.splitlines()
+    return {p["external_id"]: p for p in map(json.loads, lines)}
+
+
+def test_plan_with_three_levels_of_headers(new_county, tmp_path):
+    """An old workbook: title, header of three levels, headings that say stage and trade, sums, months as text and as numbers."""
+    source = data("cn-project-reserve-plan-template.xls")
+    county = new_county("--bare")
+    how = (source, "--map", EXAMPLES / "reserve.map")
+    adds_up(run(county, "robot", *how).json, rows=7, new=3, skipped=4)
+    report = tmp_path / "report.jsonl"
+    adds_up(run(county, "robot", *how, "--commit", "--report", report).json, new=3, skipped=4, committed=True)
+    lines = {line["row"]: line for line in map(json.loads, report.read_text().splitlines())}
+    assert sorted(lines) == list(range(5, 12))
+    assert lines[5]["message"] == "合计行" and lines[8]["message"] == "分组标题:在建一批 / 农林水利 / 水利"
+    got = exported(county)
+    assert {k: (p["amount_total"], p["stage"], p["planned_start_on"], p["planned_complete_on"], p["tags"]) for k, p in got.items()} == {
+        "2020-530100-76-01-041471": ("2887140000.00", "started", "2022-04", "2025-12", ["农林水利", "水利"]),
+        "2020-530229-76-01-045542": ("1399950000.00", "started", "2022-04", "2024-03", ["农林水利", "水利"]),
+        "2020-530124-76-01-045091": ("374590000.00", "started", "2021-06", "2024-12", ["农林水利", "水利"])}
+    adds_up(run(county, "robot", *how, "--commit").json, unchanged=3, skipped=4, new=0)
+
+
+def test_large_workbook_of_others(new_county):
+    """29 549 rows: those with days before 1990, years that never were and negative amounts are refused, the others stand, once."""
+    source = data("koica-projects-1991-2008.xlsx")
+    county = new_county("--bare")
+    how = (source, "--map", EXAMPLES / "koica.map", "--commit", "--keep-going")
+    bad = adds_up(run(county, "robot", *how, code=9, timeout=600).json, rows=29549, new=29383, rejected=166)["rejections"]
+    assert {r["column"] for r in bad} == {"duration", "usd_amount"}
+    got = exported(county)
+    rows = list(openpyxl.load_workbook(source, read_only=True)["Data"].iter_rows(values_only=True))[1:]
+    refused = {r["row"] for r in bad}
+    assert len(got) == 29383
+    for number, row in enumerate(rows, 2):
+        if number in refused:
+            continue
+        p = got[str(row[0])]
+        assert p["amount_total"] == f"{row[7]}.00" and p["currency"] == "USD"
+        assert (p["started_on"], p.get("completed_on")) == (tuple(row[8].split("~")) if row[8] else (str(row[1]), None))
+        assert p["name"] == (row[3].replace("\xa0", " ").strip() if row[3] else f"{row[2]} {row[5]} {row[1]}")
+    adds_up(run(county, "robot", *how, code=9, timeout=600).json, unchanged=29383, rejected=166, new=0, updated=0)
+
+
+def office_sheet(path, rows, title="城关镇招商引资项目统计表"):
+    """A workbook as an office keeps it: title, unit, two levels of headers, headings, sums, a remark."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append([title])
+    sheet.append([None] * 6 + ["单位：万元"])
+    sheet.append(["序号", "项目名称", "投资方", "投资情况", None, "签约时间", "备注"])
+    sheet.append([None, None, None, "总投资", "其中：固投", None, None])
+    for row in rows:
+        sheet.append(row)
+    sheet.append(["合计", None, None, 17300, None, None, None])
+    sheet.append(["注：本表每月5日前报送"])
+    for area in ("A1:G1", "D3:E3", "A3:A4", "B3:B4", "C3:C4", "F3:F4", "G3:G4", "A5:G5"):
+        sheet.merge_cells(area)
+    book.save(path)
+    return path
+
+
+def test_office_workbook_needs_no_mapping(county, tmp_path):
+    rows = [["一、工业项目"], [1, "办公表项目甲", "办公公司", 12000, 8000, "2024.03", "x"],
+            [2, "办公表项目乙", "办公公司二", 350.5, None, datetime.datetime(2024, 3, 5), None]]
+    path = office_sheet(tmp_path / "a.xlsx", rows)
+    adds_up(run(county, "chengguan", path).json, rows=5, new=2, skipped=3)
+    adds_up(run(county, "chengguan", path, "--commit").json, new=2)
+    got = json.loads("[" + ",".join(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name~办公表项目", "--sort", "name",
+                                                 ok=True).stdout.splitlines()) + "]")
+    assert sorted((p["name"], p["amount_total"], p.get("amount_fixed"), p["signed_on"]) for p in got) == [
+        ("办公表项目乙", "3505000.00", None, "2024-03-05"), ("办公表项目甲", "120000000.00", "80000000.00", "2024-03")]
+    adds_up(run(county, "chengguan", path, "--commit").json, unchanged=2, new=0)
+    rows[1][3], rows[2][5] = 13000, 2024
+    adds_up(run(county, "chengguan", office_sheet(tmp_path / "b.xlsx", rows), "--commit").json, updated=2)
+    rows[1][3] = "约1.3亿"
+    bad = run(county, "chengguan", office_sheet(tmp_path / "c.xlsx", rows), code=7).json["rejections"]
+    assert [(r["row"], r["column"], r["text"]) for r in bad] == [(6, "投资情况 / 总投资", "约1.3亿")]
 
 
 # ---------------------------------------------------------------- broken rows

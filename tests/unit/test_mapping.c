@@ -122,6 +122,8 @@ static void columns(void **state)
          "name=x; name=1 3; name=1");
     same("[columns]\nname = a\nsummary = '用途:' + b + '。'\n", "a,b\nx,1\ny,\n",
          "name=x summary=用途:1。; name=y");
+    same("[columns]\nname = a + ', ' + b + ', ' + c\n", "a,b,c\nx,1,2\nx,1,\nx,,\n",
+         "name=x, 1, 2; name=x, 1; name=x");
     same("[columns]\nname = a | '无名'\n", "a,b\n,1\n", "name=无名");
     same("[columns]\n项目名称 = \"总 | 价\"\n", "总 | 价\nx\n", "name=x");
     same("[source]\nunit = 万元\narea_unit = 公顷\n[columns]\nname = a\namount_total = b\nland_mu = c\n",
@@ -138,6 +140,19 @@ static void nothing(void **state)
     (void)state;
     same(map, "a,b,c\nx,1900-01-01,——\n", "name=x -signed_on -amount_total");
     same(map, "a,b,c\n无,1900/1/1,N/A\n", "name=无 -signed_on -amount_total");
+}
+
+static void periods(void **state)
+{
+    static const char map[] = "[columns]\nname = n\nstarted_on = p before ~\ncompleted_on = p after "
+                              "~\nsummary = p after ( before )\n";
+
+    (void)state;
+    same(map, "n,p\na,2001-07-16~2004-03-15\nb,2001\nc,\nd,2001-07~2002(试运行)x\n",
+         "name=a started_on=2001-07-16 completed_on=2004-03-15; name=b started_on=2001; name=c; "
+         "!completed_on|p|2002(试运行)x|\"2002(试运行)x\" is not a date (for example 2023-01-05, "
+         "2023年1月5日, 2023-01 or 2023) "
+         "name=d summary=试运行 started_on=2001-07");
 }
 
 static void keys(void **state)
@@ -443,11 +458,12 @@ static void chunks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns), cmocka_unit_test(nothing),   cmocka_unit_test(keys),
-        cmocka_unit_test(values),  cmocka_unit_test(skips),     cmocka_unit_test(bad_cells),
-        cmocka_unit_test(faults),  cmocka_unit_test(automatic), cmocka_unit_test(levels),
-        cmocka_unit_test(units),   cmocka_unit_test(groups),    cmocka_unit_test(kinds),
-        cmocka_unit_test(types),   cmocka_unit_test(left_out),  cmocka_unit_test(chunks),
+        cmocka_unit_test(columns),   cmocka_unit_test(nothing), cmocka_unit_test(keys),
+        cmocka_unit_test(periods),   cmocka_unit_test(values),  cmocka_unit_test(skips),
+        cmocka_unit_test(bad_cells), cmocka_unit_test(faults),  cmocka_unit_test(automatic),
+        cmocka_unit_test(levels),    cmocka_unit_test(units),   cmocka_unit_test(groups),
+        cmocka_unit_test(kinds),     cmocka_unit_test(types),   cmocka_unit_test(left_out),
+        cmocka_unit_test(chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
