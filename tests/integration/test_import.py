@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import time
 
 import openpyxl
@@ -201,6 +202,17 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     rows[1][3] = "约1.3亿"
     bad = run(county, "chengguan", office_sheet(tmp_path / "c.xlsx", rows), code=7).json["rejections"]
     assert [(r["row"], r["column"], r["text"]) for r in bad] == [(6, "投资情况 / 总投资", "约1.3亿")]
+
+
+def test_every_label_of_the_registry_is_a_header():
+    """What an export writes above a column is read back: labels of sql/data stand in headers.def, fields.def has the projects'."""
+    headers = set(re.findall(r'^HEADER\((\w+), (\w+), "(.*)"\)$', (TOP / "client/sheet/headers.def").read_text(), re.M))
+    headers |= {("project", f, label) for f, label in re.findall(r'^FIELD\((\w+), "(.*?)",', (TOP / "client/fields.def").read_text(), re.M)}
+    kinds = {kind for kind, _, _ in headers}
+    row = re.compile(r"^ +\('(\w+)', +\d+, '(\w+)', +'\w+', .*?(?:true|false), *'([^']+)', '[^']+'\)[,;]", re.M)
+    labels = {m for path in (TOP / "sql/data").glob("field*.sql") for m in row.findall(path.read_text()) if m[0] in kinds}
+    assert len(labels) > 200
+    assert not labels - headers
 
 
 # ---------------------------------------------------------------- broken rows
