@@ -383,11 +383,19 @@ static void take_counts(struct import *im, const Qipan__ImportReply *r)
     im->counts.added = r->added;
     im->counts.updated = r->updated;
     im->counts.unchanged = r->unchanged;
+    im->counts.duplicates = r->duplicates;
+    im->counts.conflicts = r->conflicts;
     im->counts.rejected = r->rejected;
     im->counts.skipped = r->skipped;
     im->counts.rev = r->rev;
     im->counts.replayed = r->replayed;
     im->counts.status = (char *)(uintptr_t)cli_safe(&im->cli->arena, r->status);
+}
+
+/* Rows that stop a commit. */
+static int refused(const struct import *im)
+{
+    return im->counts.rejected + im->counts.duplicates + im->counts.conflicts;
 }
 
 static int open_batch(struct import *im)
@@ -519,18 +527,21 @@ static int commit(struct import *im)
 
 typedef int verdict_fn(struct import *im, const Qipan__Verdict *v, void *arg);
 
+static const char *const refused_words[] = {"duplicate", "conflict", "rejected", NULL},
+                         *const update_words[] = {"update", NULL};
+
 /* All of them, page by page; `only` NULL = every verdict. */
-static int each_verdict(struct import *im, const char *only, verdict_fn *fn, void *arg)
+static int each_verdict(struct import *im, const char *const *only, verdict_fn *fn, void *arg)
 {
     Qipan__ImportVerdictsRequest m = QIPAN__IMPORT_VERDICTS_REQUEST__INIT;
-    char *wanted[] = {(char *)(uintptr_t)only};
     int after = 0, code = 0;
 
     m.id = im->id;
     m.has_limit = m.has_after_row = 1;
     m.limit = LIMIT_PAGE_ROWS;
-    m.verdicts = wanted;
-    m.n_verdicts = only ? 1 : 0;
+    m.verdicts = (char **)(uintptr_t)only;
+    while (only && only[m.n_verdicts])
+        m.n_verdicts++;
     do {
         struct qipan_result r;
         m.after_row = after;
@@ -649,11 +660,12 @@ static int show_json(struct import *im, bool written)
 {
     const Qipan__ImportReply *c = &im->counts;
     char rev[24];
-    json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:s}", "id", im->id, "file",
-                          base_name(im->file), "status", c->status, "committed", written, "rows",
-                          (int)c->rows, "new", (int)c->added, "updated", (int)c->updated, "unchanged",
-                          (int)c->unchanged, "rejected", (int)c->rejected, "skipped", (int)c->skipped,
-                          "encoding", sheet_encoding(im->sheet), "profile", im->profile_name);
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:b,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:s}", "id", im->id, "file",
+                  base_name(im->file), "status", c->status, "committed", written, "rows", (int)c->rows, "new",
+                  (int)c->added, "updated", (int)c->updated, "unchanged", (int)c->unchanged, "duplicates",
+                  (int)c->duplicates, "conflicts", (int)c->conflicts, "rejected", (int)c->rejected, "skipped",
+                  (int)c->skipped, "encoding", sheet_encoding(im->sheet), "profile", im->profile_name);
 
     snprintf(rev, sizeof(rev), "%" PRId64, c->rev);
     if (c->rev)
@@ -677,11 +689,12 @@ static int show_text(struct import *im, bool written)
 {
     const Qipan__ImportReply *c = &im->counts;
 
-    printf(
-        _("%s (%s, mapping %s): %d new + %d updated + %d unchanged + %d rejected + %d skipped = %d rows\n"),
-        cli_safe(&im->cli->arena, base_name(im->file)), cli_safe(&im->cli->arena, sheet_encoding(im->sheet)),
-        cli_safe(&im->cli->arena, im->profile_name), (int)c->added, (int)c->updated, (int)c->unchanged,
-        (int)c->rejected, (int)c->skipped, (int)c->rows);
+    printf(_("%s (%s, mapping %s): %d new + %d updated + %d unchanged + %d duplicates + %d conflicts + "
+             "%d rejected + %d skipped = %d rows\n"),
+           cli_safe(&im->cli->arena, base_name(im->file)),
+           cli_safe(&im->cli->arena, sheet_encoding(im->sheet)), cli_safe(&im->cli->arena, im->profile_name),
+           (int)c->added, (int)c->updated, (int)c->unchanged, (int)c->duplicates, (int)c->conflicts,
+           (int)c->rejected, (int)c->skipped, (int)c->rows);
     if (written && c->rev)
         printf(_("written as revision %" PRId64 "\n"), c->rev);
     else if (written)
@@ -695,22 +708,22 @@ static int outcome(struct import *im, bool written)
 {
     const Qipan__ImportReply *c = &im->counts;
 
-    if (c->rejected > 0 && !written)
+    if (refused(im) > 0 && !written)
         return cli_fail(
             im->cli, "INVALID_ARGUMENT", NULL,
             _("correct the rows and import the file again, or take the good ones with --keep-going"),
-            _("%d of %d rows are rejected, nothing was written"), (int)c->rejected, (int)c->rows);
-    if (c->rejected > 0)
+            _("%d of %d rows are rejected, nothing was written"), refused(im), (int)c->rows);
+    if (refused(im) > 0)
         return EXIT_PARTIAL;
     return im->exit_code && c->added + c->updated > 0 ? EXIT_DIFFERENT : 0;
 }
 
 static int show(struct import *im, bool written)
 {
-    int code = im->counts.rejected > 0 ? each_verdict(im, "rejected", show_rejected, NULL) : 0;
+    int code = refused(im) > 0 ? each_verdict(im, refused_words, show_rejected, NULL) : 0;
 
     if (!code && im->cli->output == OUT_WIDE && im->counts.updated > 0)
-        code = each_verdict(im, "update", show_change, NULL);
+        code = each_verdict(im, update_words, show_change, NULL);
     if (!code && im->report)
         code = write_report(im);
     if (code && !written)

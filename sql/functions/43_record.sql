@@ -11,7 +11,9 @@
 --
 -- Then `SELECT registry.generate_record('<kind>', '<order of its list>', <its index for it>)` makes the rest:
 --
---   registry.<kind>_change   one change, in the order of decision: look-up, row, rights, values, rules, merge, write
+--   registry.<kind>_decide   what a change comes to, in the order of decision: row, rights, values, rules, merge
+--   registry.<kind>_put      writes that
+--   registry.<kind>_change   one change under a request id: look-up, decide, put
 --   registry.<kind>_again    the first answer again
 --   registry.<kind>_journal  the trigger
 --   api.<kind>_set, _list, _show
@@ -226,34 +228,20 @@ BEGIN
     RETURN r;
 END $f$
 $t$, $t$
--- p_set: what the caller sets, as it came; p_own: what the operation itself sets, as columns.
-CREATE FUNCTION registry.@k_change(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, p_op text,
-    p_id text, p_set jsonb, p_own jsonb, p_reason text, p_force boolean) RETURNS api.@k_reply LANGUAGE plpgsql VOLATILE AS $f$
+-- What a change comes to. p_set: what the caller sets, as it came; p_own: what the operation itself sets, as columns. b, n: the row
+-- before and after, d: what differs; err: why not.
+CREATE FUNCTION registry.@k_decide(p_account int, p_lang text, p_op text, p_base bigint, p_id text, p_set jsonb, p_own jsonb, p_reason text,
+    p_force boolean, OUT b registry.@k, OUT n registry.@k, OUT d jsonb, OUT err api.error) LANGUAGE plpgsql VOLATILE AS $f$
 DECLARE
-    e registry.entry;
-    me registry.account;
     p registry.project;
-    b registry.@k;
-    n registry.@k;
-    r api.@k_reply;
     f registry.finding;
-    err api.error;
     s record;
     w record;
     c api.clash[];
-    d jsonb;
-    place int;
 BEGIN
-    PERFORM set_config('qipan.lang', p_lang, true);
-    FOR attempt IN 1 .. 50 LOOP
-        e := registry.seen(p_account, p_request);
-        r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
-        IF (r.error).code IS NOT NULL OR e.op IS NOT NULL THEN
-            RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.@k_again(p_account, e) END;
-        END IF;
-        SELECT * INTO me FROM registry.account a WHERE a.id = p_account;
+    <<rules>>
+    BEGIN
         IF p_id IS NULL THEN
-            b := NULL;
             b.version := 0;
             @new_project
             @new_office
@@ -270,51 +258,81 @@ BEGIN
             f := registry.fault('INVALID_ARGUMENT', 'version', 'base.future', p_base::text, b.version::text);
         @no_project
         END IF;
-        EXIT WHEN f.code IS NOT NULL;
+        EXIT rules WHEN f.code IS NOT NULL;
         s := registry.read_set('@k', coalesce(p_set, '{}')@sans_project);
         f := s.fault;
-        EXIT WHEN f.code IS NOT NULL;
+        EXIT rules WHEN f.code IS NOT NULL;
         n := jsonb_populate_record(b, registry.with_instants('@k', s.clean) || coalesce(p_own, '{}'));
         w := registry.@k_rules(p_account, p_op, b, n);
         f := w.fault;
-        EXIT WHEN f.code IS NOT NULL AND NOT (coalesce(p_force, false) AND starts_with(f.key, 'odd.')); -- odd, not wrong: gives way
+        EXIT rules WHEN f.code IS NOT NULL AND NOT (coalesce(p_force, false) AND starts_with(f.key, 'odd.')); -- odd, not wrong: gives way
         n := w.n;
         f := registry.required_fault('@k', to_jsonb(n));
-        EXIT WHEN f.code IS NOT NULL;
+        EXIT rules WHEN f.code IS NOT NULL;
         d := CASE WHEN p_id IS NULL THEN registry.@k_born(n) ELSE registry.@k_diff(b, n) END;
         @reasoned
-        IF p_id IS NOT NULL AND d = '{}' THEN
-            PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', b.id, b.version, p_reason, NULL, NULL);
-            r."@k" := registry.@k_row(b);
-            RETURN r;
-        ELSIF p_id IS NOT NULL AND p_base < b.version AND p_force IS NOT TRUE THEN
+        IF p_id IS NOT NULL AND d <> '{}' AND p_base < b.version AND p_force IS NOT TRUE THEN
             c := registry.clashes(p_account, b.id, '@k', p_base, b.version, d);
-            IF c IS NOT NULL THEN
-                err := registry.conflict(p_lang, '@k', c);
-                EXIT;
-            END IF;
+            err := CASE WHEN c IS NOT NULL THEN registry.conflict(p_lang, '@k', c) END;
         END IF;
-        place := registry.entry_begin(me.code);
-        IF p_id IS NULL THEN
-            INSERT INTO registry.@k SELECT n.* RETURNING * INTO n;
-        ELSE
-            UPDATE registry.@k x SET (@columns) = ROW(@n_columns) WHERE x.id = b.id AND x.version = b.version RETURNING * INTO n;
+        RETURN;
+    END rules;
+    err := registry.record_error(p_lang, '@k', f);
+END $f$
+$t$, $t$
+-- Writes what was decided, under the entry that is open. Null: the row is another by now.
+CREATE FUNCTION registry.@k_put(p_account int, p_op text, b registry.@k, n registry.@k) RETURNS registry.@k LANGUAGE plpgsql VOLATILE AS $f$
+BEGIN
+    IF b.id IS NULL THEN
+        INSERT INTO registry.@k SELECT n.* RETURNING * INTO n;
+    ELSE
+        UPDATE registry.@k x SET (@columns) = ROW(@n_columns) WHERE x.id = b.id AND x.version = b.version RETURNING * INTO n;
+    END IF;
+    IF FOUND THEN
+        @effects
+        RETURN n;
+    END IF;
+    RETURN NULL;
+END $f$
+$t$, $t$
+-- One change under a request id.
+CREATE FUNCTION registry.@k_change(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, p_op text,
+    p_id text, p_set jsonb, p_own jsonb, p_reason text, p_force boolean) RETURNS api.@k_reply LANGUAGE plpgsql VOLATILE AS $f$
+DECLARE
+    e registry.entry;
+    n registry.@k;
+    r api.@k_reply;
+    s record;
+    place int;
+BEGIN
+    PERFORM set_config('qipan.lang', p_lang, true);
+    FOR attempt IN 1 .. 50 LOOP
+        e := registry.seen(p_account, p_request);
+        r.error := registry.request_fault(p_lang, p_request, e, p_op, p_digest, p_reason);
+        IF (r.error).code IS NOT NULL OR e.op IS NOT NULL THEN
+            RETURN CASE WHEN (r.error).code IS NOT NULL THEN r ELSE registry.@k_again(p_account, e) END;
         END IF;
-        IF FOUND THEN
-            @effects
+        s := registry.@k_decide(p_account, p_lang, p_op, p_base, p_id, p_set, p_own, p_reason, p_force);
+        IF (s.err).code IS NOT NULL THEN
+            PERFORM registry.keep_refusal(p_account, p_request, p_digest, p_op, (s.b).id, p_reason, s.err);
+            r.error := s.err;
+            RETURN r;
+        ELSIF p_id IS NOT NULL AND s.d = '{}' THEN
+            n := s.b;
+            PERFORM registry.keep(p_account, p_request, p_digest, p_op, NULL, 'OK', n.id, n.version, p_reason, NULL, NULL);
+            r."@k" := registry.@k_row(n);
+            RETURN r;
+        END IF;
+        place := registry.entry_begin(registry.account_code(p_account));
+        n := registry.@k_put(p_account, p_op, s.b, s.n);
+        IF n.id IS NOT NULL THEN
             PERFORM registry.keep(p_account, p_request, p_digest, p_op, place, 'OK', n.id, n.version, p_reason, NULL, NULL);
             r.rev := 0;
             r."@k" := registry.@k_row(n);
             RETURN r;
         END IF;
     END LOOP;
-    IF f.code IS NULL AND err.code IS NULL THEN
-        RAISE EXCEPTION '@k % changed fifty times while it was being written', p_id USING ERRCODE = 'serialization_failure';
-    END IF;
-    err := CASE WHEN f.code IS NOT NULL THEN registry.record_error(p_lang, '@k', f) ELSE err END;
-    PERFORM registry.keep_refusal(p_account, p_request, p_digest, p_op, b.id, p_reason, err);
-    r.error := err;
-    RETURN r;
+    RAISE EXCEPTION '@k % changed fifty times while it was being written', p_id USING ERRCODE = 'serialization_failure';
 END $f$
 $t$, $t$
 CREATE FUNCTION api.@k_set(p_account int, p_lang text, p_request text, p_digest bytea, p_base bigint, id text, set jsonb,
@@ -377,7 +395,7 @@ $t$] LOOP
         body := replace(body, '@columns', columns);
         body := replace(body, '@reasoned', CASE WHEN EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.reasoned) THEN
             $x$f := CASE WHEN p_id IS NOT NULL THEN registry.reason_fault('@k', d, p_reason) END;
-        EXIT WHEN f.code IS NOT NULL;$x$ ELSE '' END);
+        EXIT rules WHEN f.code IS NOT NULL;$x$ ELSE '' END);
         body := replace(body, '@n_columns', 'n.' || replace(columns, ', ', ', n.'));
         body := replace(body, '@prefix', (SELECT k.prefix FROM registry.kind k WHERE k.code = p_kind));
         body := replace(body, '@order', p_order);
@@ -395,7 +413,8 @@ $t$] LOOP
         body := replace(body, '@new_project', CASE WHEN has_project THEN $x$p := registry.project_seen(p_account, btrim(p_set ->> 'project'));
             b.project := p.id;$x$ || CASE WHEN has_no THEN ' b.no := p.no;' ELSE '' END ELSE '' END);
         body := replace(body, '@new_office', CASE WHEN registry.has_field(p_kind, 'office') THEN
-            $x$b.office := coalesce(registry.resolve('office', btrim(p_set ->> 'office')), me.office);$x$ ELSE '' END);
+            $x$b.office := coalesce(registry.resolve('office', btrim(p_set ->> 'office')),
+                (SELECT a.office FROM registry.account a WHERE a.id = p_account));$x$ ELSE '' END);
         body := replace(body, '@old_project', CASE WHEN has_project THEN 'p := registry.project_find(b.project);' ELSE '' END);
         body := replace(body, '@no_project', CASE WHEN has_project THEN $x$
         ELSIF f.code IS NULL AND p_id IS NULL AND p.id IS NULL AND coalesce(btrim(p_set ->> 'project'), '') <> '' THEN

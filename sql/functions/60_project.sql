@@ -343,8 +343,18 @@ BEGIN
     RETURN d;
 END $$;
 
+-- By which a contact is known again where its value may not stand.
+CREATE FUNCTION registry.contact_digest(p_project text, p_value text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT encode(sha256(convert_to(p_project || p_value, 'UTF8')), 'hex')
+$$;
+
+-- d: {number: [old, new]}, of a project whose version says so already.
 CREATE FUNCTION registry.contact_write(p_id text, d jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+    INSERT INTO registry.contact_past (project, version, fields)
+    SELECT p_id, p.version - 1, (SELECT jsonb_object_agg(w.key, registry.contact_digest(p_id, w.value ->> 0)) FROM jsonb_each(d) w)
+    FROM registry.project p WHERE p.id = p_id AND p.version > 1
+    ON CONFLICT DO NOTHING;
     INSERT INTO registry.contact AS c (project, name, phone) VALUES (p_id, d -> '44' ->> 1, d -> '45' ->> 1)
     ON CONFLICT (project) DO UPDATE SET
         name = CASE WHEN d ? '44' THEN excluded.name ELSE c.name END,

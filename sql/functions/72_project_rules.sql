@@ -179,7 +179,9 @@ BEGIN
     WHERE NOT NEW.opening OR pace.stage = NEW.stage; -- of another stage, it was before
     RETURN NULL;
 END $$;
-CREATE TRIGGER stage_event_pace AFTER INSERT ON registry.stage_event FOR EACH ROW EXECUTE FUNCTION registry.pace_stage();
+-- An import does it for all its rows.
+CREATE TRIGGER stage_event_pace AFTER INSERT ON registry.stage_event
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.pace_stage();
 
 CREATE FUNCTION registry.pace_talk() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$

@@ -15,7 +15,7 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path(os.environ.get("QIPAN_TEST_DATA", TOP.parent / "shared/data"))
 EXAMPLES = TOP / "deploy/examples"
-COUNTS = ("new", "updated", "unchanged", "rejected", "skipped")
+COUNTS = ("new", "updated", "unchanged", "duplicates", "conflicts", "rejected", "skipped")
 
 
 def adds_up(summary, **want):

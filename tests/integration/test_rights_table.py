@@ -408,6 +408,7 @@ def cells(at):
         yield "project_list", f"{name}, by search", lambda name=name: {"search": f"表中{name}"}, right("read"), row
         yield "project_add", f"{name}, its twin", lambda name=name, row=row: {
             "set": pb.Project(name=f"表中{name}" if row else outside(), investor="表中公司", stage="lead")}, twin, row
+    yield "batch_list", "-", dict, right("import"), None
     for office, import_id in (*at.imports.items(), (None, ABSENT["i"])):
         where = f"an import of {office}" if office else "absent"
         expected = lambda s, _, office=office: importing(s, office)  # noqa: E731
@@ -416,8 +417,9 @@ def cells(at):
             yield "project_add", f"for {office}", lambda office=office: {
                 "set": pb.Project(name=outside(), investor="表外", stage="lead", office=office)}, right("write", office), None
         yield "import_put", where, lambda i=import_id: {"id": i, "chunk": 0, "rows": [pb.ImportRow(row=1, set=pb.Project(name="x"))]}, expected, None
-        for name in ("import_judge", "import_verdicts", "import_commit"):
+        for name in ("import_judge", "import_verdicts", "import_commit", "batch_show"):
             yield name, where, lambda i=import_id: {"id": i}, expected, None
+        yield "batch_revert", where, lambda i=import_id: {"id": i}, unless_done(expected, "INVALID_ARGUMENT"), None  # no reason
     yield from meeting_cells(at, seq)
     for office in at.imports:
         yield "return_file", f"of {office}, too early", lambda office=office: {"office": office, "period": "2099-12"}, unless_done(right("write", office), "FAILED_PRECONDITION"), None

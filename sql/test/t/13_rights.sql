@@ -143,7 +143,7 @@ SELECT (api.import_put(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'i
 SELECT (api.import_judge(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'i')).error \g /dev/null
 SELECT api.import_verdicts(pg_temp.acc('dongshan'), 'en', :'i', NULL, NULL, NULL) AS verdicts \gset
 SELECT is((SELECT array_agg(v.verdict || ' ' || v.code || coalesce(' ' || v.project, '') ORDER BY v.row) FROM unnest((:'verdicts'::api.import_verdicts_reply).rows) v),
-    '{rejected NOT_FOUND,rejected NOT_FOUND,rejected ALREADY_EXISTS,rejected PERMISSION_DENIED}', 'a sheet finds no secret, and no id of one');
+    '{rejected NOT_FOUND,rejected NOT_FOUND,duplicate ALREADY_EXISTS,rejected PERMISSION_DENIED}', 'a sheet finds no secret, and no id of one');
 SELECT is((SELECT replace(v.message, :'s', '?') FROM unnest((:'verdicts'::api.import_verdicts_reply).rows) v WHERE v.row = 1),
     (SELECT replace(v.message, 'p00000000000000', '?') FROM unnest((:'verdicts'::api.import_verdicts_reply).rows) v WHERE v.row = 2), 'in the same words');
 -- positions inside a revision that changes one's rights

@@ -78,17 +78,17 @@ SELECT api.import_put(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'im
     {"row":4,"set":{"name":"某某县智慧农业产业示范园建设项目二","investor":"表内实业"}},
     {"row":5,"set":{"name":"某某县智慧农业产业示范园建设项目三","investor":"表内实业","external_id":"x5"}},
     {"row":6,"set":{"name":"某某县智慧农业产业示范园建设项目四","investor":"别家实业"}},
+    {"row":7,"set":{"name":"电机二厂","investor":"级别实业","industry":"C38","amount_total":8100000000}},
     {"row":8,"set":{"name":"城东片区标准化厂房建设项目21","investor":"表内实业"}},
     {"row":9,"set":{"name":"城东片区标准化厂房建设项目22","investor":"表内实业"}},
-    {"row":10,"set":{"name":"单位写错的项目","amount_total":500000000000,"amount_fixed":30000000}},
-    {"row":7,"set":{"name":"电机二厂","investor":"级别实业","industry":"C38","amount_total":8100000000}}]') \g /dev/null
+    {"row":10,"set":{"name":"单位写错的项目","amount_total":500000000000,"amount_fixed":30000000}}]') \g /dev/null
 SELECT api.import_judge(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', :'imp') \g /dev/null
-SELECT is((SELECT string_agg(row || ' ' || verdict, ', ' ORDER BY row) FROM registry.import_row WHERE import = :'imp'),
-    '2 rejected, 3 new, 4 rejected, 5 rejected, 6 new, 7 new, 8 new, 9 new, 10 new', 'similar names block in a sheet, too');
-SELECT matches((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 2), '^its name is like that of a project registered by 城关镇', 'against what stands');
-SELECT is((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 4), 'has the investor of row 3 and a name like its', 'and within itself');
-SELECT matches((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 7), 'has investor and trade of', 'what would be a warning is a note');
-SELECT is((SELECT message FROM registry.import_row WHERE import = :'imp' AND row = 10), 'total investment of 5000000000.00 is 16667 times off fixed assets of 300000.00: 万元 or 元?', 'and so is an amount in another unit');
+SELECT is((SELECT string_agg(row || ' ' || verdict, ', ' ORDER BY row) FROM registry.import_verdict WHERE import = :'imp'),
+    '2 duplicate, 3 new, 4 rejected, 5 rejected, 6 new, 7 new, 8 new, 9 new, 10 new', 'similar names block in a sheet, too');
+SELECT matches((SELECT message FROM registry.import_verdict WHERE import = :'imp' AND row = 2), '^its name is like that of a project registered by 城关镇', 'against what stands');
+SELECT is((SELECT message FROM registry.import_verdict WHERE import = :'imp' AND row = 4), 'has the investor of row 3 and a name like its', 'and within itself');
+SELECT matches((SELECT message FROM registry.import_verdict WHERE import = :'imp' AND row = 7), 'has investor and trade of', 'what would be a warning is a note');
+SELECT is((SELECT message FROM registry.import_verdict WHERE import = :'imp' AND row = 10), 'total investment of 5000000000.00 is 16667 times off fixed assets of 300000.00: 万元 or 元?', 'and so is an amount in another unit');
 
 -- ---------------------------------------------------------------- protection
 SELECT (pg_temp.add('chengguan', '{"name":"被保护的线索","investor":"保护公司"}')).project.id AS p \gset

@@ -1,0 +1,516 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Imports, the judgement of project rows: read as a set, by the very rules of a single edit (read_sets for values, judge for records)
+-- into the temporary table `draft`, from there into verdicts. Preview and commit run the same judgement; only the commit locks
+-- first. Rows of other kinds: 85_import_records.sql.
+
+-- What is kept of a sheet's row to know next time what it said: contacts only as a digest.
+CREATE FUNCTION registry.import_said(p_clean jsonb, p_project text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    k text;
+BEGIN
+    IF p_clean ?| ARRAY['contact_name', 'contact_phone'] THEN
+        FOREACH k IN ARRAY ARRAY['contact_name', 'contact_phone'] LOOP
+            IF p_clean ->> k IS NOT NULL THEN
+                p_clean := jsonb_set(p_clean, ARRAY[k], to_jsonb(registry.contact_digest(p_project, p_clean ->> k)));
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN p_clean;
+END $$;
+
+-- ---------------------------------------------------------------- drafts
+
+-- `draft`, a row for each that can be read at all.
+CREATE FUNCTION registry.import_draft(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    sets jsonb[];
+    numbers int[];
+BEGIN
+    IF to_regclass('pg_temp.draft') IS NOT NULL THEN
+        DROP TABLE pg_temp.draft;
+    END IF;
+    CREATE TEMPORARY TABLE draft (
+        row int PRIMARY KEY, given text, version bigint, clean jsonb, fault registry.finding, project text,
+        source text, external_id text, name_key text, investor_key text, code text,
+        b registry.project, n registry.project, contact jsonb, diff jsonb, said jsonb, clashes jsonb,
+        whole jsonb, -- what the row said, if not all of it is taken
+        verdict text, no text, idx int, note api.warning[], echo int -- the row that repeats this one
+    ) ON COMMIT DROP;
+    ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
+    SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no', 'version'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
+    INTO sets, numbers FROM registry.import_rows(i) x WHERE x.skip IS NULL AND x.bad IS NULL;
+    INSERT INTO draft (row, given, version, clean, fault, source, external_id, name_key, investor_key, code)
+    SELECT x.row, coalesce(nullif(btrim(x.set ->> 'id'), ''), nullif(btrim(x.set ->> 'no'), '')), coalesce(x.version, (x.set ->> 'version')::bigint),
+        CASE WHEN s.clean ->> 'external_id' IS NOT NULL AND s.clean ->> 'source' IS NULL
+            THEN s.clean || jsonb_build_object('source', i.source) ELSE s.clean END, s.fault,
+        CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
+        s.clean ->> 'external_id', registry.norm(s.clean ->> 'name'), registry.norm(s.clean ->> 'investor'), s.clean ->> 'code'
+    FROM registry.read_sets('project', sets) s JOIN registry.import_rows(i) x ON x.row = numbers[s.ord];
+    ANALYZE draft;
+END $$;
+
+-- The keys of the first report that the rows hold, locked as a registration does.
+CREATE FUNCTION registry.import_lock_keys() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.lock_keys(array_agg(k.kind), array_agg(k.key)) FROM (
+        SELECT DISTINCT v.kind, v.key FROM draft d CROSS JOIN LATERAL (VALUES
+            ('name', CASE WHEN d.name_key <> '' THEN d.name_key || '|' || d.investor_key END), ('investor', nullif(d.investor_key, '')),
+            ('external', d.source || '|' || d.external_id), ('code', d.code)) v(kind, key)
+        WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
+END $$;
+
+-- Which project a row speaks of: by its id or number (an export that comes back), by its external id, else by name and investor.
+CREATE FUNCTION registry.import_find(i registry.import, p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
+BEGIN
+    UPDATE draft d SET project = p.id FROM registry.project p WHERE d.fault IS NULL AND p.id = d.given AND p.audience && grants;
+    UPDATE draft d SET project = p.id FROM registry.project p
+    WHERE d.fault IS NULL AND d.project IS NULL AND p.no = d.given AND p.audience && grants;
+    UPDATE draft d SET fault = ROW('NOT_FOUND', 'id', d.given, 'import.unknown', NULL, NULL, NULL, NULL, NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.project IS NULL AND d.given IS NOT NULL;
+    UPDATE draft d SET project = p.id FROM registry.project p
+    WHERE d.fault IS NULL AND d.given IS NULL AND d.external_id IS NOT NULL AND p.source = d.source AND p.external_id = d.external_id;
+    UPDATE draft d SET project = m.id, fault = CASE WHEN m.n > 1 THEN ROW('ALREADY_EXISTS', 'name',
+            d.clean ->> 'name', 'import.ambiguous', ARRAY[m.n::text], NULL, NULL, NULL, NULL)::registry.finding END
+    FROM (SELECT p.name_key, p.investor_key, min(p.id) AS id, count(*) AS n
+          FROM registry.project p JOIN (SELECT DISTINCT x.name_key, x.investor_key FROM draft x
+                                        WHERE x.fault IS NULL AND x.external_id IS NULL AND x.given IS NULL
+                                          AND x.name_key <> '') k
+          ON p.name_key = k.name_key AND p.investor_key = k.investor_key
+          -- one whose protection has run out is no obstacle to another office, nor what its row speaks of
+          WHERE p.audience <> '{}' AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
+          GROUP BY 1, 2) m
+    WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
+END $$;
+
+-- A key twice in the file: the later row is refused and names the first, and the first knows of it.
+CREATE FUNCTION registry.import_repeated(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
+BEGIN
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', x.field, d.clean ->> x.field, 'import.repeated',
+                                   ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT w.row, CASE WHEN w.by_external < w.row THEN 'external_id' WHEN w.by_code < w.row THEN 'code'
+                        ELSE 'name' END AS field, least(w.by_external, w.by_code, w.by_name) AS first
+          FROM (SELECT y.row,
+                    CASE WHEN y.external_id IS NOT NULL
+                         THEN min(y.row) OVER (PARTITION BY y.source, y.external_id) END AS by_external,
+                    CASE WHEN y.code IS NOT NULL AND y.external_id IS NULL
+                         THEN min(y.row) OVER (PARTITION BY y.code) END AS by_code,
+                    CASE WHEN y.name_key = '' THEN NULL WHEN y.external_id IS NULL
+                         THEN min(y.row) OVER (PARTITION BY y.name_key, y.investor_key)
+                         ELSE min(y.row) FILTER (WHERE y.external_id IS NULL)
+                              OVER (PARTITION BY y.name_key, y.investor_key) END AS by_name
+                FROM draft y WHERE y.given IS NULL) w) x
+    WHERE d.row = x.row AND d.fault IS NULL AND x.first < x.row;
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', 'id', d.given, 'import.repeated', ARRAY[x.first::text],
+                                   NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT y.row, min(y.row) OVER (PARTITION BY y.project) AS first FROM draft y WHERE y.project IS NOT NULL) x
+    WHERE d.row = x.row AND d.fault IS NULL AND x.first < x.row
+      AND (d.given IS NOT NULL OR EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND p.audience && grants));
+    UPDATE draft d SET echo = x.row
+    FROM (SELECT (y.fault).args[1]::int AS first, min(y.row) AS row FROM draft y WHERE (y.fault).key = 'import.repeated' GROUP BY 1) x
+    WHERE d.row = x.first;
+END $$;
+
+-- Rows of a file whose names are alike under one investor, where no keys of a source tell them apart: the later one is refused as it
+-- would be if the first stood already. Of each investor the first hundred rows without a key are looked at.
+CREATE FUNCTION registry.import_alike() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'block');
+BEGIN
+    UPDATE draft d SET fault = ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'import.alike', ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT greatest(a.row, b.row) AS row, min(least(a.row, b.row)) AS first
+          FROM (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key ORDER BY y.row) AS place FROM draft y
+                WHERE y.fault IS NULL AND y.project IS NULL AND y.external_id IS NULL AND y.investor_key <> '') a
+          JOIN (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key, y.external_id IS NULL ORDER BY y.row) AS place FROM draft y
+                WHERE y.fault IS NULL AND y.project IS NULL) b
+              ON a.investor_key = b.investor_key AND a.name_key <> b.name_key AND (b.external_id IS NOT NULL OR a.row < b.row)
+          WHERE a.place <= 100 AND b.place <= 100
+            AND registry.names_alike(a.name_key, b.name_key, likeness) AND NOT registry.numbered_apart(a.name_key, b.name_key)
+          GROUP BY 1) x
+    WHERE d.row = x.row;
+END $$;
+
+-- The projects as they stand, and whether the account may say this of them.
+CREATE FUNCTION registry.import_stand(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    contacts CONSTANT text[] := registry.reach(p_account, 'contact');
+BEGIN
+    UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
+    -- what was merged into another stays as it is, whatever sheets go on saying of it
+    UPDATE draft d SET clean = '{}' WHERE d.fault IS NULL AND (d.b).merged_into IS NOT NULL;
+    -- another office's project: by name it is a duplicate, by external id somebody else's
+    UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
+        THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'twin', ARRAY[(d.b).no, o.name,
+                 registry.day((d.b).registered_at)], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
+        ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
+    FROM registry.office o
+    WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
+    -- a contact is compared, with what stands and with what was said, for those alone who may see it
+    UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
+                                   NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.clean ?| ARRAY['contact_name', 'contact_phone']
+      AND (contacts && ARRAY['*', (d.b).office]) IS NOT TRUE;
+    UPDATE draft d SET fault = ROW('INVALID_ARGUMENT', 'version', d.version::text, 'base.future', ARRAY[(d.b).version::text],
+                                   NULL, NULL, NULL, NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version NOT BETWEEN 1 AND (d.b).version;
+END $$;
+
+-- What the rows make of their projects: n, the contact, and what differs. p_rows: only these; null = all that have no fault.
+CREATE FUNCTION registry.import_compose(i registry.import, p_rows int[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    fresh CONSTANT jsonb := jsonb_build_object('office', i.office, 'audience', '[1]'::jsonb, 'stage',
+        (SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.initial));
+BEGIN
+    UPDATE draft d SET contact = x.contact, diff = CASE WHEN d.project IS NOT NULL THEN registry.project_diff(d.b, x.n) END, n = x.n
+    FROM (SELECT y.row, y.contact, jsonb_populate_record(y.b, CASE WHEN y.project IS NOT NULL THEN y.clean
+                ELSE fresh || y.clean END || jsonb_build_object(
+                'name_key', CASE WHEN y.clean ? 'name' THEN y.name_key ELSE (y.b).name_key END,
+                'investor_key', CASE WHEN y.clean ? 'investor' THEN y.investor_key ELSE coalesce((y.b).investor_key, '') END,
+                'contact_name_mark', coalesce((y.b).contact_name_mark, 0) + (y.contact ? '44')::int,
+                'contact_phone_mark', coalesce((y.b).contact_phone_mark, 0) + (y.contact ? '45')::int)) AS n
+          FROM (SELECT z.*, CASE
+                    WHEN z.project IS NOT NULL THEN registry.contact_diff(z.project, z.clean)
+                    ELSE jsonb_strip_nulls(jsonb_build_object('44', z.clean -> 'contact_name',
+                                                              '45', z.clean -> 'contact_phone')) END AS contact
+                FROM (SELECT row, project, clean, b, name_key, investor_key FROM draft
+                      WHERE fault IS NULL AND (p_rows IS NULL OR row = ANY (p_rows)) OFFSET 0) z
+                OFFSET 0) y OFFSET 0) x
+    WHERE d.row = x.row;
+END $$;
+
+-- ---------------------------------------------------------------- merging
+
+-- What became of an object's fields behind a version: {number: {base, shown, by, at}}: the value it had then (shown: the account might
+-- see it), who changed it last, when.
+CREATE FUNCTION registry.fields_since(p_object text, p_version bigint, p_grants int[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_object_agg(x.number, jsonb_build_object('base', x.base, 'shown', x.shown, 'by', x.actor, 'at', x.at)), '{}')
+    FROM (SELECT w.key AS number, (array_agg(w.value ->> 0 ORDER BY c.version))[1] AS base,
+              (array_agg(coalesce(c.audience_old, c.audience) && p_grants ORDER BY c.version))[1] AS shown,
+              (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor, max(e.at) AS at
+          FROM registry.change c CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+          CROSS JOIN LATERAL jsonb_each(c.fields) w
+          WHERE c.object = p_object AND c.version > p_version GROUP BY w.key) x
+$$;
+
+-- The same, as digests, of contacts, whose values the journal doesn't hold. One that was changed past the api isn't known: null.
+CREATE FUNCTION registry.contact_since(p_project text, p_version bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_object_agg(w.key, w.value), '{}')
+    FROM (SELECT DISTINCT ON (e.key) e.key, e.value FROM registry.contact_past x CROSS JOIN LATERAL jsonb_each(x.fields) e
+          WHERE x.project = p_project AND x.version >= p_version ORDER BY e.key, x.version) w
+$$;
+
+-- A sheet's cells against what became of their fields since. p_fields: {number: [theirs, mine]}, of masked ones digests.
+-- untouched: fields in which it says what stood then; clashes: those that both changed, as [api.clash]. What was changed and is again as it
+-- was doesn't count.
+CREATE FUNCTION registry.import_merge(p_kind text, p_fields jsonb, p_since jsonb, OUT untouched text[], OUT clashes jsonb) LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(f.name) FILTER (WHERE x.same), '{}'),
+        jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'by', x.s ->> 'by', 'at', x.s ->> 'at')
+            || CASE WHEN f.masked THEN '{}' ELSE jsonb_build_object('theirs', registry.excerpt(x.value ->> 0), 'yours', registry.excerpt(x.value ->> 1),
+                'base_value', CASE WHEN (x.s -> 'shown')::boolean THEN registry.excerpt(x.s ->> 'base') END) END) ORDER BY f.number) FILTER (WHERE NOT x.same)
+    FROM (SELECT w.key, w.value, p_since -> w.key AS s, p_since -> w.key ? 'base' AND (p_since -> w.key ->> 'base') IS NOT DISTINCT FROM (w.value ->> 1) AS same
+          FROM jsonb_each(p_fields) w
+          WHERE p_since ? w.key AND NOT (p_since -> w.key ? 'base' AND (p_since -> w.key ->> 'base') IS NOT DISTINCT FROM (w.value ->> 0))) x
+    JOIN registry.field f ON f.kind = p_kind AND f.number = x.key::int
+$$;
+
+-- A row's contact as digests {number: [theirs, mine]}.
+CREATE FUNCTION registry.contact_digests(p_project text, p_contact jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(jsonb_object_agg(w.key, jsonb_build_array(registry.contact_digest(p_project, w.value ->> 0), registry.contact_digest(p_project, w.value ->> 1))), '{}')
+    FROM jsonb_each(p_contact) w
+$$;
+
+-- Fields in which the registry left what the sheet said last time (p_said), with who did that: the form of fields_since.
+CREATE FUNCTION registry.said_since(p_object text, p_kind text, p_said jsonb, p_fields jsonb, p_grants int[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_object_agg(x.number, jsonb_strip_nulls(jsonb_build_object('by', s.s ->> 'by', 'at', s.s ->> 'at'))
+        || jsonb_build_object('base', x.base, 'shown', true)), '{}')
+    FROM (SELECT f.number::text AS number, CASE WHEN f.masked THEN p_said ->> f.name ELSE registry.cell_canon(f.type, p_said -> f.name) END AS base
+          FROM registry.field f WHERE f.kind = p_kind AND p_said ? f.name AND p_fields ? f.number::text) x
+    CROSS JOIN LATERAL (SELECT registry.fields_since(p_object, 0, p_grants) -> x.number AS s) s
+    WHERE x.base IS DISTINCT FROM (p_fields -> x.number ->> 0)
+$$;
+
+-- Where somebody else changed what the sheet speaks of, since the version it was made from, or else since it said the same last: cells
+-- that say what stood then are left out, lists are merged, the others clash unless to the same value.
+CREATE FUNCTION registry.import_merge_all(i registry.import, p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
+    d record;
+    fields jsonb;
+    since jsonb;
+    m record;
+    tags text[];
+    stale int[] := '{}';
+BEGIN
+    FOR d IN SELECT y.row, y.project, y.version, y.said, y.diff, y.contact, y.clean, (y.b).tags AS theirs, (y.n).tags AS mine FROM draft y
+             WHERE y.fault IS NULL AND y.project IS NOT NULL AND y.diff <> '{}'
+               AND (y.version < (y.b).version OR y.version IS NULL AND y.said IS NOT NULL) LOOP
+        fields := d.diff || registry.contact_digests(d.project, d.contact);
+        IF d.version IS NULL THEN
+            since := registry.said_since(d.project, 'project', d.said, fields, grants);
+        ELSE
+            since := registry.fields_since(d.project, d.version, grants);
+            since := since || coalesce((SELECT jsonb_object_agg(w.key, (since -> w.key) || jsonb_build_object('base', w.value))
+                FROM jsonb_each(registry.contact_since(d.project, d.version)) w WHERE since ? w.key), '{}')
+                || coalesce((SELECT jsonb_object_agg(k, (since -> k) - 'base') FROM unnest(ARRAY['44', '45']) k
+                    WHERE since ? k AND NOT registry.contact_since(d.project, d.version) ? k), '{}');
+        END IF;
+        m := registry.import_merge('project', fields, since);
+        tags := CASE WHEN d.version IS NOT NULL AND (since -> '17' -> 'shown')::boolean AND d.mine IS NOT NULL AND d.diff ? '17' AND 'tags' <> ALL (m.untouched)
+            THEN registry.merge_list(string_to_array(since -> '17' ->> 'base', ','), d.theirs, d.mine) END;
+        IF cardinality(tags) <= 20 THEN
+            m.clashes := (SELECT jsonb_agg(c) FROM jsonb_array_elements(m.clashes) c WHERE c ->> 'field' <> 'tags');
+            d.clean := d.clean || jsonb_build_object('tags', tags);
+        END IF;
+        IF m.clashes IS NOT NULL THEN
+            UPDATE draft y SET clashes = m.clashes, fault = registry.clash_fault(m.clashes) WHERE y.row = d.row;
+        ELSIF m.untouched <> '{}' OR cardinality(tags) <= 20 THEN
+            UPDATE draft y SET whole = coalesce(y.whole, y.clean), clean = d.clean - m.untouched WHERE y.row = d.row;
+            stale := stale || d.row;
+        END IF;
+    END LOOP;
+    PERFORM registry.import_compose(i, stale) WHERE stale <> '{}';
+END $$;
+
+CREATE FUNCTION registry.clash_fault(p_clashes jsonb) RETURNS registry.finding LANGUAGE sql STABLE AS $$
+    SELECT ROW('CONFLICT', c ->> 'field', c ->> 'yours', CASE WHEN c ? 'theirs' OR c ? 'yours' THEN 'import.changed' ELSE 'import.changed_unseen' END,
+        ARRAY[c ->> 'theirs', coalesce(c ->> 'by', '?'), registry.day((c ->> 'at')::timestamptz)], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT p_clashes -> 0 AS c) x
+$$;
+
+-- ---------------------------------------------------------------- verdicts
+
+-- The word for a row that is not taken.
+CREATE FUNCTION registry.verdict_of(f registry.finding) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN f.code = 'CONFLICT' THEN 'conflict' WHEN f.code = 'ALREADY_EXISTS' AND f.key ~ '(^|\.)twin(\.|$)' THEN 'duplicate' ELSE 'rejected' END
+$$;
+
+-- Which rule of duplicates a finding speaks of.
+CREATE FUNCTION registry.rule_of(f registry.finding) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN registry.verdict_of(f) <> 'duplicate' THEN NULL WHEN f.key = 'twin.like' THEN 'like_name' WHEN f.field = 'code' THEN 'same_code'
+        WHEN f.field = 'external_id' THEN 'same_source' ELSE 'same_' || f.field END
+$$;
+
+-- Most rows share no key with any project: those need no look for twins.
+CREATE FUNCTION registry.import_rule(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    -- whoever exported everything may bring back other offices' rows, as long as they say what they said
+    UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
+                                   NULL)::registry.finding
+    WHERE d.fault IS NULL AND d.given IS NOT NULL AND d.diff <> '{}' AND NOT registry.may(p_account, 'write', (d.b).office);
+    UPDATE draft d SET
+        fault = x.fault, verdict = CASE WHEN (x.fault).code IS NOT NULL THEN NULL WHEN d.project IS NULL THEN 'new' ELSE 'update' END
+    FROM (SELECT y.row, registry.judge(p_account, y.b, y.n, NOT (
+                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = y.after_name
+                            AND p.investor_key = y.after_investor AND p.id IS DISTINCT FROM y.project)
+                    OR EXISTS (SELECT FROM registry.project p WHERE p.investor_key = y.after_investor AND p.investor_key <> ''
+                               AND p.id IS DISTINCT FROM y.project AND NOT registry.apart_by_source(y.n, p))
+                    OR y.code IS NOT NULL OR y.external_id IS NOT NULL AND y.project IS NOT NULL), o.may) AS fault
+          FROM (SELECT z.*, (z.n).office AS after_office, (z.n).name_key AS after_name, (z.n).investor_key AS after_investor
+                FROM draft z WHERE z.fault IS NULL AND (z.project IS NULL OR z.diff <> '{}') OFFSET 0) y
+          LEFT JOIN (SELECT q.code, registry.may(p_account, 'write', q.code) AS may FROM registry.office q OFFSET 0) o
+          ON o.code = y.after_office OFFSET 0) x
+    WHERE d.row = x.row;
+END $$;
+
+-- What else the rows that will be carried out may be.
+CREATE FUNCTION registry.import_notes(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    x record;
+BEGIN
+    FOR x IN SELECT array_agg(y.row) AS rows, array_agg(y.n) AS drafts, array_agg(y.fields) AS fields, array_agg(y.phone) AS phones, array_agg(p_lang) AS langs
+             FROM (SELECT d.row, d.n, CASE WHEN d.verdict = 'update' THEN d.diff || d.contact END AS fields,
+                       CASE WHEN d.verdict = 'update' THEN d.contact -> '45' ->> 1 ELSE d.contact ->> '45' END AS phone, row_number() OVER (ORDER BY d.row) AS place
+                   FROM draft d WHERE d.verdict = 'new' OR d.verdict = 'update' AND registry.suspicious(d.diff || d.contact)) y
+             GROUP BY y.place / 500 LOOP
+        UPDATE draft d SET note = w.warnings FROM registry.warnings(x.langs, x.drafts, x.fields, x.phones) w WHERE d.row = x.rows[w.n];
+    END LOOP;
+    UPDATE draft d SET note = d.note || ROW('odd_amount', NULL, NULL, NULL, o.sentence)::api.warning
+    FROM (SELECT y.row, (registry.error_of(p_lang, 'project', y.f)).message AS sentence
+          FROM (SELECT z.row, registry.project_odd(z.b, z.n) AS f FROM draft z
+                WHERE (z.verdict = 'new' OR z.verdict = 'update' AND z.diff ?| ARRAY['20', '21', '22', '23', '24'])
+                  AND num_nonnulls((z.n).amount_total, (z.n).amount_fixed, (z.n).amount_outside, (z.n).amount_agreed, (z.n).amount_filed) > 1 OFFSET 0) y
+          WHERE (y.f).code IS NOT NULL) o
+    WHERE d.row = o.row;
+END $$;
+
+-- What a row changes, as [api.verdict_change].
+CREATE FUNCTION registry.import_changes(p_kind text, p_diff jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'old', registry.excerpt(w.value ->> 0), 'new', registry.excerpt(w.value ->> 1)))
+                     ORDER BY f.number)
+    FROM jsonb_each(p_diff) w JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
+$$;
+
+-- Rows the mapping couldn't read, or wasn't to.
+CREATE FUNCTION registry.import_unread(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    INSERT INTO registry.import_verdict (import, row, verdict, code, field, "column", text, message)
+    SELECT i.id, x.row, CASE WHEN x.skip IS NOT NULL THEN 'skipped' ELSE 'rejected' END, CASE WHEN x.skip IS NULL THEN 'INVALID_ARGUMENT' END,
+        x.bad -> 0 ->> 'field', x.bad -> 0 ->> 'column', x.bad -> 0 ->> 'text', coalesce(x.skip, x.bad -> 0 ->> 'message')
+    FROM registry.import_rows(i) x WHERE x.skip IS NOT NULL OR x.bad IS NOT NULL;
+END $$;
+
+-- The drafts as verdicts.
+CREATE FUNCTION registry.import_verdicts(i registry.import, p_account int, p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    grants CONSTANT int[] := registry.grants(p_account);
+BEGIN
+    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;
+    -- of another project no more is told than a single registration is
+    UPDATE draft d SET project = NULL, b = NULL
+    WHERE d.verdict = 'duplicate' OR (d.fault).code IS NOT NULL AND EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND NOT p.audience && grants);
+    DELETE FROM registry.import_verdict x WHERE x.import = i.id;
+    PERFORM registry.import_unread(i);
+    INSERT INTO registry.import_verdict (import, row, verdict, object, project, no, code, field, text, message, hint, changes, clashes, rule,
+        other_no, other_office, other_on, was)
+    SELECT i.id, d.row, d.verdict, d.project, d.project, (d.b).no, e.code, e.field, left((d.fault).value, 200),
+        CASE WHEN e.code IS NOT NULL THEN e.message ELSE nullif(concat_ws('; ', CASE WHEN d.echo IS NOT NULL THEN registry.say(p_lang, 'import.echo', d.echo::text) END,
+            (SELECT string_agg(u.sentence, '; ') FROM unnest(d.note) u)), '') END, e.hint,
+        CASE WHEN d.verdict = 'update' THEN registry.import_changes('project', d.diff) END, d.clashes,
+        coalesce(registry.rule_of(d.fault), s.code), coalesce(e.other_no, s.no), coalesce(e.other_office, s.office),
+        coalesce(registry.day(e.at), s."on"), CASE WHEN d.verdict = 'update' THEN d.said END
+    FROM draft d LEFT JOIN LATERAL registry.error_of(p_lang, 'project', d.fault) e ON (d.fault).code IS NOT NULL
+    LEFT JOIN LATERAL (SELECT * FROM unnest(d.note) u WHERE u.no IS NOT NULL LIMIT 1) s ON d.note IS NOT NULL;
+END $$;
+
+-- Contacts that were compared, and restricted projects: told to the audit.
+CREATE FUNCTION registry.import_audit(i registry.import, p_account int, p_op text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    contacts CONSTANT text[] := registry.reach(p_account, 'contact');
+    restricted int;
+    denied int;
+BEGIN
+    SELECT count(*) FILTER (WHERE p.restricted), count(*) FILTER (WHERE (contacts && ARRAY['*', p.office]) IS NOT TRUE
+        AND d.clean ?| ARRAY['contact_name', 'contact_phone']) INTO restricted, denied
+    FROM draft d JOIN registry.project p ON p.id = d.project;
+    IF restricted + denied > 0 THEN
+        PERFORM registry.audit_put(p_account, p_op, 'OK', i.id, i.office, jsonb_build_object('restricted', restricted, 'contacts_of_others', denied));
+    END IF;
+END $$;
+
+-- Judges all project rows of a batch. With p_lock keys and projects are locked first, in one order, so that the verdict still holds when
+-- it is carried out. p_reason: of a commit; a preview has none yet.
+CREATE FUNCTION registry.import_judge(i registry.import, p_account int, p_lang text, p_lock boolean, p_reason text DEFAULT '-') RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM registry.import_draft(i);
+    IF p_lock THEN
+        PERFORM registry.import_lock_keys();
+    END IF;
+    PERFORM registry.import_find(i, p_account);
+    PERFORM registry.import_repeated(p_account);
+    PERFORM registry.import_alike();
+    IF p_lock THEN
+        PERFORM FROM registry.project p JOIN draft d ON d.project = p.id ORDER BY p.id FOR NO KEY UPDATE OF p;
+    END IF;
+    PERFORM registry.import_stand(p_account);
+    -- without a version: fields in which the sheet says what it said last time are not touched
+    UPDATE draft d SET said = s.set, whole = d.clean, clean = coalesce((SELECT jsonb_object_agg(c.key, d.clean -> c.key)
+        FROM jsonb_each(registry.import_said(d.clean, d.project)) c WHERE s.set -> c.key IS DISTINCT FROM c.value), '{}')
+    FROM registry.import_base s
+    WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version IS NULL AND s.source = i.source AND s.object = d.project;
+    UPDATE draft d SET said = s.set FROM registry.import_base s
+    WHERE d.project IS NOT NULL AND d.version IS NOT NULL AND s.source = i.source AND s.object = d.project;
+    PERFORM registry.import_compose(i);
+    PERFORM registry.import_merge_all(i, p_account);
+    IF i.opening THEN
+        PERFORM registry.import_opening_judge(p_reason);
+    END IF;
+    PERFORM registry.import_rule(p_account);
+    PERFORM registry.import_notes(p_lang);
+    PERFORM registry.import_audit(i, p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END);
+    PERFORM registry.import_verdicts(i, p_account, p_lang);
+END $$;
+
+-- Judges a batch of whatever kind.
+CREATE FUNCTION registry.import_judged(i registry.import, p_account int, p_lang text, p_lock boolean, p_reason text DEFAULT '-') RETURNS registry.import
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF i.kind = 'project' THEN
+        PERFORM registry.import_judge(i, p_account, p_lang, p_lock, p_reason);
+    ELSE
+        PERFORM registry.import_records(i, p_account, p_lang, false, false, p_reason);
+    END IF;
+    RETURN registry.import_count(i, 'judged');
+END $$;
+
+-- Counts the verdicts.
+CREATE FUNCTION registry.import_count(i registry.import, p_status text) RETURNS registry.import
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.import x SET status = p_status, rows = c.rows, added = c.added, updated = c.updated, unchanged = c.unchanged,
+        duplicates = c.duplicates, conflicts = c.conflicts, rejected = c.rejected, skipped = c.skipped,
+        done_at = CASE WHEN p_status = 'done' THEN registry.now() ELSE x.done_at END
+    FROM (SELECT count(*) AS rows, count(*) FILTER (WHERE v.verdict = 'new') AS added,
+            count(*) FILTER (WHERE v.verdict = 'update') AS updated,
+            count(*) FILTER (WHERE v.verdict = 'unchanged') AS unchanged,
+            count(*) FILTER (WHERE v.verdict = 'duplicate') AS duplicates,
+            count(*) FILTER (WHERE v.verdict = 'conflict') AS conflicts,
+            count(*) FILTER (WHERE v.verdict = 'rejected') AS rejected,
+            count(*) FILTER (WHERE v.verdict = 'skipped') AS skipped
+          FROM registry.import_verdict v WHERE v.import = i.id) c
+    WHERE x.id = i.id RETURNING x.* INTO i;
+    RETURN i;
+END $$;
+
+-- Of a batch that is done it says how it was done.
+CREATE FUNCTION api.import_judge(p_account int, p_lang text, p_request text, p_digest bytea, id text)
+RETURNS api.import_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.import_reply;
+    i registry.import;
+    m record;
+BEGIN
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_judge.id);
+    i := m.i;
+    r.error := m.error;
+    IF (r.error).code IS NULL THEN
+        SELECT * INTO i FROM registry.import x WHERE x.id = i.id FOR UPDATE;
+        r.error := CASE WHEN i.status NOT IN ('done', 'reverted') THEN registry.import_incomplete(p_lang, i) END;
+    END IF;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    ELSIF i.status IN ('staging', 'judged') THEN
+        i := registry.import_judged(i, p_account, p_lang, false);
+    END IF;
+    RETURN registry.import_reply(i);
+END $$;
+
+CREATE FUNCTION api.import_verdicts(p_account int, p_lang text, id text, after_row int, "limit" int, verdicts text[])
+RETURNS api.import_verdicts_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.import_verdicts_reply;
+    i registry.import;
+    m record;
+    most CONSTANT int := least(greatest(coalesce("limit", 500), 1), 500);
+    total int;
+    last_row int;
+BEGIN
+    SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_verdicts.id);
+    i := m.i;
+    r.error := m.error;
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    END IF;
+    SELECT count(*), array_agg(x.v ORDER BY x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000)),
+        max(x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000))
+    INTO total, r.rows, last_row
+    FROM (SELECT y.row, y.v, row_number() OVER w AS n, sum(octet_length(y.v::text) + 60) OVER w AS bytes
+          FROM (SELECT z.row, ROW(z.row, z.verdict, z.project, z.no, z.code, z.field, z."column", z.text, z.message,
+                    ARRAY(SELECT c ->> 'field' FROM jsonb_array_elements(z.changes) c), z.hint, z.object,
+                    ARRAY(SELECT jsonb_populate_record(NULL::api.verdict_change, c) FROM jsonb_array_elements(z.changes) c),
+                    ARRAY(SELECT jsonb_populate_record(NULL::api.clash, c) FROM jsonb_array_elements(z.clashes) c),
+                    z.rule, z.other_no, z.other_office, z.other_on)::api.verdict AS v
+                FROM registry.import_verdict z
+                WHERE z.import = i.id AND z.row > coalesce(after_row, -1) AND (verdicts IS NULL OR z.verdict = ANY (verdicts))
+                ORDER BY z.row LIMIT most + 1) y
+          WINDOW w AS (ORDER BY y.row)) x;
+    IF total > coalesce(cardinality(r.rows), 0) THEN
+        r.next_row := last_row;
+    END IF;
+    RETURN r;
+END $$;

@@ -1,0 +1,166 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
+\i sql/test/helper.psql
+SELECT plan(76);
+CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
+-- a batch of rows from 2 on, uploaded
+CREATE FUNCTION pg_temp.put(who text, file text, rows jsonb, kind text DEFAULT NULL, opening boolean DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    i text := (pg_temp.open(who, file, kind, opening, jsonb_array_length(rows))).id;
+BEGIN
+    PERFORM api.import_put(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', i, 0,
+        (SELECT jsonb_agg(jsonb_build_object('row', n + 1) || r) FROM jsonb_array_elements(rows) WITH ORDINALITY x(r, n)));
+    RETURN i;
+END $$;
+CREATE FUNCTION pg_temp.judge(who text, i text) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_judge(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', i) $$;
+CREATE FUNCTION pg_temp.commit(who text, i text, keep_going boolean DEFAULT NULL, reason text DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
+    SELECT api.import_commit(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', i, keep_going, reason) $$;
+CREATE FUNCTION pg_temp.revert(who text, i text, reason text DEFAULT '导错了表') RETURNS api.batch_reply LANGUAGE sql AS $$
+    SELECT api.batch_revert(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', i, reason) $$;
+CREATE FUNCTION pg_temp.words(r api.import_reply) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce((r.error).code || ' ', '') || concat_ws(' ', 'new ' || nullif(r.added, 0), 'update ' || nullif(r.updated, 0), 'unchanged ' || nullif(r.unchanged, 0),
+        'duplicate ' || nullif(r.duplicates, 0), 'conflict ' || nullif(r.conflicts, 0), 'rejected ' || nullif(r.rejected, 0), 'skipped ' || nullif(r.skipped, 0)) $$;
+CREATE FUNCTION pg_temp.v(who text, i text, r int DEFAULT 2) RETURNS api.verdict LANGUAGE sql AS $$
+    SELECT v FROM api.import_verdicts(pg_temp.acc(who), 'en', i, NULL, NULL, NULL) x, unnest(x.rows) v WHERE v."row" = r $$;
+-- a record's values as a row carries them
+CREATE FUNCTION pg_temp.row(kind text, fields jsonb) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_build_object('values', jsonb_agg(jsonb_build_object('number', f.number, 'value', w.value)))
+    FROM jsonb_each_text(fields) w JOIN registry.field f ON f.kind = row.kind AND f.name = w.key $$;
+CREATE FUNCTION pg_temp.rows(kind text, VARIADIC fields jsonb[]) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT jsonb_agg(pg_temp.row(kind, u.f) ORDER BY u.n) FROM unnest(fields) WITH ORDINALITY u(f, n) $$;
+
+-- ---------------------------------------------------------------- against the version of the sheet
+SELECT (pg_temp.add('chengguan', '{"name":"版本一","investor":"版本公司","amount_total":100,"summary":"旧","tags":["甲"],"contact_phone":"111"}')).project.id AS p \gset
+SELECT (pg_temp.edit('bureau', 1, :'p', '{"amount_total":200,"contact_phone":"222"}')).error \g /dev/null
+SELECT pg_temp.put('chengguan', '版一', format('[{"version":1,"set":{"id":"%s","name":"版本一","investor":"版本公司","amount_total":100,"summary":"旧","contact_phone":"111"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'unchanged 1', 'an unedited sheet changes nothing, whatever others did since');
+SELECT pg_temp.put('chengguan', '版二', format('[{"version":1,"set":{"id":"%s","amount_total":100,"summary":"新","contact_phone":"111"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'update 1', 'an edited one changes what was edited');
+SELECT is((pg_temp.v('chengguan', :'i')).changes::text, '{"(summary,旧,新)"}', 'from what to what');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'update 1', 'and does it');
+SELECT row_eq(format($$ SELECT amount_total::bigint, summary FROM registry.project WHERE id = %L $$, :'p'), ROW(200::bigint, '新'::text), 'others'' work stands');
+SELECT pg_temp.put('chengguan', '版三', format('[{"version":1,"set":{"id":"%s","amount_total":300,"summary":"旧"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'INVALID_ARGUMENT conflict 1', 'both changed it: a conflict');
+SELECT row_eq(format($$ SELECT c.field, c.base_value, c.theirs, c.yours, c."by", c.at IS NOT NULL FROM unnest((pg_temp.v('chengguan', %L)).clashes) c $$, :'i'),
+    ROW('amount_total'::text, '1.00'::text, '2.00'::text, '3.00'::text, 'bureau'::text, true), 'with base, theirs, yours, who and when');
+SELECT is((pg_temp.v('chengguan', :'i')).code, 'CONFLICT', 'its code');
+SELECT pg_temp.put('chengguan', '版四', format('[{"version":1,"set":{"id":"%s","amount_total":200,"summary":"新"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'unchanged 1', 'to the same value: no conflict');
+SELECT pg_temp.put('chengguan', '版五', format('[{"version":99,"set":{"id":"%s","summary":"旧"}}]', :'p')::jsonb) AS i \gset
+SELECT is((pg_temp.judge('chengguan', :'i')).rejected, 1, 'a version that is still to come');
+SELECT (pg_temp.edit('bureau', NULL, :'p', '{"tags":["甲","乙"]}')).error \g /dev/null
+SELECT pg_temp.put('chengguan', '版六', format('[{"version":3,"set":{"id":"%s","tags":["丙","甲"]}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'update 1', 'lists are merged');
+SELECT is((SELECT tags FROM registry.project WHERE id = :'p'), '{甲,乙,丙}', 'what both added');
+SELECT pg_temp.put('chengguan', '版七', format('[{"version":1,"set":{"id":"%s","contact_phone":"333"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'conflict 1', 'contacts clash, too');
+SELECT row_eq(format($$ SELECT c.field, c.theirs, c.yours FROM unnest((pg_temp.v('chengguan', %L)).clashes) c $$, :'i'), ROW('contact_phone'::text, NULL::text, NULL::text), 'without their values');
+
+-- ---------------------------------------------------------------- words
+SELECT (pg_temp.add('dongshan', '{"name":"疑似项目甲地块厂房建设","investor":"疑似公司"}')).project.no AS no \gset
+SELECT pg_temp.put('chengguan', '词一', '[{"set":{"name":"疑似项目甲地块厂房建设","investor":"疑似公司"}},{"set":{"name":"疑似项目甲地块厂房的建设","investor":"疑似公司"}},
+    {"set":{"name":"词语重复"}},{"set":{"name":"词语 重复"}},{"skip":"小计"},{"bad":[{"field":"amount_total","column":"总投资","text":"约3","message":"x"}]}]') AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'new 1 duplicate 2 rejected 2 skipped 1', 'a word for each row');
+SELECT row_eq(format($$ SELECT v.verdict, v.rule, v.other_no, v.other_office, v.other_on = registry.today()::text, v.project FROM pg_temp.v('chengguan', %L) v $$, :'i'),
+    ROW('duplicate'::text, 'same_name'::text, :'no'::text, 'dongshan'::text, true, NULL::text), 'a duplicate: rule, number, office, day');
+SELECT is((pg_temp.v('chengguan', :'i', 3)).rule, 'like_name', 'by its likeness');
+SELECT matches((pg_temp.v('chengguan', :'i', 4)).message, 'row 5', 'the first of two knows of the second');
+SELECT matches((pg_temp.v('chengguan', :'i', 5)).message, 'row 4', 'and the second of the first');
+SELECT is((pg_temp.commit('chengguan', :'i')).error.code, 'INVALID_ARGUMENT', 'duplicates stop a commit');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i', true)), 'new 1 duplicate 2 rejected 2 skipped 1', 'unless it keeps going');
+
+-- ---------------------------------------------------------------- the batch
+SELECT row_eq(format($$ SELECT b.kind, b.status, b.account, b.added, b.file_name, b.wrote_rev IS NOT NULL FROM (SELECT (api.batch_show(pg_temp.acc('chengguan'), 'en', %L)).batch AS b) x, LATERAL (SELECT (x.b).*) b $$, :'i'),
+    ROW('project'::text, 'done'::text, 'chengguan'::text, 1, 'f.csv'::text, true), 'what it was');
+SELECT is((api.batch_show(pg_temp.acc('dongshan'), 'en', :'i')).error.code, 'NOT_FOUND', 'others don''t see it');
+SELECT is((api.batch_list(pg_temp.acc('chengguan'), 'en', NULL, NULL, NULL, NULL, 1)).rows[1].id, :'i', 'the newest first');
+SELECT isnt((api.batch_list(pg_temp.acc('chengguan'), 'en', NULL, NULL, NULL, :'i', 1)).rows[1].id, :'i', 'then the next');
+SELECT is((SELECT coalesce(bool_and(b.office = 'dongshan'), true) FROM unnest((api.batch_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, NULL, NULL, NULL)).rows) b), true, 'own ones');
+SELECT cmp_ok(cardinality((api.batch_list(pg_temp.acc('robot'), 'en', 'project', '城关镇', 'done', NULL, NULL)).rows), '>=', 2, 'the bureau sees all');
+SELECT is((api.batch_list(pg_temp.acc('leader'), 'en', NULL, NULL, NULL, NULL, NULL)).error.code, 'PERMISSION_DENIED', 'leaders don''t import');
+SELECT isnt((pg_temp.open('chengguan', '词一', n => 6)).id, :'i', 'the file again is another batch');
+SELECT is((pg_temp.open('chengguan', '词一', n => 6)).next_chunk, 1, 'that needs no upload');
+SELECT is((pg_temp.commit('chengguan', :'i')).added, 1, 'what is done is said again');
+SELECT is((pg_temp.judge('chengguan', :'i')).status, 'done', 'and not judged anew');
+
+-- ---------------------------------------------------------------- kinds
+SELECT is((pg_temp.open('chengguan', '类', 'matter')).error.code, 'INVALID_ARGUMENT', 'matters are not kept in sheets');
+SELECT pg_temp.put('chengguan', '到一', pg_temp.rows('arrival', format('{"project":"%s","amount_arrived":"12.50","arrived_on":"2026-01-05","class":"fixed","origin":"own","voucher":"V1"}', :'p')::jsonb,
+    '{"project":"版本一","amount_arrived":"13.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V2"}',
+    '{"project":"没有的项目","amount_arrived":"13.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V3"}',
+    '{"project":"版本一","amount_arrived":"五","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V4"}',
+    '{"project":"版本一","amount_arrived":"13.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V2"}'), 'arrival') AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'new 2 rejected 3', 'arrivals: new and wrong ones');
+SELECT is((pg_temp.v('chengguan', :'i', 4)).code, 'NOT_FOUND', 'a project that is none');
+SELECT row_eq(format($$ SELECT v.field, v.text FROM pg_temp.v('chengguan', %L, 5) v $$, :'i'), ROW('amount_arrived'::text, '五'::text), 'an amount that is none');
+SELECT matches((pg_temp.v('chengguan', :'i', 6)).message, 'row 3', 'a key that came already');
+SELECT matches((pg_temp.v('chengguan', :'i', 3)).message, 'row 6', 'both know');
+SELECT is((pg_temp.commit('chengguan', :'i')).error.code, 'INVALID_ARGUMENT', 'all or nothing');
+SELECT is((SELECT count(*)::int FROM registry.arrival WHERE project = :'p'), 0, 'nothing');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i', true)), 'new 2 rejected 3', 'the good ones');
+SELECT row_eq(format($$ SELECT count(*)::int, count(DISTINCT (c.grp, c.ord))::int, bool_and(e.batch = %L) FROM registry.arrival a
+    JOIN registry.change c ON c.object = a.id JOIN registry.entry e USING (grp, ord) WHERE a.project = %L $$, :'i', :'p'), ROW(2, 1, true), 'one entry');
+SELECT is((SELECT office FROM registry.arrival WHERE voucher = 'V1'), 'chengguan', 'of the office that imports');
+SELECT pg_temp.put('chengguan', '到二', pg_temp.rows('arrival', format('{"project":"%s","amount_arrived":"12.50","arrived_on":"2026-01-05","class":"fixed","origin":"own","voucher":"V1"}', :'p')::jsonb,
+    '{"project":"版本一","amount_arrived":"14.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V2"}'), 'arrival') AS i2 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i2')), 'update 1 unchanged 1', 'found again by project and voucher');
+SELECT is((pg_temp.v('chengguan', :'i2', 3)).changes::text, '{"(amount_arrived,13.00,14.00)"}', 'from what to what');
+SELECT is((pg_temp.v('chengguan', :'i2', 3)).object, (SELECT id FROM registry.arrival WHERE voucher = 'V2'), 'of which');
+SELECT pg_temp.put('dongshan', '到三', pg_temp.rows('arrival', '{"project":"版本一","amount_arrived":"99.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V2"}'), 'arrival') AS i3 \gset
+SELECT pg_temp.judge('dongshan', :'i3') \g /dev/null
+SELECT is((pg_temp.v('dongshan', :'i3')).code, 'PERMISSION_DENIED', 'rights are those of an edit');
+SELECT id AS a FROM registry.arrival WHERE voucher = 'V2' \gset
+SELECT (api.arrival_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'a', '{"payer":"付款人"}', NULL, NULL, NULL)).error \g /dev/null
+SELECT (api.arrival_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'a', '{"amount_arrived":1500}', NULL, NULL, NULL)).error \g /dev/null
+SELECT pg_temp.put('chengguan', '到四', jsonb_build_array(pg_temp.row('arrival', format('{"id":"%s","amount_arrived":"14.00","payer":"另人"}', :'a')::jsonb) || '{"version":2}')::jsonb, 'arrival') AS i4 \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i4')), 'conflict 1', 'versions of records, too');
+SELECT is((SELECT string_agg(c.field, ' ') FROM unnest((pg_temp.v('chengguan', :'i4')).clashes) c), 'payer', 'only what both changed');
+SELECT pg_temp.put('chengguan', '到五', jsonb_build_array(pg_temp.row('arrival', format('{"id":"%s","amount_arrived":"14.00","note":"注"}', :'a')::jsonb) || '{"version":2}')::jsonb, 'arrival') AS i5 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i5')), 'update 1', 'else it merges');
+SELECT row_eq(format($$ SELECT amount_arrived::bigint, note FROM registry.arrival WHERE id = %L $$, :'a'), ROW(1500::bigint, '注'::text), 'field by field');
+SELECT pg_temp.put('chengguan', '企一', pg_temp.rows('enterprise', '{"name":"批量企业甲"}', '{"name":"批量企业乙","credit_code":"91341700MA8B00028L"}'), 'enterprise') AS e1 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'e1')), 'new 2', 'enterprises');
+SELECT pg_temp.put('chengguan', '企二', pg_temp.rows('enterprise', '{"name":"批量企业甲","region":"31","credit_code":"91341700MA8B0001XL"}', '{"name":"企业乙更名","credit_code":"91341700MA8B00028L"}'), 'enterprise') AS e2 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'e2')), 'update 2', 'by code, else by name if that has none');
+SELECT pg_temp.put('chengguan', '活一', pg_temp.rows('activity', '{"project":"版本一","class":"visit","held_on":"2026-01-05","result":"谈"}', '{"project":"版本一","class":"talk","held_on":"2030-01-05"}'), 'activity') AS v1 \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'v1')), 'new 1 rejected 1', 'rules are those of an edit');
+SELECT (pg_temp.add('chengguan', '{"name":"版 本一","investor":"别家"}')).error \g /dev/null
+SELECT pg_temp.judge('chengguan', :'v1') \g /dev/null
+SELECT is((pg_temp.v('chengguan', :'v1')).field, 'project', 'a name that two have says nothing');
+
+-- ---------------------------------------------------------------- taking back
+SELECT is((pg_temp.revert('chengguan', :'i5', '')).error.field, 'reason', 'not without a reason');
+SELECT is((pg_temp.revert('dongshan', :'i5')).error.code, 'NOT_FOUND', 'nor by others');
+SELECT is((pg_temp.revert('chengguan', :'i2')).error.code, 'FAILED_PRECONDITION', 'nor when it was changed since');
+SELECT row_eq(format($$ SELECT f.theirs, f."by" FROM unnest((pg_temp.revert('chengguan', %L)).error.fields) f $$, :'i2'), ROW(:'a'::text, 'chengguan'::text), 'which, by whom');
+SELECT is((pg_temp.revert('chengguan', :'i5')).batch.status, 'reverted', 'else it is');
+SELECT is((SELECT note FROM registry.arrival WHERE id = :'a'), NULL, 'what was updated is as before');
+SELECT is((pg_temp.revert('chengguan', :'i5')).error.code, 'FAILED_PRECONDITION', 'once');
+SELECT format('[{"set":{"name":"撤项目","investor":"撤公司","external_id":"x1","contact_name":"密"}},{"version":%s,"set":{"id":"%s","stage":"intent","summary":"撤","contact_phone":"444"}}]',
+    version, id) AS rows FROM registry.project WHERE id = :'p' \gset
+SELECT pg_temp.put('chengguan', '撤一', :'rows') AS r1 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'r1')), 'new 1 update 1', 'a batch');
+SELECT (pg_temp.revert('chengguan', :'r1')).error \g /dev/null
+SELECT row_eq(format($$ SELECT p.stage, p.summary, c.phone FROM registry.project p JOIN registry.contact c ON c.project = p.id WHERE p.id = %L $$, :'p'),
+    ROW('lead'::text, '新'::text, '222'::text), 'taken back: former values');
+SELECT is((SELECT count(*)::int FROM registry.stage_standing(:'p') e WHERE e.stage = 'intent'), 0, 'a stage that it said was a mistake');
+SELECT is((SELECT count(*)::int FROM unnest((api.project_list(p_account => pg_temp.acc('bureau'), p_lang => 'en', terms => '[{"field":"name","op":"=","values":["撤项目"]}]', search => NULL, sort => NULL, after => NULL, "limit" => NULL, export => NULL)).rows)), 0, 'new ones are in no list');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', pg_temp.put('chengguan', '撤一', :'rows'))),
+    'new 1 update 1', 'and in nobody''s way');
+SELECT is((pg_temp.revert('chengguan', :'e1')).error.code, 'FAILED_PRECONDITION', 'what can''t be withdrawn stays');
+SELECT is((pg_temp.revert('chengguan', pg_temp.put('chengguan', '空', '[{"set":{"name":"词语重复"}}]'))).error.code, 'FAILED_PRECONDITION', 'what wrote nothing has nothing to give back');
+
+-- ---------------------------------------------------------------- opening sheets
+DELETE FROM registry.setting WHERE key = 'county.live_on';
+SELECT is((pg_temp.open('chengguan', '期', 'arrival', true)).error.code, 'PERMISSION_DENIED', 'the bureau''s');
+SELECT is((pg_temp.open('bureau', '期', 'activity', true)).error.code, 'INVALID_ARGUMENT', 'of what knows of it');
+SELECT pg_temp.put('bureau', '期一', '[{"set":{"name":"批期初项目","office":"chengguan","stage":"started","signed_on":"2024-03","started_on":"2024-09-01"}},{"set":{"name":"期初错","stage":"started","signed_on":"2024-10","started_on":"2024-09-01"}}]', NULL, true) AS o1 \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'o1', true)), 'new 1 rejected 1', 'stages with their true days, in order');
+SELECT results_eq($$ SELECT e.stage, e.happened_on::text, e.opening FROM registry.stage_event e JOIN registry.project p ON p.id = e.project WHERE p.name = '批期初项目' AND e.opening ORDER BY e.happened_on $$,
+    $$ VALUES ('signed'::text, '2024-03'::text, true), ('started', '2024-09-01', true) $$, 'marked');
+SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期二', pg_temp.rows('arrival', '{"project":"批期初项目","amount_arrived":"88.00","arrived_on":"2024-05-06","class":"fixed","origin":"own","voucher":"O1"}'), 'arrival', true))), 'new 1', 'arrivals of before');
+SELECT row_eq($$ SELECT state, counted_on::text, opening FROM registry.arrival WHERE voucher = 'O1' $$, ROW('approved'::text, '2024-05-06'::text, true), 'count from their days');
+SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期三', pg_temp.rows('step', '{"project":"批期初项目","stage":"在谈","reached_on":"2023-05"}', '{"project":"批期初项目","stage":"signed","reached_on":"2024-03"}'), 'step', true))), 'new 1 unchanged 1', 'stages by themselves');
+SELECT * FROM finish();
