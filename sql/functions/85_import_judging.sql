@@ -331,7 +331,7 @@ BEGIN
     FROM (SELECT y.row, (registry.error_of(p_lang, 'project', y.f)).message AS sentence
           FROM (SELECT z.row, registry.project_odd(z.b, z.n) AS f FROM draft z
                 WHERE (z.verdict = 'new' OR z.verdict = 'update' AND z.diff ?| ARRAY['20', '21', '22', '23', '24'])
-                  AND num_nonnulls((z.n).amount_total, (z.n).amount_fixed, (z.n).amount_outside, (z.n).amount_agreed, (z.n).amount_filed) > 1 OFFSET 0) y
+                  AND (z.verdict = 'update' OR num_nonnulls((z.n).amount_total, (z.n).amount_fixed, (z.n).amount_outside, (z.n).amount_agreed, (z.n).amount_filed) > 1) OFFSET 0) y
           WHERE (y.f).code IS NOT NULL) o
     WHERE d.row = o.row;
 END $$;
