@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports, the way in: a batch is opened, and its chunks are kept as they come, in any order. The same file again is the same batch
--- until that is written; then it is another one, which reads the chunks of the first.
+-- until that is written; then it is another one, which reads the chunks of the first, unless the same request opens it.
 
 CREATE FUNCTION registry.import_reply(i registry.import) RETURNS api.import_reply LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -91,16 +91,18 @@ BEGIN
     END IF;
     SELECT x.* INTO was FROM registry.import x
     WHERE (x.account, x.office, x.kind, x.opening, x.file_sha256, x.profile_sha256) = (p_account, owner, what, before, import_open.file_sha256, mapping)
-    ORDER BY x.opened_at DESC, x.id LIMIT 1 FOR UPDATE;
-    IF was.status = 'done' AND (registry.batch_entry(was.id)).op IS NULL THEN -- nothing came of it: it may be judged anew
+    ORDER BY x.request = p_request DESC NULLS LAST, x.opened_at DESC, x.id LIMIT 1 FOR UPDATE;
+    IF was.status IN ('done', 'reverted') AND was.request = p_request THEN
+        RETURN registry.import_reply(was);
+    ELSIF was.status = 'done' AND (registry.batch_entry(was.id)).op IS NULL THEN -- nothing came of it: it may be judged anew
         UPDATE registry.import x SET status = 'staging' WHERE x.id = was.id;
     END IF;
     INSERT INTO registry.import AS x (id, staged, account, office, kind, opening, file_sha256, profile_sha256, file_name, source, profile,
-        status, expected, opened_at)
+        status, expected, opened_at, request)
     VALUES (new_id, coalesce(was.staged, new_id), p_account, owner, what, before, import_open.file_sha256, mapping, import_open.file_name,
-        coalesce(nullif(btrim(import_open.source), ''), owner), import_open.profile, 'staging', import_open.rows, registry.now())
+        coalesce(nullif(btrim(import_open.source), ''), owner), import_open.profile, 'staging', import_open.rows, registry.now(), p_request)
     ON CONFLICT (account, office, kind, opening, file_sha256, profile_sha256) WHERE status IN ('staging', 'judged') DO UPDATE SET
-        status = 'staging', file_name = excluded.file_name, source = excluded.source, expected = excluded.expected,
+        status = 'staging', file_name = excluded.file_name, source = excluded.source, expected = excluded.expected, request = excluded.request,
         rows = NULL, added = NULL, updated = NULL, unchanged = NULL, duplicates = NULL, conflicts = NULL, rejected = NULL, skipped = NULL
     RETURNING * INTO i;
     RETURN registry.import_reply(i);

@@ -10,6 +10,7 @@ ALTER TABLE registry.import
     ADD kind text NOT NULL DEFAULT 'project',
     ADD opening boolean NOT NULL DEFAULT false,
     ADD staged text, -- the batch whose chunks it reads: a file that comes again is not uploaded again
+    ADD request text, -- under which it was opened last: the same request is the same batch
     ADD duplicates int,
     ADD conflicts int;
 UPDATE registry.import SET staged = id;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(76);
+SELECT plan(77);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -82,6 +82,8 @@ SELECT cmp_ok(cardinality((api.batch_list(pg_temp.acc('robot'), 'en', 'project',
 SELECT is((api.batch_list(pg_temp.acc('leader'), 'en', NULL, NULL, NULL, NULL, NULL)).error.code, 'PERMISSION_DENIED', 'leaders don''t import');
 SELECT isnt((pg_temp.open('chengguan', '词一', n => 6)).id, :'i', 'the file again is another batch');
 SELECT is((pg_temp.open('chengguan', '词一', n => 6)).next_chunk, 1, 'that needs no upload');
+SELECT is((api.import_open(pg_temp.acc('chengguan'), 'en', r.request, '\x00', sha256('词一'::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, 6)).id, :'i', 'but under the same request id')
+FROM registry.import r WHERE r.id = :'i';
 SELECT is((pg_temp.commit('chengguan', :'i')).added, 1, 'what is done is said again');
 SELECT is((pg_temp.judge('chengguan', :'i')).status, 'done', 'and not judged anew');
 
