@@ -128,4 +128,5 @@ SELECT is(pg_temp.said((pg_temp.put('chengguan', h.id, 1, substr(:'pdf'::bytea, 
 SELECT is((pg_temp.open('chengguan', pg_temp.file(:'p', :'pdf'::bytea || 'old', 'pdf', 'old.pdf'))).next_chunk, 0, 'the same file can be sent anew');
 UPDATE registry.setting SET value = '104857600' WHERE key = 'evidence.account_bytes';
 SELECT registry.set_clock_offset('0');
+SELECT api.clock_run(pg_temp.acc('bureau'), 'zh', pg_temp.req(), '\x00', 20000) \g /dev/null
 SELECT * FROM finish();
