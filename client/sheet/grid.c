@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define _(text) dgettext("qipan", text)
 
@@ -21,11 +22,25 @@ void grid_fail(struct grid *g, const char *format, ...)
     g->failed = true;
 }
 
+/* Many programs export a web page, or XML, under the name of a workbook. */
+static bool is_markup(const char *head, size_t n)
+{
+    static const char *const begins[] = {"<html", "<!doctype", "<?xml", "<table", "<meta", "mime-version:"};
+    size_t i = n >= 3 && !memcmp(head, "\xEF\xBB\xBF", 3) ? 3 : 0;
+
+    while (i < n && strchr(" \t\r\n", head[i]))
+        i++;
+    for (size_t k = 0; k < sizeof(begins) / sizeof(begins[0]); k++)
+        if (!strncasecmp(head + i, begins[k], strlen(begins[k])))
+            return true;
+    return false;
+}
+
 /* By the first bytes, never by the name. */
 static const struct grid_kind *kind_of(struct grid *g)
 {
-    char head[8] = "";
-    size_t n = fread(head, 1, sizeof(head), g->file);
+    char head[64] = "";
+    size_t n = fread(head, 1, sizeof(head) - 1, g->file);
 
     rewind(g->file);
     if (ferror(g->file))
@@ -34,6 +49,10 @@ static const struct grid_kind *kind_of(struct grid *g)
         grid_fail(g, "%s", _("the file is empty"));
     else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
         return &grid_xlsx;
+    else if (is_markup(head, n))
+        grid_fail(g, "%s",
+                  _("this is a web page or XML, not a sheet: open it in a spreadsheet program and save it as "
+                    ".xlsx"));
     else
         return &grid_text;
     return NULL;

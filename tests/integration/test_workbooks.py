@@ -318,6 +318,22 @@ def test_compound_files_are_told_apart(tmp_path, stream, word):
     assert word in see(old_book(tmp_path, stream)).why
 
 
+@pytest.mark.parametrize("content", ["<html><table><tr><td>1</td></tr></table></html>", '\n <TABLE border="1">', "MIME-Version: 1.0\nX: y",
+                                     '\ufeff<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>'])
+def test_web_pages_under_the_name_of_a_workbook(tmp_path, content):
+    (tmp_path / "a.xls").write_text(content)
+    assert "save it as .xlsx" in see(tmp_path / "a.xls").why
+
+
+@pytest.mark.parametrize("name, content", [("a.xlsx", "a,b\n1,2\n"), ("a.csv", None)])
+def test_bytes_decide_not_names(tmp_path, name, content):
+    if content:
+        (tmp_path / name).write_text(content)
+    else:
+        make(tmp_path / name, '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row>')
+    assert see(tmp_path / name).texts()[1][0] == "a"
+
+
 def test_without_a_converter_there_is_a_hint(tmp_path):
     assert "gnumeric" in see(old_book(tmp_path), env=with_converter(tmp_path)).why
 

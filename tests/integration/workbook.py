@@ -42,6 +42,7 @@ Ran = collections.namedtuple("Ran", "code out seconds peak_mb")
 
 def run(*args, env=None, timeout=60):
     done = subprocess.run([BUILD / "tests/show_grid", *map(str, args)], stdout=subprocess.PIPE, text=True, env=env, timeout=timeout)
+    assert done.returncode in (0, 1), done
     told = json.loads(done.stdout.splitlines()[-1])
     return Ran(done.returncode, done.stdout, told.get("seconds"), told.get("peak_kb", 0) / 1024)
 
