@@ -2,6 +2,7 @@
 /* qipan import: a file of rows becomes a batch in the registry; the registry judges it, and on --commit writes it. */
 #include "cli.h"
 #include "chunk.h"
+#include "import_notes.h"
 #include "import_profile.h"
 #include "json.h"
 #include "limits.h"
@@ -674,6 +675,7 @@ static int show_json(struct import *im, bool written)
         json_object_set_new(o, "request", json_string(im->base));
         json_object_set_new(o, "replayed", json_boolean(c->replayed));
     }
+    import_notes_json(o, im->sheet, im->mapping);
     if (json_array_size(im->rejects))
         json_object_set(o, "rejections", im->rejects);
     char *line = json_line(o);
@@ -689,6 +691,7 @@ static int show_text(struct import *im, bool written)
 {
     const Qipan__ImportReply *c = &im->counts;
 
+    import_notes_print(im->cli, im->sheet, im->mapping);
     printf(_("%s (%s, mapping %s): %d new + %d updated + %d unchanged + %d duplicates + %d conflicts + "
              "%d rejected + %d skipped = %d rows\n"),
            cli_safe(&im->cli->arena, base_name(im->file)),

@@ -190,7 +190,11 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     rows = [["一、工业项目"], [1, "办公表项目甲", "办公公司", 12000, 8000, "2024.03", "x"],
             [2, "办公表项目乙", "办公公司二", 350.5, None, datetime.datetime(2024, 3, 5), None]]
     path = office_sheet(tmp_path / "a.xlsx", rows)
-    adds_up(run(county, "chengguan", path).json, rows=5, new=2, skipped=3)
+    seen = adds_up(run(county, "chengguan", path).json, rows=5, new=2, skipped=3)
+    assert seen["left_out"] == ["序号", "备注"]
+    assert seen["notes"] == ["标题:城关镇招商引资项目统计表", "表头在第 3 至 4 行", "未注明单位的金额按表中所写的万元计"]
+    text = county.qipan("chengguan", "import", path, ok=True).stdout.splitlines()
+    assert text[:4] == seen["notes"] + ["未读入的列: 序号、备注"]
     adds_up(run(county, "chengguan", path, "--commit").json, new=2)
     got = json.loads("[" + ",".join(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name~办公表项目", "--sort", "name",
                                                  ok=True).stdout.splitlines()) + "]")

@@ -435,6 +435,17 @@ static void names_with_numbers(void **state)
           "3: 三一重工|4\n");
 }
 
+/* In a table whose rows are numbered a text alone, merged or not, is a heading. */
+static void heading_among_numbers(void **state)
+{
+    (void)state;
+    check("序号|项目名称|投资方\n1|甲|A\n|新建项目|\n2|乙|B",
+          "1-1: 序号|项目名称|投资方\n2: 1|甲|A\n3 - a heading: 新建项目\n"
+          "4 <新建项目>: 2|乙|B\n");
+    check("项目名称|投资方|地点\n甲|A|x\n新建项目||\n乙|B|y",
+          "1-1: 项目名称|投资方|地点\n2: 甲|A|x\n3: 新建项目||\n4: 乙|B|y\n");
+}
+
 static void headings_without_numbers(void **state)
 {
     (void)state;
@@ -520,6 +531,7 @@ int main(void)
         cmocka_unit_test(groups_above),
         cmocka_unit_test(given),
         cmocka_unit_test(names_with_numbers),
+        cmocka_unit_test(heading_among_numbers),
         cmocka_unit_test(headings_without_numbers),
         cmocka_unit_test(plain),
         cmocka_unit_test(one_column),
