@@ -68,7 +68,10 @@ static void on_enter(struct xlsx_xml *x, int place, const char *const *attribute
     struct xlsx_rel rel = {arena_strdup(r->arena, id), arena_strdup(r->arena, word ? word + 1 : type),
                            arena_strdup(r->arena, path)};
     if (r->rels->n == MAX_RELS || !rel.id || !rel.type || !rel.part)
-        xlsx_xml_fail(x, _("%.80s names more parts than any workbook has: refused"), r->base);
+        xlsx_xml_fail(x,
+                      _("%.80s names more parts than any workbook has: refused; ask for a copy that a "
+                        "spreadsheet program saved"),
+                      r->base);
     else
         r->rels->rels[r->rels->n++] = rel;
 }

@@ -82,10 +82,14 @@ static void XMLCALL on_start(void *arg, const char *name, const char **attribute
         return;
     if (!step) {
         if (x->depth == 0)
-            xlsx_xml_fail(x, _("%.80s is not what it should be: this is no workbook that Excel would open"),
+            xlsx_xml_fail(x,
+                          _("%.80s is not what it should be: this is no workbook that Excel would open; save "
+                            "it as .xlsx"),
                           xlsx_part_name(x->part));
         else if (++x->skipped + x->depth > MAX_DEPTH)
-            xlsx_xml_fail(x, _("%.80s: elements inside elements, over %d deep: refused"),
+            xlsx_xml_fail(x,
+                          _("%.80s: elements inside elements, over %d deep: refused; ask for a copy that a "
+                            "spreadsheet program saved"),
                           xlsx_part_name(x->part), MAX_DEPTH);
         return;
     }
@@ -138,7 +142,9 @@ static void XMLCALL on_doctype(void *arg, const char *name, const char *system, 
     struct xlsx_xml *x = arg;
 
     (void)name, (void)system, (void)public, (void)subset;
-    xlsx_xml_fail(x, _("%.80s declares a document type, which no spreadsheet program does: refused"),
+    xlsx_xml_fail(x,
+                  _("%.80s declares a document type, which no spreadsheet program does: refused; ask for a "
+                    "copy that a spreadsheet program saved"),
                   xlsx_part_name(x->part));
 }
 
@@ -239,7 +245,10 @@ enum xlsx_read xlsx_xml_read(struct xlsx_xml *x)
         if (r == XML_STATUS_ERROR && !x->failed)
             say_broken(x);
         else if (r == XML_STATUS_OK && token_is_long(x))
-            xlsx_xml_fail(x, _("%.80s has an element without end: refused"), xlsx_part_name(x->part));
+            xlsx_xml_fail(x,
+                          _("%.80s has an element without end: refused; ask for a copy that a spreadsheet "
+                            "program saved"),
+                          xlsx_part_name(x->part));
     }
     return XLSX_FAILED;
 }

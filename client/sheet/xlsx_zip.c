@@ -91,7 +91,10 @@ static bool count_members(int fd, char *why)
         else if (!memcmp(tail + i, "PK\6\7", 4))
             members = members_64(fd, little(tail + i + 8, 8));
         if (members > MAX_MEMBERS)
-            return xlsx_fail(why, _("the archive has more than %d members: no spreadsheet has"), MAX_MEMBERS);
+            return xlsx_fail(why,
+                             _("the archive has more than %d members: no spreadsheet has; ask for a copy "
+                               "that a spreadsheet program saved"),
+                             MAX_MEMBERS);
     }
     return true;
 }
@@ -118,15 +121,19 @@ static bool is_link(zip_t *zip, uint64_t i)
 static bool judge_member(zip_t *zip, uint64_t i, const zip_stat_t *st, char *why)
 {
     if (climbs(st->name) || is_link(zip, i))
-        return xlsx_fail(why, _("the archive has a member that leads out of it (%.60s): refused"), st->name);
+        return xlsx_fail(why,
+                         _("the archive has a member that leads out of it (%.60s): refused; ask for a copy "
+                           "that a spreadsheet program saved"),
+                         st->name);
     if (st->encryption_method != ZIP_EM_NONE)
         return xlsx_fail(
             why, "%s", _("the workbook is protected by a password: open it, save it without one, send that"));
     if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
         return xlsx_fail(why, _("%.60s is packed in a way that spreadsheets don't use"), st->name);
     if (st->size > MAX_PART || (st->size > RATIO_FROM && st->size / MAX_RATIO > st->comp_size))
-        return xlsx_fail(why, _("%.60s would unpack from %llu to %llu bytes: refused as a zip bomb"),
-                         st->name, (unsigned long long)st->comp_size, (unsigned long long)st->size);
+        return xlsx_fail(
+            why, _("%.60s would unpack from %llu to %llu bytes: refused as a zip bomb; ask who sent it"),
+            st->name, (unsigned long long)st->comp_size, (unsigned long long)st->size);
     return true;
 }
 
@@ -140,7 +147,10 @@ static bool judge_names(const char **names, size_t n, char *why)
     qsort(names, n, sizeof(*names), by_name);
     for (size_t i = 1; i < n; i++)
         if (!strcasecmp(names[i - 1], names[i]))
-            return xlsx_fail(why, _("the archive has two members of the name %.60s: refused"), names[i]);
+            return xlsx_fail(why,
+                             _("the archive has two members of the name %.60s: refused; ask for a copy that "
+                               "a spreadsheet program saved"),
+                             names[i]);
     return true;
 }
 
@@ -160,10 +170,12 @@ static bool judge(zip_t *zip, uint64_t file_size, char *why)
         names[i] = st.name;
         total += st.size;
         if (st.comp_size > file_size || (packed += st.comp_size) > file_size)
-            return xlsx_fail(why, "%s", _("members of the archive overlap: refused as a zip bomb"));
+            return xlsx_fail(why, "%s",
+                             _("members of the archive overlap: refused as a zip bomb; ask who sent it"));
     }
     if (total > MAX_TOTAL)
-        return xlsx_fail(why, _("the archive would unpack to %llu bytes: refused as a zip bomb"),
+        return xlsx_fail(why,
+                         _("the archive would unpack to %llu bytes: refused as a zip bomb; ask who sent it"),
                          (unsigned long long)total);
     return judge_names(names, (size_t)n, why);
 }
@@ -272,7 +284,10 @@ long xlsx_part_read(struct xlsx_part *p, char *out, size_t n, char *why)
     }
     p->read += (uint64_t)got;
     if (p->read > p->size || (got == 0 && p->read != p->size)) {
-        xlsx_fail(why, _("%.80s is not as long as the archive says: refused"), p->name);
+        xlsx_fail(why,
+                  _("%.80s is not as long as the archive says: refused; ask for a copy that a spreadsheet "
+                    "program saved"),
+                  p->name);
         return -1;
     }
     return (long)got;
