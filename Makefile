@@ -32,7 +32,7 @@ WIRE    := $(B)/gen/qipan.pb-c.o $(call obj,proto)
 DAEMON  := $(call obj,daemon)
 LIB     := $(call obj,client)
 CLI     := $(call obj,client/cli) $(call obj,client/sheet) $(call obj,client/board)
-UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)) $(B)/tests/show_grid $(B)/tests/write_xlsx
+UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)) $(B)/tests/show_grid $(B)/tests/write_xlsx $(B)/tests/annotate
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all deps demo check check-faults soak bench lint fuzz clean install help units
@@ -118,7 +118,7 @@ lint: deps ## format, floors, operations, options, translations, static analysis
 
 bench: deps ## side by side with the peers; ONLY=name picks rows, BENCH_RUNS=3 how often; writes build/bench.json
 	@deploy/packages --install bench
-	@$(MAKE) -s --no-print-directory all $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare $(B)/tests/show_grid $(B)/tests/write_xlsx
+	@$(MAKE) -s --no-print-directory all $(B)/bench/fanout $(B)/bench/load $(B)/bench/bare $(B)/tests/show_grid $(B)/tests/write_xlsx $(B)/tests/annotate
 	@tests/bench/run $(ONLY)
 
 -include tests/fuzz/fuzz.mk
