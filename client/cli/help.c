@@ -143,8 +143,10 @@ const struct command help_commands[] = {
      N_("the rule set in force: stages, codes and their labels"),
      N_("KIND is stage, office, park, region, method, class, tag, firm_class, role or industry. For a "
         "stage, where it\n"
-        "may move to.\n"),
-     "qipan rules show stage\nqipan rules show industry --prefix C38\n"},
+        "may move to. \"live\" sets the day on which the county goes live: what was before it is entered "
+        "with "
+        "\"backdate\".\n"),
+     "qipan rules live 2027-01-01\nqipan rules show stage\nqipan rules show industry --prefix C38\n"},
     {"due", cmd_due,
      "qipan due set PROJECT at=TIME text=TEXT [office=OFFICE] [--reason TEXT]\n"
      "qipan due set ID FIELD=VALUE… [--base VERSION] [--reason TEXT] [--force]\n"

@@ -33,7 +33,11 @@ static int rules_show(struct cli *cli, int argc, char **argv)
         return code;
     reply = (const Qipan__GlossaryReply *)r.message;
     if (cli->output <= OUT_WIDE && reply->rule_set)
-        printf(_("Rule set: %s\n\n"), cli_safe(&cli->arena, reply->rule_set));
+        printf(_("Rule set: %s\n"), cli_safe(&cli->arena, reply->rule_set));
+    if (cli->output <= OUT_WIDE && reply->live_on)
+        printf(_("Live since: %s\n"), cli_safe(&cli->arena, reply->live_on));
+    if (cli->output <= OUT_WIDE && reply->rule_set)
+        putchar('\n');
     for (size_t i = 0; i < reply->n_rows; i++)
         out_row(&o, &reply->rows[i]->base);
     qipan_result_free(&r);

@@ -90,3 +90,62 @@ BEGIN
         jsonb_strip_nulls(jsonb_build_object('office', (registry.project_seen(p_account, btrim(set ->> 'project'))).office)) || coalesce(set, '{}'),
         jsonb_build_object('note', nullif(left(btrim(reason), 500), '')), reason, NULL);
 END $$;
+
+-- ---------------------------------------------------------------- the day itself
+
+CREATE TYPE api.live_reply AS (error api.error, live_on text, before text, replayed boolean);
+
+-- What stands against that day: null = nothing. p_day: a day; p_now: the one that is set.
+CREATE FUNCTION registry.live_fault(p_account int, p_day text, p_now text, p_reason text) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    f registry.finding := registry.unless_may(p_account, 'county', NULL);
+    latest text;
+BEGIN
+    IF f.code IS NOT NULL THEN
+        RETURN f;
+    ELSIF (registry.is_ymd(p_day) AND length(p_day) = 10 AND left(p_day, 4) BETWEEN '1990' AND '2100') IS NOT TRUE THEN
+        RETURN registry.fault('INVALID_ARGUMENT', 'live_on', 'live.day', p_day);
+    ELSIF p_now <> p_day AND coalesce(btrim(p_reason), '') = '' THEN
+        RETURN registry.fault('INVALID_ARGUMENT', 'reason', 'live.reason', p_now);
+    END IF;
+    SELECT max(x.day) INTO latest
+    FROM (SELECT s.reached_on::text AS day FROM registry.step s WHERE s.opening AND s.state = 'approved'
+          UNION ALL SELECT a.arrived_on::text FROM registry.arrival a WHERE a.opening AND a.state = 'approved') x
+    WHERE x.day >= left(p_day, length(x.day));
+    RETURN CASE WHEN latest IS NOT NULL THEN registry.fault('FAILED_PRECONDITION', 'live_on', 'live.entries', latest) END;
+END $$;
+
+-- The day on which the county goes live. Right county; another day than the one that is set needs a reason, and none may come before
+-- what was entered as of before it. The entry keeps who said so.
+CREATE FUNCTION api.live_set(p_account int, p_lang text, p_request text, p_digest bytea, live_on text, reason text) RETURNS api.live_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.live_reply;
+    e registry.entry := registry.seen(p_account, p_request);
+    day CONSTANT text := btrim(live_on);
+    f registry.finding;
+BEGIN
+    r.error := registry.request_fault(p_lang, p_request, e, 'live_set', p_digest, reason);
+    IF (r.error).code IS NOT NULL THEN
+        RETURN r;
+    ELSIF e.op IS NOT NULL THEN
+        r.replayed := true;
+        r.error := CASE WHEN e.status <> 'OK' THEN registry.refused_again(e) END;
+        r.live_on := e.reply ->> 'live_on';
+        r.before := e.reply ->> 'before';
+        RETURN r;
+    END IF;
+    SELECT s.value INTO r.before FROM registry.setting s WHERE s.key = 'county.live_on' FOR UPDATE;
+    f := registry.live_fault(p_account, day, r.before, reason);
+    IF f.code IS NOT NULL THEN
+        r.before := NULL;
+        r.error := registry.record_error(p_lang, 'step', f);
+        PERFORM registry.keep_refusal(p_account, p_request, p_digest, 'live_set', NULL, NULL, r.error);
+        RETURN r;
+    END IF;
+    INSERT INTO registry.setting (key, value) VALUES ('county.live_on', day) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    r.live_on := day;
+    PERFORM registry.keep(p_account, p_request, p_digest, 'live_set', NULL, 'OK', day, NULL, reason, NULL,
+        jsonb_build_object('live_on', day, 'before', r.before));
+    RETURN r;
+END $$;

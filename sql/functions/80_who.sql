@@ -83,6 +83,7 @@ BEGIN
         RETURN r;
     END IF;
     r.rule_set := (SELECT name || ' (' || year || ')' FROM registry.rule_set WHERE in_force);
+    r.live_on := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.live_on');
     SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, x.next)::api.label
                      ORDER BY array_position(kinds, x.kind), x.rank, x.code)
     INTO r.rows

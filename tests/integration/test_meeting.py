@@ -166,6 +166,11 @@ def test_what_was_before_the_county_went_live(town):
     assert "期初补录" in town.qipan("leader", "stage", "list", project["no"], "--fields", "stage,reached_on,opening", ok=True).stdout
     assert do(town, "leader", "arrival", "list", f"project={project['no']}", "opening=false") == []
     # behind the day the county went live it takes a reason
-    town.psql("INSERT INTO registry.setting VALUES ('county.live_on', (registry.today() - 1)::text)")
+    yesterday = town.psql("SELECT registry.today() - 1")[0][0]
+    town.qipan("chengguan", "rules", "live", yesterday, ok=8)
+    assert "2021-03-01" in town.qipan("bureau", "rules", "live", "2021-03-01", ok=7).stderr  # of that day something is there from before
+    assert do(town, "bureau", "rules", "live", yesterday)["live_on"] == yesterday
+    assert f"上线日期:{yesterday}\n" in town.qipan("chengguan", "rules", "show", "stage", ok=True).stdout
+    assert [row["status"] for row in do(town, "auditor", "audit", "list", "--person", "bureau") if row["op"] == "live_set"] == ["FAILED_PRECONDITION", "OK"]
     assert "理由" in town.qipan("bureau", "project", "backdate", project["no"], "landed", "--on", "2019-09-01", ok=7).stderr
     do(town, "bureau", "project", "backdate", project["no"], "landed", "--on", "2019-09-01", "--reason", "上线时漏报")

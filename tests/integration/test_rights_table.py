@@ -433,6 +433,7 @@ def cells(at):
     yield "whoami", "-", dict, lambda s, *_: DONE if s.enabled else "UNAUTHENTICATED", None
     for name in ("office_list", "glossary"):
         yield name, "-", dict, lambda s, *_: DONE if s.rights else DENIED, None
+    yield "live_set", "-", lambda: {"live_on": "2001-01-01"}, right("county"), None
     yield "receipt_show", "absent", lambda: {"id": "nobody-1"}, lambda *_: MISSING, None
     yield "receipt_sign", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None
     yield "receipt_list", "a revision", lambda: {"of_rev": at.rows[0].rev}, right("read"), None

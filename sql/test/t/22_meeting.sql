@@ -362,7 +362,19 @@ SELECT is(registry.counted_on(:'op', 'producing'), '2001-01-02', 'it counts in t
 SELECT is((SELECT array_agg(DISTINCT e.op) FROM registry.change c JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord WHERE c.object = :'op' AND c.version > 1), '{project_backdate}', 'one entry for step and project');
 SELECT is(pg_temp.said((pg_temp.back('bureau', :'op', 'signed', '1999-05-07', '合同日期更正')).error), '', 'a correction says why');
 SELECT is((SELECT string_agg(state || ' ' || reached_on, ', ' ORDER BY recorded_at, project_version DESC) FROM registry.step WHERE project = :'op' AND stage = 'signed'), 'corrected 1999-05-06, approved 1999-05-07', 'and both stay');
-INSERT INTO registry.setting VALUES ('county.live_on', '2001-09-10') ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+CREATE FUNCTION pg_temp.live(who text, day text, reason text DEFAULT NULL, request text DEFAULT pg_temp.req()) RETURNS api.live_reply LANGUAGE sql AS $$
+    SELECT api.live_set(pg_temp.acc(who), 'en', request, '\x00', day, reason) $$;
+SELECT is((api.glossary(pg_temp.acc('leader'), 'en', 'stage', NULL)).live_on, NULL, 'not live yet');
+SELECT is(pg_temp.said((pg_temp.live(w, d, r)).error), want, why) FROM (VALUES
+    ('chengguan', '2001-09-01', NULL, 'PERMISSION_DENIED', 'the county says when it goes live'),
+    ('bureau', '2001-09', NULL, 'INVALID_ARGUMENT live_on', 'a day'),
+    ('bureau', '2001-01-02', NULL, 'FAILED_PRECONDITION live_on', 'after what was entered as of before'),
+    ('bureau', '2001-09-01', NULL, '', 'goes'),
+    ('bureau', '2001-09-01', NULL, '', 'the same again'),
+    ('bureau', '2001-09-10', ' ', 'INVALID_ARGUMENT reason', 'another day needs a reason')) v(w, d, r, want, why);
+SELECT row_eq($$ SELECT r.live_on, r.before, r.replayed FROM pg_temp.live('bureau', '2001-09-10', '推迟上线', 'live-1') r $$, ROW('2001-09-10'::text, '2001-09-01'::text, NULL::boolean), 'and has it told which was before');
+SELECT row_eq($$ SELECT r.live_on, r.before, r.replayed FROM pg_temp.live('bureau', '2001-09-10', '推迟上线', 'live-1') r $$, ROW('2001-09-10'::text, '2001-09-01'::text, true), 'again');
+SELECT is((api.glossary(pg_temp.acc('leader'), 'en', 'stage', NULL)).live_on, '2001-09-10', 'everybody may know');
 SELECT is(pg_temp.said((pg_temp.back('bureau', :'op', 'landed', '1999-12-01')).error), 'INVALID_ARGUMENT reason', 'behind the day it went live it needs a reason');
 SELECT is(pg_temp.said((pg_temp.back('bureau', :'op', 'landed', '2001-09-11', '漏报')).error), 'INVALID_ARGUMENT reached_on', 'and is about what was before');
 SELECT is(pg_temp.said((pg_temp.back('bureau', :'op', 'landed', '1999-12-01', '漏报')).error), '', 'then it goes');
