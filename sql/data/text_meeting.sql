@@ -62,6 +62,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('office.twin', '已有名为“$1”的单位', 'there is an office called $1 already'),
     ('office.group', '没有分组“$2”', 'there is no group "$2"'),
     ('office.day', '“$1”须为 1990 至 2100 年的完整日期:“$2”', '$1 must be a whole day between 1990 and 2100: "$2"'),
+    ('meeting.next', '下次会议已经有了:$1,$2', 'the next meeting is there already: $1, $2'),
+    ('meeting.next.hint', '改它用 meeting edit,补充议题用 meeting draw', 'change it with meeting edit, add to its agenda with meeting draw'),
     ('opening.day', '“$1”须为 1990 年以后的日期:“$2”', '$1 must be a day since 1990: "$2"'),
     ('opening.live', '期初补录须早于上线日 $3:“$2”', 'what is entered afterwards was before the county went live on $3: "$2"'),
     ('opening.live.hint', '上线以后的照常填报', 'what came later is recorded as usual'),

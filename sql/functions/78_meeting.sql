@@ -186,12 +186,14 @@ BEGIN
         reason, NULL);
 END $$;
 
--- Opens the meeting behind this one, which is closed: same office, class, place and chair; its agenda begins with the unfinished.
+-- Opens the meeting behind this one, which is closed: same office, class, place and chair; its agenda begins with the unfinished. Once:
+-- ALREADY_EXISTS with the one that is there, planned by hand perhaps.
 CREATE FUNCTION api.meeting_next(p_account int, p_lang text, p_request text, p_digest bytea, id text, "on" text, reason text)
 RETURNS api.meeting_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     m registry.meeting := registry.meeting_seen(p_account, id);
+    behind registry.meeting;
     r api.meeting_reply;
     f registry.finding;
 BEGIN
@@ -199,6 +201,11 @@ BEGIN
         f := registry.unless_convenes(p_account, m.office);
         f := CASE WHEN f.code IS NOT NULL THEN f WHEN m.id IS NULL THEN registry.fault('NOT_FOUND', 'id', 'record.none', id)
             ELSE registry.unless_state('meeting', m.id, m.state, 'closed') END;
+        IF f.code IS NULL THEN
+            PERFORM FROM registry.meeting x WHERE x.id = m.id FOR NO KEY UPDATE; -- two at once: one is the next
+            SELECT * INTO behind FROM registry.meeting x WHERE x.previous = m.id AND (x.office, x.class) = (m.office, m.class) ORDER BY x.held_on LIMIT 1;
+            f := CASE WHEN behind.id IS NOT NULL THEN registry.fault('ALREADY_EXISTS', 'id', 'meeting.next', behind.held_on, behind.id) END;
+        END IF;
         IF f.code IS NOT NULL THEN
             r.error := registry.record_error(p_lang, 'meeting', f);
             PERFORM registry.keep_refusal(p_account, p_request, p_digest, 'meeting_next', m.id, reason, r.error);

@@ -94,6 +94,7 @@ SELECT (:'r'::api.meeting).id AS next \gset
 SELECT row_eq(format('SELECT (m).previous, (m).class, (m).chair, (m).state FROM (SELECT %L::api.meeting AS m) x', :'r'), ROW(:'m'::text, 'regular'::text, '县长'::text, 'planned'::text), 'the next of its series');
 SELECT is(pg_temp.agenda(:'next'), 'unfinished fagai open, unfinished dongshan open, unfinished chengguan open, unfinished dongshan open, unfinished dongshan open, unfinished fagai open', 'it opens with the unfinished: first what was decided and not done');
 SELECT is((api.meeting_next(pg_temp.acc('bureau'), 'en', 'next-1', '\x00', :'m', '2001-10-01', NULL)).replayed, true, 'asked again, nothing is made twice');
+SELECT row_eq(format($$ SELECT ((x.r).error).code, ((x.r).error).message LIKE '%%2001-10-01, %s' FROM (SELECT api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', %L, '2001-10-08', NULL) AS r) x $$, :'next', :'m'), ROW('ALREADY_EXISTS'::text, true), 'nor by who asks for it anew: the one that is there is named');
 SELECT is(pg_temp.step('meeting_draw', 'bureau', :'next'), '', 'drawn on');
 SELECT is((SELECT count(*) FROM registry.agenda WHERE meeting = :'next'), 6::bigint, 'an unfinished item is not stale as well');
 SELECT registry.set_clock_offset(timestamptz '2001-10-01 12:00+08' - now()) AS at \gset
