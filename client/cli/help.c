@@ -271,6 +271,88 @@ static void print_filter(bool watch)
     putchar('\n');
 }
 
+/* Fields that people write words into. */
+static bool is_wordy(const char *field)
+{
+    static const char *const fields[] = {"subject", "name",  "firm", "origin_name",
+                                         "result",  "basis", "note", NULL};
+
+    for (size_t i = 0; fields[i]; i++)
+        if (strcmp(fields[i], field) == 0)
+            return true;
+    return false;
+}
+
+/* What stands behind an operator of the example: days, amounts, numbers or words. "" for a field that is none of these. */
+static const char *example_value(const ProtobufCFieldDescriptor *f, const char *op)
+{
+    bool text = strchr("~", *op) != NULL, order = strchr("<>", *op) != NULL;
+
+    if (strcmp(f->name, "office") == 0)
+        return text || order ? "" : "chengguan,dongshan";
+    switch (value_kind(f)) {
+    case VALUE_DATE:
+        return !order ? "" : op[1] ? (*op == '>' ? "2026-01-01" : "2026-06-30") : "2026-06";
+    case VALUE_MONEY:
+        return order ? "1000万" : "";
+    case VALUE_AREA:
+    case VALUE_INT:
+        return order && strcmp(f->name, "version") != 0 && strcmp(f->name, "rank") != 0 ? "10" : "";
+    case VALUE_TEXT:
+        return text && is_wordy(f->name) ? "光伏" : "";
+    default:
+        return "";
+    }
+}
+
+/* The operators with fields of that message; those it has no use for are left out. */
+static void print_operators(const ProtobufCMessageDescriptor *desc)
+{
+    for (const struct filter_help *h = filter_help; h->op; h++) {
+        const char *value = "";
+        unsigned i = 0;
+
+        while (i < desc->n_fields && !*(value = example_value(&desc->fields[i], h->op)))
+            i++;
+        if (*value)
+            printf("  %-4s %s (%s%s%s)\n", h->op, gettext(h->meaning), desc->fields[i].name, h->op, value);
+    }
+}
+
+static void print_fields(const struct verb *v, const ProtobufCMessageDescriptor *desc)
+{
+    printf(_("Fields of %s %s:"), v->family, v->word);
+    for (unsigned i = 0; i < desc->n_fields; i++)
+        if (value_kind(&desc->fields[i]) != VALUE_OTHER)
+            printf(" %s", desc->fields[i].name);
+    putchar('\n');
+}
+
+/* Conditions of the lists of verbs.def; of projects when no list of the family is of something else. */
+static void print_conditions(const char *family)
+{
+    const ProtobufCMessageDescriptor *shown[8] = {NULL};
+    size_t n = 0;
+
+    for (const struct verb *v = record_verbs; v->family; v++) {
+        const ProtobufCMessageDescriptor *desc = strcmp(v->family, family) == 0 ? record_terms(v) : NULL;
+        size_t i = 0;
+
+        while (i < n && shown[i] != desc)
+            i++;
+        if (!desc || i < n || n == sizeof shown / sizeof *shown)
+            continue;
+        if (n == 0) {
+            printf("\n%s\n", _("Conditions of --filter, all of them must hold:"));
+            print_operators(desc);
+        }
+        shown[n++] = desc;
+        print_fields(v, desc);
+    }
+    if (n == 0)
+        print_filter(false);
+}
+
 static void print_mapping(void)
 {
     printf("\n%s",
@@ -306,7 +388,9 @@ int help_command(struct cli *cli, const struct command *c)
     filter = print_forms(cli, c->name) || strstr(c->usage, "--filter");
     if (c->text)
         printf("\n%s", gettext(c->text));
-    if (filter)
+    if (filter && (c->run == cmd_record || c->run == cmd_evidence))
+        print_conditions(c->name);
+    else if (filter)
         print_filter(c->run == cmd_watch || c->run == cmd_board);
     if (strstr(c->usage, "--map"))
         print_mapping();

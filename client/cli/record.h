@@ -38,6 +38,9 @@ struct out_style record_style(struct cli *cli, const struct verb *verb);
 /* Rows of the reply; NULL when it has none. */
 const ProtobufCMessageDescriptor *record_rows(const struct verb *verb);
 
+/* What the conditions of a list are on: its rows, if those are objects, else the projects that the rows tell of. NULL: takes none. */
+const ProtobufCMessageDescriptor *record_terms(const struct verb *verb);
+
 /* The field of a message by name; NULL when there is none. `at`: where its value is. */
 static inline const ProtobufCFieldDescriptor *record_field(const ProtobufCMessageDescriptor *desc,
                                                            const char *name)

@@ -387,9 +387,10 @@ static int take_set(struct taking *t, const ProtobufCFieldDescriptor *f)
     return code;
 }
 
-/* Conditions are on the rows, if those are objects; else the rows tell of projects. */
-static const ProtobufCMessageDescriptor *terms_on(const struct verb *v)
+const ProtobufCMessageDescriptor *record_terms(const struct verb *v)
 {
+    if (!record_field(request_of(v), "terms"))
+        return NULL;
     for (const struct kind_info *k = kind_table; k->name; k++)
         if (k->message == record_rows(v))
             return k->message;
@@ -412,7 +413,7 @@ static int take_terms(struct taking *t, const ProtobufCFieldDescriptor *f)
     for (int i = 0; i < t->n; i++)
         at += sprintf(at, "%s ", t->words[i]);
     strcpy(at, t->filter ? t->filter : "");
-    if (!filter_parse_of(text, terms_on(t->verb), &t->cli->arena, &filter, &error))
+    if (!filter_parse_of(text, record_terms(t->verb), &t->cli->arena, &filter, &error))
         return cli_invalid(t->cli, "filter", &error);
     *(Qipan__Term ***)record_at(t->call->request, f) = filter.terms;
     *(size_t *)((char *)t->call->request + f->quantifier_offset) = filter.n_terms;

@@ -273,6 +273,13 @@ def test_every_family_has_help(county):
 # ---------------------------------------------------------------- several people at one project
 
 
+def test_help_of_a_family_is_about_its_own_fields(county):
+    for family, own in (("matter", "due_on<=2026-06-30"), ("arrival", "amount_arrived>=1000万"), ("meeting", "meeting agenda 的字段:")):
+        text = county.qipan("bureau", "help", family, ok=True).stdout
+        assert own in text and "stage=talks" not in text, family
+    assert "stage=talks,signed" in county.qipan("bureau", "help", "project", ok=True).stdout
+
+
 def test_different_fields_merge(county):
     p = add(county, amount_total="1亿元")
     a = edit(county, "chengguan", p, "amount_total=2亿元", "--base", "1", ok=True).json
