@@ -22,7 +22,8 @@ static const struct out_style accounts = {
     .table = "code,name,office,enabled,roles",
     .wide = "code,version,name,office,holder,enabled,roles,rights,identities",
     .name = "code",
-    .labels = account_labels};
+    .labels = account_labels,
+    .kind = "account"};
 
 static const struct out_label role_labels[] = {{"id", N_("Id")},
                                                {"account", N_("Account")},
@@ -41,7 +42,8 @@ static const struct out_style roles = {
     .table = "id,account,role,office,from_on,until_on,deputy_of",
     .wide = "id,account,role,office,from_on,until_on,deputy_of,granted_by,granted_at,ended_at",
     .name = "id",
-    .labels = role_labels};
+    .labels = role_labels,
+    .kind = "role"};
 
 /* ---------------------------------------------------------------- changes */
 

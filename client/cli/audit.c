@@ -15,7 +15,8 @@ static const struct out_style style = {
     .table = "done_at,actor,office,op,status,object,rev,detail",
     .wide = "no,done_at,actor,office,op,status,object,rev,version,request,reason,peer,detail,closing",
     .name = "no",
-    .labels = labels};
+    .labels = labels,
+    .kind = "audit"};
 
 static int take_instant(struct cli *cli, Qipan__AuditListRequest *request, const char *field,
                         const char *option, const char *text)

@@ -15,35 +15,51 @@ static bool is_coded(const ProtobufCMessageDescriptor *d)
            d == &qipan__receipt__descriptor || d == &qipan__signature__descriptor;
 }
 
-/* An item of a list for people: a code by its label, code=value by label and value. */
+/* An item of a list for people: a code by its label, code=value by label and value, role@office by both labels. */
 static const char *item_text(struct cli *cli, const char *kind, const char *field, const char *item)
 {
-    const char *sign = strchr(item, '='), *label;
+    const char *sign = strpbrk(item, "=@"), *label, *rest;
     char *code = sign ? arena_strndup(&cli->scratch, item, (size_t)(sign - item)) : NULL, *text;
 
     label = labels_record_code(cli, kind, field, code ? code : item);
-    text = code && label ? arena_alloc(&cli->scratch, strlen(label) + strlen(sign) + 1) : NULL;
+    if (!code || !label)
+        return label && !code ? label : item;
+    rest = *sign == '='     ? sign + 1
+           : sign[1] == '*' ? _("whole county")
+                            : labels_text(cli, "office", sign + 1);
+    text = arena_alloc(&cli->scratch, strlen(label) + strlen(rest) + sizeof "()");
     if (text)
-        sprintf(text, "%s %s", label, sign + 1);
-    return text ? text : label && !code ? label : item;
+        sprintf(text, *sign == '@' ? "%s(%s)" : "%s %s", label, rest);
+    return text ? text : item;
 }
 
 /* Codes of a list each by its label. */
-static const char *record_list(struct cli *cli, const char *kind, const ProtobufCMessage *row,
-                               const ProtobufCFieldDescriptor *f)
+static const char *record_list(struct cli *cli, const char *kind, const char *field, char *const *items,
+                               size_t n)
 {
-    size_t n = *(const size_t *)((const char *)row + f->quantifier_offset), size = 1;
-    char *const *items = *(char *const *const *)((const char *)row + f->offset), *text, *end;
+    size_t size = 1;
+    char *text, *end;
     const char **labels = arena_alloc(&cli->scratch, n * sizeof *labels);
 
     for (size_t i = 0; labels && i < n; i++) {
-        labels[i] = item_text(cli, kind, f->name, items[i]);
+        labels[i] = item_text(cli, kind, field, items[i]);
         size += strlen(labels[i]) + strlen("、");
     }
     text = end = labels ? arena_alloc(&cli->scratch, size) : NULL;
     for (size_t i = 0; text && i < n; i++)
         end += sprintf(end, "%s%s", i ? "、" : "", labels[i]);
     return text;
+}
+
+/* Roles joined by commas. */
+static const char *roles_text(struct cli *cli, const char *roles)
+{
+    char *items[16], *rest = arena_strdup(&cli->scratch, roles), *item;
+    size_t n = 0;
+
+    while (rest && n < sizeof items / sizeof *items && (item = strsep(&rest, ",")))
+        items[n++] = item;
+    return record_list(cli, "whoami", "role", items, n);
 }
 
 /* A fact of a case by its label, with its value. */
@@ -89,10 +105,16 @@ static const char *facts_text(struct cli *cli, const char *json)
 static const char *record_text(struct cli *cli, const char *kind, const ProtobufCMessage *row,
                                const ProtobufCFieldDescriptor *f)
 {
-    if (f->type != PROTOBUF_C_TYPE_STRING)
+    if (f->type == PROTOBUF_C_TYPE_INT32 && strcmp(f->name, "rule_set") == 0)
+        return labels_record_code(cli, kind, f->name, cells_canonical(cli, row, f));
+    if (f->type != PROTOBUF_C_TYPE_STRING ||
+        (row->descriptor == &qipan__whoami_reply__descriptor && strcmp(f->name, "office") == 0))
         return NULL;
     if (f->label == PROTOBUF_C_LABEL_REPEATED)
-        return record_list(cli, kind, row, f);
+        return record_list(cli, kind, f->name, *(char *const *const *)((const char *)row + f->offset),
+                           *(const size_t *)((const char *)row + f->quantifier_offset));
+    if (row->descriptor == &qipan__whoami_reply__descriptor && strcmp(f->name, "role") == 0)
+        return roles_text(cli, *(char *const *)((const char *)row + f->offset));
     if (row->descriptor == &qipan__case__descriptor && strcmp(f->name, "facts") == 0)
         return facts_text(cli, *(char *const *)((const char *)row + f->offset));
     return labels_record_code(cli, kind, f->name, *(char *const *)((const char *)row + f->offset));

@@ -31,7 +31,8 @@ static const struct out_style style = {
     .table = "identity,account,before,state,asked_by,approved_by",
     .wide = "identity,account,before,state,asked_by,asked_at,approved_by,approved_at,ended_by,ended_at",
     .name = "identity",
-    .labels = labels};
+    .labels = labels,
+    .kind = "certificate"};
 
 /* ---------------------------------------------------------------- officers */
 

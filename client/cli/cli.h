@@ -52,6 +52,7 @@ struct cli {
     bool labels_asked;
     struct label_index *label_index;          /* of the glossary */
     struct label_kind *kinds;                 /* the same of records, one for each kind asked for */
+    struct names *names;                      /* see names.h; NULL until one was asked for */
     struct qipan *lookup;                     /* see cli_lookup() */
     const char *form;                         /* of the command, for who got it wrong; NULL = none */
     const ProtobufCMessageDescriptor *record; /* what the command is about, NULL = projects */

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "labels.h"
+#include "names.h"
 
 #include <string.h>
 #include <time.h>
@@ -19,6 +20,8 @@ static const char *value_shown(struct cli *cli, const Qipan__Event *e, const Pro
 
     if (!text)
         return _("(empty)");
+    if (record && !label && names_field(NULL, f->name))
+        label = names_text(cli, text);
     if (label)
         text = label;
     else if (f)
@@ -147,14 +150,16 @@ void event_print(struct cli *cli, const Qipan__Event *e, const char *title)
     time_t t = (time_t)(e->at / 1000000);
     struct tm tm;
     char when[32];
+    const char *actor = e->actor ? names_text(cli, e->actor) : NULL;
 
     localtime_r(&t, &tm);
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
     printf("%s%s%s  %s %s  %s  %s%s%s%s", cli->color ? "\033[2m" : "", e->has_at ? when : "",
            cli->color ? "\033[0m" : "",
            e->office ? cli_safe(&cli->scratch, labels_text(cli, "office", e->office)) : "",
-           cli_safe(&cli->scratch, e->actor), verb(cli, e), what(cli, e), cli->color ? "\033[1m" : "",
-           cli_safe(&cli->scratch, title ? title : e->object), cli->color ? "\033[0m" : "");
+           cli_safe(&cli->scratch, actor ? actor : e->actor), verb(cli, e), what(cli, e),
+           cli->color ? "\033[1m" : "", cli_safe(&cli->scratch, title ? title : e->object),
+           cli->color ? "\033[0m" : "");
     print_changes(cli, e);
     if (e->reason && *e->reason)
         printf(_("  (%s)"), cli_safe(&cli->scratch, e->reason));

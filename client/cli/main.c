@@ -4,6 +4,7 @@
 
 #include "help.h"
 #include "labels.h"
+#include "names.h"
 #include "record.h"
 
 #include <fcntl.h>
@@ -304,6 +305,7 @@ int main(int argc, char **argv)
     if (!code)
         code = run(&cli, &g, argc, argv);
     labels_free(&cli);
+    names_free(&cli);
     qipan_free(cli.lookup);
     qipan_free(cli.q);
     settings_free(&cli.settings);

@@ -12,7 +12,8 @@ static const struct out_style style = {.desc = &qipan__office__descriptor,
                                        .table = "code,name,kind,projects,until_on",
                                        .wide = "code,name,kind,grp,projects,until_on,successor",
                                        .name = "code",
-                                       .labels = labels};
+                                       .labels = labels,
+                                       .kind = "office"};
 
 static int office_list(struct cli *cli, int argc, char **argv)
 {

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "labels.h"
 #include "limits.h"
+#include "names.h"
 
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
@@ -25,14 +26,12 @@ const struct out_style out_project = {
 
 static const char *label_of(const struct out_style *style, struct cli *cli, const char *field)
 {
-    if (style->kind)
-        return labels_record_field(cli, style->kind, field);
-    if (!style->labels)
-        return value_label(field, cli->lang);
-    for (const struct out_label *l = style->labels; l->field; l++)
+    for (const struct out_label *l = style->labels; l && l->field; l++)
         if (strcmp(l->field, field) == 0)
             return gettext(l->label);
-    return field;
+    if (style->kind)
+        return labels_record_field(cli, style->kind, field);
+    return style->labels ? field : value_label(field, cli->lang);
 }
 
 static const ProtobufCFieldDescriptor *field_of(const struct out_style *style, const char *name)
@@ -96,6 +95,30 @@ static int choose_columns(struct out *o)
 
 /* ---------------------------------------------------------------- cells */
 
+/* Those that a field names by code or id; `text` when it is none that does. */
+static const char *names_of(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f,
+                            const char *text)
+{
+    const char *const at = (const char *)row + f->offset, *name, *list = NULL;
+
+    if (f->type != PROTOBUF_C_TYPE_STRING || !names_field(row->descriptor, f->name))
+        return text;
+    if (f->label != PROTOBUF_C_LABEL_REPEATED)
+        return (name = names_text(cli, *(char *const *)at)) ? name : text;
+    for (size_t i = 0; i < *(const size_t *)((const char *)row + f->quantifier_offset); i++) {
+        char *item = (*(char *const *const *)at)[i], *longer;
+
+        name = names_text(cli, item);
+        name = name ? name : item;
+        longer = arena_alloc(&cli->scratch, (list ? strlen(list) : 0) + strlen(name) + sizeof "、");
+        if (!longer)
+            return text;
+        sprintf(longer, "%s%s%s", list ? list : "", list ? "、" : "", name);
+        list = longer;
+    }
+    return list ? list : text;
+}
+
 /* For people: codes as labels. Safe for a terminal; in cli->scratch. */
 static const char *people(struct cli *cli, const struct out_style *style, const ProtobufCMessage *row,
                           const ProtobufCFieldDescriptor *f)
@@ -107,6 +130,7 @@ static const char *people(struct cli *cli, const struct out_style *style, const 
     if (!value_has(row, f))
         return "";
     text = cells_words(cli, style->kind, row, f);
+    text = names_of(cli, row, f, text);
     if (!text)
         text = value_people(row, f, currency ? value_text(row, currency, &cli->scratch) : NULL, cli->lang,
                             &cli->scratch);
@@ -403,16 +427,32 @@ static int print_object_json(struct out *o, const ProtobufCMessage *object, cons
     return cli_flush(o->cli);
 }
 
+/* The registry's id of a project whose number stands beside it; the facts of a case, which have a table of their own. */
+static bool is_said(const ProtobufCMessage *object, const ProtobufCFieldDescriptor *f)
+{
+    const char *other = strcmp(f->name, "project") == 0         ? "no"
+                        : strcmp(f->name, "other_project") == 0 ? "other_no"
+                                                                : NULL;
+    const ProtobufCFieldDescriptor *no =
+        other ? protobuf_c_message_descriptor_get_field_by_name(object->descriptor, other) : NULL;
+
+    return (no && value_has(object, no)) ||
+           (object->descriptor == &qipan__case__descriptor && strcmp(f->name, "facts") == 0);
+}
+
 static int print_object_table(struct out *o, const ProtobufCMessage *object)
 {
     struct libscols_table *t = out_table(o->cli, false);
 
+    names_ask(o->cli, (ProtobufCMessage *const *)&object, 1);
     if (!t || !scols_table_new_column(t, "field", 0, 0) ||
         !scols_table_new_column(t, "value", 0, SCOLS_FL_WRAP))
         return cli_no_memory(o->cli);
     for (size_t i = 0; i < o->n_columns; i++) {
         struct libscols_line *line;
-        const char *text = people(o->cli, o->style, object, o->columns[i]);
+        const char *text = is_said(object, o->columns[i]) && !o->cli->fields
+                               ? ""
+                               : people(o->cli, o->style, object, o->columns[i]);
 
         if (!*text || !(line = scols_table_new_line(t, NULL)))
             continue;
@@ -474,6 +514,8 @@ static int add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufC
     ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)((const char *)page + f->offset);
     int code = 0;
 
+    if (o->cli->output <= OUT_WIDE)
+        names_ask(o->cli, rows, count_of(page, f));
     for (size_t i = 0; i < count_of(page, f) && !code; i++)
         code = out_row(o, rows[i]);
     return code;

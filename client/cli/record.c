@@ -60,6 +60,23 @@ static int find_base(struct cli *cli, const struct verb *v, struct record_call *
     return 0;
 }
 
+/* Of a case that was shown: what `case facts` says. */
+static int print_facts(struct cli *cli, const ProtobufCMessage *reply)
+{
+    const struct verb *v = record_verb("case", "facts");
+    const ProtobufCFieldDescriptor *object = out_object_field(reply->descriptor);
+    const Qipan__Case *shown = *(Qipan__Case *const *)record_at(reply, object);
+    Qipan__RecordShowRequest request = QIPAN__RECORD_SHOW_REQUEST__INIT;
+    struct out_style style;
+
+    if (!v || !shown || !shown->facts)
+        return 0;
+    style = record_style(cli, v);
+    request.id = shown->id;
+    putchar('\n');
+    return out_pages(cli, &style, v->op, &request.base);
+}
+
 static int run(struct cli *cli, const struct verb *v, int argc, char **argv)
 {
     const struct out_style style = record_style(cli, v);
@@ -84,6 +101,8 @@ static int run(struct cli *cli, const struct verb *v, int argc, char **argv)
     if ((code = cli_call(cli, v->op, call.request, &options, &r)))
         return code;
     code = out_reply(cli, &style, r.message, r.request);
+    if (!code && style.desc == &qipan__case__descriptor && cli->output <= OUT_WIDE && !cli->fields)
+        code = print_facts(cli, r.message);
     qipan_result_free(&r);
     return code;
 }

@@ -11,7 +11,8 @@ static const struct out_style style = {.desc = &qipan__label__descriptor,
                                        .table = "kind,code,text,next",
                                        .wide = "kind,rank,code,text,next",
                                        .name = "code",
-                                       .labels = labels};
+                                       .labels = labels,
+                                       .kind = "label"};
 
 static int rules_show(struct cli *cli, int argc, char **argv)
 {

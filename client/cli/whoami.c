@@ -15,8 +15,12 @@ static const struct out_label labels[] = {
     {NULL, NULL},
 };
 
-static const struct out_style style = {
-    .desc = &qipan__whoami_reply__descriptor, .table = "", .wide = "", .name = "account", .labels = labels};
+static const struct out_style style = {.desc = &qipan__whoami_reply__descriptor,
+                                       .table = "",
+                                       .wide = "",
+                                       .name = "account",
+                                       .labels = labels,
+                                       .kind = "whoami"};
 
 int cmd_whoami(struct cli *cli, int argc, char **argv)
 {

@@ -7,6 +7,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('allowed.hint', '可用:$1', 'possible: $1'),
     ('account.none', '此证书没有对应的可用账号', 'this certificate belongs to no enabled account'),
     ('may.read', '您的账号不能查看业务数据', 'your account may not read business data'),
+    ('names.registry', '系统', 'the registry'),
+    ('names.many', '一次最多问 80 个', 'at most 80 at once'),
     ('may.accounts', '您的账号不能管理账号', 'your account may not manage accounts'),
     ('may.accounts.hint', '由系统管理员办理', 'the system administrator does'),
     ('may.grants', '您的账号不能授予或收回角色', 'your account may not give or end roles'),

@@ -22,6 +22,7 @@ CREATE TYPE api.office AS (code text, name text, kind text, projects int, grp te
 CREATE TYPE api.office_list_reply AS (error api.error, rows api.office[]);
 
 CREATE TYPE api.label AS (kind text, code text, text text, rank int, next text[]);
+CREATE TYPE api.names_reply AS (error api.error, rows api.label[]);
 CREATE TYPE api.glossary_reply AS (error api.error, rule_set text, rows api.label[], live_on text);
 
 CREATE TYPE api.receipt_show_reply AS (

@@ -43,7 +43,7 @@ END $$;
 
 -- What people call a kind, its fields, and the codes of those that are coded; the county's long lists are asked for by themselves. Of
 -- a message that is no kind, rows of a reply, its fields: the sentences `column.<message>.<field>`;
--- and where `codes.<message>.<field>` names a kind of codes, or `office`, those (of industries sections and divisions).
+-- and where `codes.<message>.<field>` names a kind of codes, or `office`, `stage`, `rule_set`, `criterion` (of inspections), those (of industries sections and divisions).
 CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
     SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
     FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
@@ -54,6 +54,12 @@ CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.lab
           FROM registry.text t JOIN registry.code c ON c.kind = t.en AND (c.kind <> 'industry' OR length(c.code) <= 3)
           WHERE starts_with(t.key, 'codes.' || p_kind || '.')
           UNION ALL SELECT split_part(t.key, '.', 3), o.code, o.name, o.rank FROM registry.text t JOIN registry.office o ON t.en = 'office'
+          WHERE starts_with(t.key, 'codes.' || p_kind || '.')
+          UNION ALL SELECT split_part(t.key, '.', 3), s.code, CASE WHEN p_lang = 'en' THEN s.en ELSE s.zh END, s.rank
+          FROM registry.text t JOIN registry.stage s ON t.en = 'stage' AND s.rule_set = registry.rule_set_in_force() WHERE starts_with(t.key, 'codes.' || p_kind || '.')
+          UNION ALL SELECT split_part(t.key, '.', 3), c.code, CASE WHEN p_lang = 'en' THEN c.en ELSE c.zh END, c.rank
+          FROM registry.text t JOIN registry.criterion c ON t.en = 'criterion' AND c.rule_set = registry.rule_set_in_force() WHERE starts_with(t.key, 'codes.' || p_kind || '.')
+          UNION ALL SELECT split_part(t.key, '.', 3), r.id::text, r.name, r.id FROM registry.text t JOIN registry.rule_set r ON t.en = 'rule_set'
           WHERE starts_with(t.key, 'codes.' || p_kind || '.')
           UNION ALL SELECT 'kind', p_kind, registry.say(p_lang, 'kind.' || p_kind), 0
           UNION ALL SELECT f.name, c.code, CASE WHEN p_lang = 'en' THEN coalesce(c.en, c.zh) ELSE c.zh END, c.rank
@@ -74,7 +80,7 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     ELSIF glossary.kind LIKE '%.' AND (left(glossary.kind, -1) = ANY (registry.watched_kinds())
-              OR EXISTS (SELECT FROM registry.text t WHERE starts_with(t.key, 'column.' || glossary.kind))) THEN
+              OR EXISTS (SELECT FROM registry.text t WHERE starts_with(t.key, 'column.' || glossary.kind) OR starts_with(t.key, 'codes.' || glossary.kind))) THEN
         r.rows := registry.record_labels(p_lang, left(glossary.kind, -1));
         RETURN r;
     ELSIF glossary.kind <> ALL (kinds) THEN
@@ -98,6 +104,34 @@ BEGIN
                  AND (length(c.code) <= 3 OR nullif(prefix, '') IS NOT NULL)))) x
     WHERE (glossary.kind IS NULL OR x.kind = glossary.kind)
       AND (prefix IS NULL OR starts_with(x.code, prefix));
+    RETURN r;
+END $$;
+
+-- Names for codes of accounts and ids. Whoever may do anything is told those of accounts; readers the others.
+CREATE FUNCTION api.names(p_account int, p_lang text, ids text[]) RETURNS api.names_reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    r api.names_reply;
+    asked CONSTANT text[] := ids;
+BEGIN
+    IF registry.grants(p_account) = '{}' THEN
+        r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
+    ELSIF cardinality(asked) > 80 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'ids', 'names.many');
+    ELSE
+        SELECT array_agg(ROW(x.kind, x.code, left(x.label, 200), NULL, NULL)::api.label) INTO r.rows
+        FROM (SELECT 'account' AS kind, a.code, a.name AS label FROM registry.account a WHERE a.code = ANY (asked)
+              UNION ALL SELECT 'account', 'registry', registry.say(p_lang, 'names.registry') WHERE 'registry' = ANY (asked)
+              UNION ALL SELECT y.* FROM (
+                  SELECT 'project', p.id, p.no || ' ' || p.name FROM registry.project p WHERE p.id = ANY (asked) AND p.audience = '{1}'
+                  UNION ALL SELECT 'enterprise', e.id, e.name FROM registry.enterprise e WHERE e.id = ANY (asked)
+                  UNION ALL SELECT 'valuechain', v.id, v.name FROM registry.valuechain v WHERE v.id = ANY (asked)
+                  UNION ALL SELECT 'node', n.id, n.name FROM registry.node n WHERE n.id = ANY (asked)
+                  UNION ALL SELECT 'plot', l.id, l.name FROM registry.plot l WHERE l.id = ANY (asked)
+                  UNION ALL SELECT 'meeting', m.id, m.held_on || ' ' || m.name FROM registry.meeting m WHERE m.id = ANY (asked)
+                  UNION ALL SELECT 'round', o.id, o.name FROM registry.round o WHERE o.id = ANY (asked)) y
+              WHERE registry.may(p_account, 'read', NULL)) x;
+    END IF;
     RETURN r;
 END $$;
 

@@ -62,7 +62,7 @@ def test_an_admission_on_departments_opinions(town):
     facts = {f["fact"]: f for f in q(town, "leader", "case", "facts", id)}
     assert (facts["invest_per_mu"]["value"], facts["invest_per_mu"]["met"], facts["energy"]["limit"]) == ("500.00", "✓", "≤ 500")
     page = town.qipan("leader", "case", "show", id, ok=True).stdout
-    assert "亩均投资(万元) 500.00" in page and '"fact"' not in page
+    assert "亩均投资(万元)            500.00  ≥ 200     ✓\n" in page and '"fact"' not in page  # the same table
     # the two that want the plot, the better one first, with the working
     ranked = q(town, "leader", "case", "rank", "--plot", "A-12")
     assert [(c["place"], c["no"]) for c in ranked] == [(1, rich), (2, poor)] and "500.00/500.00×40 = 40.00" in ranked[0]["working"]

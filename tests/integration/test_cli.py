@@ -280,6 +280,36 @@ def test_help_of_a_family_is_about_its_own_fields(county):
     assert "stage=talks,signed" in county.qipan("bureau", "help", "project", ok=True).stdout
 
 
+@pytest.mark.parametrize("who, words, lang, shown, code", [
+    ("secadmin", ["account", "list", "chengguan"], "zh", "经办(城关镇)", "clerk@chengguan"),
+    ("secadmin", ["account", "list", "chengguan"], "en", "clerk(城关镇)", "clerk@chengguan"),
+    ("secadmin", ["account", "roles", "leader"], "zh", " 领导 ", '"leader"'),
+    ("secadmin", ["cert", "list", "robot"], "zh", "有效", "in_force"),
+    ("leader", ["office", "list"], "zh", "县直部门 ", '"department"'),
+    ("leader", ["office", "list"], "en", "township ", '"township"'),
+    ("fagai", ["whoami"], "zh", "查看、填报、导入", '"write"'),
+    ("fagai", ["rules", "show", "stage"], "zh", "谋划、意向、在谈", '"concept"'),
+    ("auditor", ["audit", "list", "--person", "jingkai"], "zh", " 棋山经济开发区 ", '"jingkai"')])
+def test_tables_have_words_and_programs_codes(county, who, words, lang, shown, code):
+    assert shown in county.qipan(who, *words, "--lang", lang, ok=True).stdout
+    assert code in county.qipan(who, *words, "-o", "json", ok=True).stdout
+
+
+def test_people_and_firms_are_shown_by_name(county):
+    chain = county.qipan("bureau", "chain", "add", "name=有名链", "office=fagai", "-o", "json", ok=True).json["id"]
+    firm = county.qipan("bureau", "enterprise", "add", "name=有名在链公司", "-o", "json", ok=True).json["id"]
+    node = county.qipan("bureau", "node", "add", "chain=有名链", "name=有名节点", "part=上游", "present=有名在链公司", "-o", "json", ok=True).json
+    assert (node["chain"], node["present"]) == (chain, [firm])
+    table = county.qipan("leader", "node", "list", "name=有名节点", ok=True).stdout
+    assert "有名链" in table and "有名在链公司" in table and chain not in table and firm not in table
+    matter = county.qipan("bureau", "matter", "add", "class=督办", "office=chengguan", "subject=有名事项", "days=5", "superior=leader", ok=True).stdout
+    assert "周先行" in matter and "郑观局" in matter
+    id = county.qipan("bureau", "matter", "list", "subject~有名事项", "-o", "name", ok=True).stdout.strip()
+    assert county.qipan("bureau", "matter", "show", id, "-o", "json", ok=True).json["superior"] == "leader"
+    assert "县招商局 周先行  新登记" in county.qipan("leader", "matter", "log", id, ok=True).stdout
+    assert '"actor":"bureau"' in county.qipan("leader", "matter", "log", id, "-o", "jsonl", ok=True).stdout
+
+
 def test_different_fields_merge(county):
     p = add(county, amount_total="1亿元")
     a = edit(county, "chengguan", p, "amount_total=2亿元", "--base", "1", ok=True).json

@@ -375,7 +375,7 @@ def test_officers_work_at_the_command_line(county):
     assert county.qipan("sysadmin", "account", "add", "zhao.shi", "name=赵试", "office=东山镇", "-o", "json", ok=True).json["code"] == "zhao.shi"
     given = county.qipan("secadmin", "-o", "json", "account", "grant", "zhao.shi", "clerk", "--office", "dongshan", ok=True).json
     assert (given["account"], given["role"], given["office"]) == ("zhao.shi", "clerk", "dongshan")
-    assert "clerk@dongshan" in county.qipan("auditor", "account", "list", "赵试", ok=True).stdout
+    assert "经办(东山镇)" in county.qipan("auditor", "account", "list", "赵试", ok=True).stdout
     assert [row["id"] for row in county.qipan("auditor", "-o", "jsonl", "account", "roles", "zhao.shi", ok=True).lines] == [given["id"]]
     refused = county.qipan("secadmin", "-o", "json", "account", "grant", "secadmin", "clerk", "--office", "dongshan", ok=8)
     assert (refused.error["code"], refused.error["field"]) == ("PERMISSION_DENIED", "account")

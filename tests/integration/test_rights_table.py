@@ -431,7 +431,7 @@ def cells(at):
         yield name, "-", dict, right("read"), None
     yield "clock_run", "-", dict, right("county"), None
     yield "whoami", "-", dict, lambda s, *_: DONE if s.enabled else "UNAUTHENTICATED", None
-    for name in ("office_list", "glossary"):
+    for name in ("office_list", "glossary", "names"):
         yield name, "-", dict, lambda s, *_: DONE if s.rights else DENIED, None
     yield "live_set", "-", lambda: {"live_on": "2001-01-01"}, right("county"), None
     yield "receipt_show", "absent", lambda: {"id": "nobody-1"}, lambda *_: MISSING, None

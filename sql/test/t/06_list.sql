@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(83);
+SELECT plan(86);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -118,6 +118,14 @@ SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', (SELECT jsonb_agg(jso
 SELECT is((SELECT x.next FROM api.glossary(pg_temp.acc('dongshan'), 'zh', 'stage', 'talks') g, unnest(g.rows) x), '{intent,signed,suspended,exited}', 'a stage with its moves');
 SELECT is(cardinality((api.glossary(pg_temp.acc('dongshan'), 'zh', 'industry', NULL)).rows), 117, 'sections and divisions');
 SELECT is((api.glossary(pg_temp.acc('dongshan'), 'zh', 'stag', NULL)).error.allowed[1], 'stage', 'kinds have nearest words too');
+CREATE FUNCTION pg_temp.named(who text, VARIADIC ids text[]) RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(x.kind || ' ' || x.text, ', ' ORDER BY x.kind, x.code) FROM unnest((api.names(pg_temp.acc(who), 'en', ids)).rows) x $$;
+INSERT INTO registry.project (id, name, office, stage) VALUES ('p00000000000named', '有名', 'dongshan', 'lead');
+INSERT INTO registry.project (id, name, office, stage, restricted) VALUES ('p00000000000secret', '无名', 'chengguan', 'lead', true);
+SELECT is(pg_temp.named('dongshan', 'leader', 'registry', 'nobody', 'p00000000000named', 'p00000000000secret'), (SELECT 'account ' || a.name || ', account the registry, project ' || p.no || ' 有名'
+    FROM registry.account a, registry.project p WHERE a.code = 'leader' AND p.id = 'p00000000000named'), 'names of people and of what every reader may see, and of nothing else');
+SELECT is(pg_temp.named('sysadmin', 'leader', 'p00000000000named'), (SELECT 'account ' || a.name FROM registry.account a WHERE a.code = 'leader'), 'officers know people');
+SELECT is((api.names(pg_temp.acc('leader'), 'en', ARRAY(SELECT 'x' || g FROM generate_series(1, 81) g))).error.field, 'ids', 'so many at once');
 SELECT is((SELECT projects FROM api.office_list(pg_temp.acc('dongshan'), 'zh') o, unnest(o.rows) x WHERE x.code = 'list'), 104, 'offices count their projects that have not exited');
 SELECT row_eq($$ SELECT (x.w).account, (x.w).role, (x.w).rights, (x.w).identity FROM (SELECT api.whoami(pg_temp.acc('robot'), 'zh') AS w) x $$,
     ROW('robot'::text, 'importer@bureau'::text, '{read,write,import,contact,restricted}'::text[], 'qipan:machine:robot'::text), 'who am I');
