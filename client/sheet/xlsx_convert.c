@@ -17,6 +17,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@
 #define MOST_IN  ((off_t)256 << 20)
 #define MOST_OUT ((rlim_t)1 << 30)
 #define TIME_MS  60000
+
+int xlsx_convert_ms = 60000;
 
 /* ---------------------------------------------------------------- compound files */
 
@@ -148,7 +151,10 @@ static void run_child(const char *folder, char *const argv[])
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_FSIZE, MOST_OUT);
-    limit(RLIMIT_CPU, TIME_MS / 1000);
+    limit(RLIMIT_CPU, (rlim_t)xlsx_convert_ms / 1000 + 1);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     int nothing = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++)
         dup2(nothing, fd);
@@ -158,15 +164,15 @@ static void run_child(const char *folder, char *const argv[])
     _exit(127);
 }
 
-/* With whatever it started. */
-static bool wait_for(pid_t child)
+/* With whatever it started. A signal that asks this program to end is left for later, but ends the converter now. */
+static bool wait_for(pid_t child, int signals)
 {
     int fd = pidfd_open(child, 0), status = 0;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int ready;
 
     do
-        ready = fd < 0 ? -1 : poll(&p, 1, TIME_MS);
+        ready = fd < 0 ? -1 : poll(p, 2, xlsx_convert_ms);
     while (ready < 0 && fd >= 0 && errno == EINTR);
     kill(-child, SIGKILL); /* before it is reaped: its number is still its own */
     kill(child, SIGKILL);
@@ -174,10 +180,10 @@ static bool wait_for(pid_t child)
         ;
     if (fd >= 0)
         close(fd);
-    return ready == 1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return ready > 0 && (p[0].revents & POLLIN) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static bool run(const char *folder, char *const argv[])
+static bool run(const char *folder, char *const argv[], int signals)
 {
     pid_t child = fork();
 
@@ -186,11 +192,11 @@ static bool run(const char *folder, char *const argv[])
     if (child < 0)
         return false;
     setpgid(child, child);
-    return wait_for(child);
+    return wait_for(child, signals);
 }
 
 /* Reads in.ENDING in the folder, writes in.xlsx. False with a sentence. */
-static bool convert_in(const char *folder, char *in, char *why)
+static bool convert_in(const char *folder, char *in, int signals, char *why)
 {
     char program[PATH_MAX], profile[PATH_MAX + 64];
     char out[] = "in.xlsx";
@@ -198,11 +204,11 @@ static bool convert_in(const char *folder, char *in, char *why)
 
     if (find_program("ssconvert", program)) {
         char type[] = "--export-type=Gnumeric_Excel:xlsx2";
-        done = run(folder, (char *[]){program, type, in, out, NULL});
+        done = run(folder, (char *[]){program, type, in, out, NULL}, signals);
     } else if (find_program("soffice", program)) {
         char headless[] = "--headless", no[] = "--norestore", to[] = "--convert-to", xlsx[] = "xlsx";
         snprintf(profile, sizeof(profile), "-env:UserInstallation=file://%s/profile", folder);
-        done = run(folder, (char *[]){program, headless, no, profile, to, xlsx, in, NULL});
+        done = run(folder, (char *[]){program, headless, no, profile, to, xlsx, in, NULL}, signals);
     } else {
         return xlsx_fail(
             why, "%s",
@@ -213,25 +219,44 @@ static bool convert_in(const char *folder, char *in, char *why)
            xlsx_fail(why, _("%s could not convert the workbook: open it and save it as .xlsx"), program);
 }
 
+static FILE *convert(FILE *file, const char *folder, const char *ending, int signals, char *why)
+{
+    char path[PATH_MAX], in[16];
+    FILE *out = NULL;
+
+    snprintf(in, sizeof(in), "in.%s", ending);
+    snprintf(path, sizeof(path), "%s/%s", folder, in);
+    if (!copy_into(file, path, why) || !convert_in(folder, in, signals, why))
+        return NULL;
+    snprintf(path, sizeof(path), "%s/in.xlsx", folder);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || !(out = fdopen(fd, "rb")))
+        xlsx_fail(why, _("the workbook can't be converted: %s"), strerror(errno));
+    return out;
+}
+
 FILE *xlsx_convert(FILE *file, const char *ending, char *why)
 {
     const char *tmp = getenv("TMPDIR");
-    char folder[PATH_MAX - 32], path[PATH_MAX], in[16];
+    char folder[PATH_MAX - 32];
+    sigset_t ends, before;
     FILE *out = NULL;
 
+    /* Whoever ends this program now leaves no folder behind: until it is gone the signal waits. */
+    sigemptyset(&ends);
+    for (size_t i = 0; i < 3; i++)
+        sigaddset(&ends, (int[]){SIGINT, SIGTERM, SIGHUP}[i]);
+    sigprocmask(SIG_BLOCK, &ends, &before);
+    int signals = signalfd(-1, &ends, SFD_CLOEXEC);
     snprintf(folder, sizeof(folder), "%s/qipan.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    snprintf(in, sizeof(in), "in.%s", ending);
-    if (!mkdtemp(folder)) {
+    if (mkdtemp(folder)) {
+        out = convert(file, folder, ending, signals, why);
+        remove_folder(folder);
+    } else {
         xlsx_fail(why, _("the workbook can't be converted: %s"), strerror(errno));
-        return NULL;
     }
-    snprintf(path, sizeof(path), "%s/%s", folder, in);
-    if (copy_into(file, path, why) && convert_in(folder, in, why)) {
-        snprintf(path, sizeof(path), "%s/in.xlsx", folder);
-        int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || !(out = fdopen(fd, "rb")))
-            xlsx_fail(why, _("the workbook can't be converted: %s"), strerror(errno));
-    }
-    remove_folder(folder);
+    if (signals >= 0)
+        close(signals);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return out;
 }

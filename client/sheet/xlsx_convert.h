@@ -14,7 +14,8 @@ bool xlsx_is_compound(FILE *file);
 bool xlsx_compound_is_workbook(FILE *file, char *why);
 
 /* The same as .xlsx, in a file that is unlinked already; NULL with a sentence. `ending` tells the converter what it gets.
- * It runs without a shell, in a folder of its own that is removed, for a minute at most. */
+ * It runs without a shell, in a folder of its own that is removed, for xlsx_convert_ms at most. */
 FILE *xlsx_convert(FILE *file, const char *ending, char *why);
+extern int xlsx_convert_ms; /* a minute */
 
 #endif

@@ -86,9 +86,11 @@ static bool count_members(int fd, char *why)
         return xlsx_fail(why, "%s", strerror(errno));
     for (ssize_t i = 0; i + 20 <= n; i++) {
         uint64_t members = 0;
-        if (!memcmp(tail + i, "PK\5\6", 4))
-            members = little(tail + i + 10, 2);
-        else if (!memcmp(tail + i, "PK\6\7", 4))
+        if (!memcmp(tail + i, "PK\5\6", 4)) {
+            uint64_t directory = little(tail + i + 12, 4) + little(tail + i + 16, 4); /* where it ends */
+            members = directory <= (uint64_t)start + (uint64_t)i ? little(tail + i + 10, 2) : 0;
+        }
+        if (!memcmp(tail + i, "PK\6\7", 4))
             members = members_64(fd, little(tail + i + 8, 8));
         if (members > MAX_MEMBERS)
             return xlsx_fail(why,
@@ -173,7 +175,7 @@ static bool judge(zip_t *zip, uint64_t file_size, char *why)
             return xlsx_fail(why, "%s",
                              _("members of the archive overlap: refused as a zip bomb; ask who sent it"));
     }
-    if (total > MAX_TOTAL)
+    if (total > MAX_TOTAL || (total > 4 * RATIO_FROM && total / MAX_RATIO > packed))
         return xlsx_fail(why,
                          _("the archive would unpack to %llu bytes: refused as a zip bomb; ask who sent it"),
                          (unsigned long long)total);

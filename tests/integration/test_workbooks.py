@@ -4,9 +4,10 @@ import json
 import os
 import pathlib
 import random
-import shutil
+import signal
 import struct
 import subprocess
+import time
 import zipfile
 
 import pytest
@@ -245,7 +246,13 @@ def cut(share):
     return lambda path: path.write_bytes(parts_bytes(path)[:int(len(parts_bytes(path)) * share)])
 
 
+def many_bombs(path):
+    """Members that each are small enough, 200 MB together, of nothing."""
+    write(path, parts() | {f"xl/sheets/x{i}.xml": b" " * 20_000_000 for i in range(10)})
+
+
 HOSTILE = {
+    "bombs": (many_bombs, "zip bomb"),
     "bomb": (bomb, "zip bomb"), "overlap": (overlapping, "overlap"), "crowd": (crowd, "4096 members"), "crowd64": (crowd_64, "4096 members"),
     "shorter": (lambda path: lying(path, 1000), "not as long"), "longer": (lambda path: lying(path, 30_000_000, 20_000_000), "not as long"),
     "huge": (lambda path: lying(path, 0xFFFFFFF0), "zip bomb"),
@@ -308,6 +315,13 @@ def with_converter(tmp_path, *script):
     return os.environ | {"PATH": str(tmp_path / "bin"), "TMPDIR": str(tmp_path / "tmp")}
 
 
+def wait_until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def old_book(tmp_path, stream="Workbook"):
     (tmp_path / "a.xls").write_bytes(OLD + stream.encode("utf-16-le") + bytes(70_000))
     return tmp_path / "a.xls"
@@ -350,6 +364,17 @@ def test_a_converter_runs_apart(tmp_path):
     left = pathlib.Path("/proc", (tmp_path / "left").read_text().strip(), "status")
     assert not left.exists() or "\nState:\tZ" in left.read_text()
     assert os.listdir(tmp_path / "tmp") == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_while_converting_leaves_nothing(tmp_path, how):
+    env = with_converter(tmp_path, f"echo $$ >{tmp_path}/pid", "sleep 300")
+    child = subprocess.Popen([BUILD / "tests/show_grid", old_book(tmp_path)], env=env, stdout=subprocess.PIPE)
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    child.send_signal(how)
+    child.communicate(timeout=20)
+    assert child.returncode == -how and os.listdir(tmp_path / "tmp") == []
+    assert not pathlib.Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
 @pytest.mark.parametrize("script", ["exit 1", "exit 0", "ln -s /etc/passwd in.xlsx", "echo x >in.xlsx", "kill -9 $$"])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of a workbook needs no file: numbers, dates, formats, escapes, names of cells, texts above the bound. */
 #include "grid.h"
+#include "xlsx_convert.h"
 #include "xlsx_format.h"
 #include "xlsx_number.h"
 #include "xlsx_outline.h"
@@ -15,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -329,12 +332,38 @@ static void spool_full(void **state)
     unsetenv("TMPDIR");
 }
 
+/* A converter that doesn't end is ended, with what it started, and its folder goes. */
+static void converter_hangs(void **state)
+{
+    char folder[] = "/tmp/test_xlsx.XXXXXX", path[64], why[GRID_WHY_SIZE] = "";
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/ssconvert", folder);
+    assert_non_null(f = fopen(path, "w"));
+    fputs("#!/bin/sh\nsleep 100 & sleep 100\n", f);
+    fclose(f);
+    chmod(path, 0755);
+    setenv("PATH", folder, 1);
+    setenv("TMPDIR", folder, 1);
+    xlsx_convert_ms = 300;
+    assert_non_null(f = tmpfile());
+    assert_null(xlsx_convert(f, "xls", why));
+    assert_non_null(strstr(why, "could not convert"));
+    fclose(f);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else was in it */
+    unsetenv("TMPDIR");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),   cmocka_unit_test(dates),   cmocka_unit_test(every_day),
-        cmocka_unit_test(iso_dates), cmocka_unit_test(formats), cmocka_unit_test(escapes),
-        cmocka_unit_test(cells),     cmocka_unit_test(spool),   cmocka_unit_test(spool_full),
+        cmocka_unit_test(numbers),         cmocka_unit_test(dates),   cmocka_unit_test(every_day),
+        cmocka_unit_test(iso_dates),       cmocka_unit_test(formats), cmocka_unit_test(escapes),
+        cmocka_unit_test(cells),           cmocka_unit_test(spool),   cmocka_unit_test(spool_full),
+        cmocka_unit_test(converter_hangs),
     };
 
     unsetenv("TMPDIR");
