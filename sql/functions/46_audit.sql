@@ -215,6 +215,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM registry.commit_here();
+    PERFORM registry.tally_fold(500); -- what else is done behind the feed
     chained := registry.chain_revisions(most);
     more := chained = most;
     SELECT * INTO last FROM registry.audit_closing ORDER BY id DESC LIMIT 1;

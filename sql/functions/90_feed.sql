@@ -145,7 +145,7 @@ BEGIN
     min_rev := registry.min_rev();
 END $$;
 
--- Hourly: the feed may be resumed as far back as journal.retention says. Moves forward only; nothing is deleted. (Counts are folded by the way.)
+-- Hourly: the feed may be resumed as far back as journal.retention says. Moves forward only; nothing is deleted.
 CREATE FUNCTION api.journal_retain(OUT min_rev bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 #variable_conflict use_column
@@ -154,7 +154,6 @@ DECLARE
     oldest CONSTANT timestamptz := registry.now()
         - (SELECT s.value::interval FROM registry.setting s WHERE s.key = 'journal.retention');
 BEGIN
-    PERFORM registry.tally_fold();
     min_rev := coalesce((SELECT t.rev FROM registry.txn t WHERE t.rev >= now_min AND t.at >= oldest ORDER BY t.rev LIMIT 1),
                         (SELECT max(t.rev) + 1 FROM registry.txn t WHERE t.rev >= now_min), now_min);
     IF oldest IS NULL OR min_rev <= now_min THEN
