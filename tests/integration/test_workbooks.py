@@ -421,3 +421,11 @@ def test_a_full_disk_is_told(many_texts, tmp_path):
                           env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 1 and f"need room in {tmp_path}" in done.stdout, done
     assert os.listdir(tmp_path) == []
+
+
+def test_a_large_workbook_of_others():
+    path = DATA / "koica-projects-1991-2008.xlsx"
+    if not path.exists():
+        pytest.skip(f"{path} is not here: QIPAN_TEST_DATA names the folder")
+    ran = run("--count", path, "Data")
+    assert '"rows":29550,"cells":585691' in ran.out and (SLOW > 1 or ran.peak_mb < 30), ran
