@@ -235,6 +235,16 @@ static const char *kind_of(const struct import *im)
     return im->kind ? im->kind : said ? said : "project";
 }
 
+static bool has_other_sheets(const struct import *im)
+{
+    const struct grid *g = sheet_grid(im->sheet);
+    size_t n = 0;
+
+    if (g)
+        grid_sheets(g, &n);
+    return n > 1;
+}
+
 static int bind_columns(struct import *im)
 {
     char why[MAPPING_WHY_SIZE];
@@ -255,8 +265,10 @@ static int bind_columns(struct import *im)
         snprintf(im->profile_name, sizeof(im->profile_name), "auto");
     if (!given && !(im->mapping = mapping_auto(kind_of(im), headers, n, why)))
         return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
-                        _("give a mapping file with --map; see: qipan help import"), "%s: %s",
-                        base_name(im->file), why);
+                        has_other_sheets(im)
+                            ? _("another sheet? --sheet names it; or give a mapping file with --map")
+                            : _("give a mapping file with --map; see: qipan help import"),
+                        "%s: %s", base_name(im->file), why);
     if (!given && !(im->map_text = mapping_auto_text(im->mapping)))
         return cli_no_memory(im->cli);
     if (!given)

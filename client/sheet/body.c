@@ -207,6 +207,8 @@ const char *body_take(struct body *b, const struct grid_row *row)
     struct looks k = look(b);
     int column;
 
+    if (row->number < b->layout->body)
+        return _("a row about the columns");
     if (b->layout->id >= 0 && (size_t)b->layout->id < b->n && b->cells[b->layout->id].text[0])
         return NULL; /* an exported row, whatever it is called */
     if (k.filled == 1 && (int)k.first == b->layout->ordinal && form_is_figure(k.key))
@@ -215,6 +217,8 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return _("the header again");
     if (is_sum(b, &k))
         return _("a sum");
+    if (form_is_example(k.key) && k.filled > 0)
+        return _("an example");
     if (is_aside(b, &k))
         return _("a remark outside the table");
     if ((column = heading(b, row, &k)) < 0)

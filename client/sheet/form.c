@@ -128,6 +128,8 @@ bool form_is_sum(const char *key, bool *ret_whole)
     size_t n = strcspn(key, "(:");
 
     *ret_whole = false;
+    if (starts_with(key, "其中:"))
+        return true; /* a part of the sum above */
     for (size_t i = 0; i < N(words); i++) {
         size_t len = strlen(words[i]);
         if (n < len || memcmp(key + n - len, words[i], len))
@@ -219,6 +221,41 @@ bool form_is_again(const char *key)
 {
     return starts_with(key, "续表") || ends_with(key, "(续)") || ends_with(key, "(续表)") ||
            (starts_with(key, "第") && strstr(key, "页") && strlen(key) < 40);
+}
+
+bool form_is_example(const char *key)
+{
+    static const char *const heads[] = {"示例", "样例", "例:", "例如", "(例)", "(示例)"};
+
+    for (size_t i = 0; i < N(heads); i++)
+        if (starts_with(key, heads[i]))
+            return true;
+    return !strcmp(key, "例") || starts_with(key, "……") || !strcmp(key, "…") || starts_with(key, "...");
+}
+
+bool form_is_advice(const char *key)
+{
+    static const char *const heads[] = {"必填", "选填",   "可选",   "非必填", "请填", "填写",
+                                        "格式", "下拉",   "文本",   "数字",   "日期", "单选",
+                                        "多选", "(必填)", "(选填)", "例:",    "例如", "如:"};
+
+    for (size_t i = 0; i < N(heads); i++)
+        if (starts_with(key, heads[i]))
+            return true;
+    return false;
+}
+
+void form_cut_marks(char *key)
+{
+    static const char *const marks[] = {"*", "★", "☆", "※", "▲", "●"};
+
+    for (size_t i = 0; i < N(marks); i++) {
+        size_t n = strlen(marks[i]);
+        while (starts_with(key, marks[i]))
+            memmove(key, key + n, strlen(key + n) + 1);
+        while (ends_with(key, marks[i]))
+            key[strlen(key) - n] = 0;
+    }
 }
 
 static void first_unit(const char *key, const char *const *units, size_t n, char ret[16])

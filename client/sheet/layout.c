@@ -52,6 +52,7 @@ static bool is_known(const char *text)
     char key[FORM_KEY];
 
     strcpy(key, text);
+    form_cut_marks(key);
     if (headers_known(key))
         return true;
     return (form_cut_unit(key) || form_cut_brackets(key)) && headers_known(key);
@@ -71,18 +72,26 @@ static int cell_score(const struct scan *s, int row, size_t column)
     return is_known(c->key) ? 4 : 1;
 }
 
-/* A title, a line about the table (单位:万元), a sum or a heading is no row of a header. */
-static bool may_be_header(const struct scan *s, int row)
+/* Is it a row of sums? 合计 stands first; further right it names a column. */
+static bool is_sums(const struct scan *s, int row)
 {
     bool whole;
 
-    if (s->rows[row].bad || s->rows[row].filled == 0 || (s->rows[row].filled == 1 && s->width > 1))
+    for (size_t i = 0; i < s->width; i++)
+        if (stands(cell(s, row, i)))
+            return form_is_sum(cell(s, row, i)->key, &whole) && whole;
+    return false;
+}
+
+/* A title, a line about the table (单位:万元) or a row of sums is no row of a header. */
+static bool may_be_header(const struct scan *s, int row)
+{
+    if (s->rows[row].bad || s->rows[row].filled == 0 || (s->rows[row].filled == 1 && s->width > 1) ||
+        is_sums(s, row))
         return false;
-    for (size_t i = 0; i < s->width; i++) {
-        const char *key = cell(s, row, i)->key;
-        if (stands(cell(s, row, i)) && (form_is_remark(key) || (form_is_sum(key, &whole) && whole)))
+    for (size_t i = 0; i < s->width; i++)
+        if (stands(cell(s, row, i)) && form_is_remark(cell(s, row, i)->key))
             return false;
-    }
     return true;
 }
 
@@ -95,19 +104,51 @@ static int row_score(const struct scan *s, int row)
     return score;
 }
 
+static int known_cells(const struct scan *s, int row)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < s->width; i++)
+        n += cell_score(s, row, i) > 1;
+    return n;
+}
+
+static bool has_text(const struct scan *s, int row)
+{
+    for (size_t i = 0; i < s->width; i++)
+        if (stands(cell(s, row, i)) && !form_is_figure(cell(s, row, i)->key))
+            return true;
+    return false;
+}
+
+/* Of a sheet without words that are known: the first row that is more than half full, unless figures are all it has. */
+static int first_full_row(const struct scan *s)
+{
+    int most = 0;
+
+    for (int i = 0; i < s->n; i++)
+        most = s->rows[i].filled > most ? s->rows[i].filled : most;
+    for (int i = 0; i < s->n; i++)
+        if (may_be_header(s, i) && s->rows[i].filled * 2 > most)
+            return has_text(s, i) ? i : 0;
+    return 0;
+}
+
 /* The first row with at least half of the best score: rows of data may be fuller than the header, not earlier. */
 static int choose_row(const struct scan *s)
 {
-    int best = 0, scores[SCAN_ROWS];
+    int best = 0, scores[SCAN_ROWS] = {0};
 
     for (int i = 0; i < s->n; i++) {
         scores[i] = row_score(s, i);
-        best = scores[i] > best ? scores[i] : best;
+        best = scores[i] > scores[best] ? i : best;
     }
-    for (int i = 0; best > 0 && i < s->n; i++)
-        if (2 * scores[i] >= best)
+    if (scores[best] <= 0 || known_cells(s, best) < 2)
+        return first_full_row(s);
+    for (int i = 0; i < best; i++)
+        if (2 * scores[i] >= scores[best])
             return i;
-    return 0;
+    return best;
 }
 
 /* ---------------------------------------------------------------- rows above and below */
@@ -179,16 +220,15 @@ static bool is_divided(const struct scan *s, int row, size_t column)
 /* Does the row only divide columns of the row above it? */
 static bool is_below(const struct scan *s, int row)
 {
-    bool under_blank = false, whole;
+    bool under_blank = false;
 
-    if (!follows(s, row) || s->rows[row].filled == 0)
+    if (!follows(s, row) || s->rows[row].filled == 0 || is_sums(s, row))
         return false;
     for (size_t i = 0; i < s->width; i++) {
         const struct scan_cell *c = cell(s, row, i);
         if (!stands(c))
             continue;
-        if (form_is_figure(c->key) || form_is_sum(c->key, &whole) || strlen(c->key) > LONG_HEADER ||
-            !is_divided(s, row - 1, i))
+        if (form_is_figure(c->key) || strlen(c->key) > LONG_HEADER || !is_divided(s, row - 1, i))
             return false;
         under_blank |= !stands(cell(s, row - 1, i));
     }
@@ -227,24 +267,37 @@ static bool is_units(const struct scan *s, int row)
     return true;
 }
 
-/* A row that numbers the columns: 1 2 3 4, or 甲 乙 1 2 3. */
+/* A row that says how to fill the columns: 必填 格式:…. */
+static bool is_advice(const struct scan *s, int row)
+{
+    bool some = false;
+
+    for (size_t i = 0; follows(s, row) && i < s->width; i++) {
+        const char *key = cell(s, row, i)->key;
+        bool advice = form_is_advice(key);
+        if (stands(cell(s, row, i)) && !advice && !form_is_unit(key))
+            return false;
+        some |= advice;
+    }
+    return some;
+}
+
+/* A row that numbers the columns: 1 2 3 4, 甲 1 2 3 4, 甲 乙 1 2. */
 static bool is_numbers(const struct scan *s, int row)
 {
-    static const char letters[] = "甲乙丙丁戊ABCDE";
-    int n = 0;
+    static const char order[] = "甲乙丙丁戊ABCDE";
+    int letters = 0, n = 0;
 
-    if (!follows(s, row) || s->rows[row].filled < 4)
-        return false;
-    for (size_t i = 0; i < s->width; i++) {
+    for (size_t i = 0; follows(s, row) && i < s->width; i++) {
         const char *key = cell(s, row, i)->key;
         if (!stands(cell(s, row, i)))
             continue;
-        if (n == 0 && strlen(key) <= 3 && strstr(letters, key))
-            continue;
-        if (atoi(key) != ++n || key[strspn(key, "0123456789")])
+        if (n == 0 && strlen(key) <= 3 && strstr(order, key))
+            letters++;
+        else if (atoi(key) != ++n || key[strspn(key, "0123456789")])
             return false;
     }
-    return n >= 3;
+    return n > 3 || (n > 1 && letters > 1);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -357,17 +410,14 @@ static bool read_title(struct layout *l, const struct scan *s, int until)
 
 static bool make(struct layout *l, const struct scan *s, const struct block *b)
 {
-    int units = -1, next = b->last + 1;
+    int units = is_units(s, b->last + 1) ? b->last + 1 : -1, next = units < 0 ? b->last + 1 : units + 1;
 
-    for (int i = 0; i < 2; i++) {
-        if (units < 0 && is_units(s, next))
-            units = next++;
-        else if (is_numbers(s, next))
-            next++;
-    }
     l->first = s->rows[b->first].number;
     l->last = s->rows[b->last].number;
     l->data = s->rows[next - 1].number + 1;
+    while (is_numbers(s, next) || is_advice(s, next))
+        next++;
+    l->body = s->rows[next - 1].number + 1;
     l->n_levels = b->last - b->first + 1;
     for (size_t i = 0; i < s->width; i++)
         if (!name_column(l, s, b, units, i))

@@ -22,7 +22,8 @@ struct layout_column {
 
 struct layout {
     int first, last; /* rows of the header */
-    int data;        /* rows before this one are no data: units, column numbers */
+    int data;        /* rows before this one belong to the header: units */
+    int body;        /* rows before this one are about the columns: 1 2 3 …, 必填 */
     int n_levels;
     size_t width; /* columns up to the last that has a name */
     struct layout_column columns[GRID_MAX_COLUMNS];

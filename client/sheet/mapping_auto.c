@@ -30,9 +30,10 @@ static char *joined_key(struct mapping *m, const char *header, enum cut cut, con
         form_key(level, level, strlen(level) + 1);
         if (next && *level)
             level[strlen(level) - 1] = 0; /* the separator's mark */
+        form_cut_marks(level);
         if (cut != NOTHING_CUT && (unit = form_cut_unit(level)))
             *ret_unit = unit;
-        if (cut == BRACKETS_CUT && !next && (unit = form_cut_brackets(level)))
+        if (cut == BRACKETS_CUT && !next && (unit = form_cut_brackets(level)) && !form_is_advice(unit))
             *ret_unit = unit; /* of an amount or an area it must be one */
         n += (size_t)sprintf(key + n, "%s", level);
     }
@@ -159,6 +160,19 @@ static bool is_shown_of(const struct mapping *m, const char *field)
     return false;
 }
 
+/* Two columns for one field: which one is meant is not ours to say. */
+static bool is_taken(struct mapping *m, const ProtobufCFieldDescriptor *f, size_t column)
+{
+    const struct field *other = mapping_find_field(m, f->name);
+
+    if (other)
+        mapping_fail(
+            m, _("the columns \"%.60s\" and \"%.60s\" both mean %s (%s); a mapping file says which one"),
+            m->headers[other->expr.alts[0].terms[0].column], m->headers[column],
+            headers_label(m->kind, f->name), f->name);
+    return other != NULL;
+}
+
 static bool take_column(struct mapping *m, const struct found *found, size_t column)
 {
     const char *shown = headers_shown(m->kind, found->f->name);
@@ -171,7 +185,7 @@ static bool take_column(struct mapping *m, const struct found *found, size_t col
         if (!add_shown(m, found->f, shown, &a))
             return false;
     } else {
-        if (!(field = mapping_add_field(m, found->f->name)))
+        if (is_taken(m, found->f, column) || !(field = mapping_add_field(m, found->f->name)))
             return false;
         field->expr.n = 1;
         a = &field->expr.alts[0];

@@ -186,6 +186,25 @@ static void note_layout(struct sheet *s, const struct layout *l)
         sheet_note(s, _("areas without a unit of their own are in %s, as the sheet says"), l->area_unit);
 }
 
+/* Which sheet is read, where a workbook has several that are shown. */
+static void note_sheets(struct sheet *s, const struct grid *g)
+{
+    size_t n, n_shown = 0, w = 0;
+    const struct grid_sheet *sheets = grid_sheets(g, &n);
+    char names[160] = "";
+
+    for (size_t i = 0; i < n; i++) {
+        if (sheets[i].hidden || i == grid_sheet_chosen(g))
+            continue;
+        n_shown++;
+        if (w + strlen(sheets[i].name) + strlen("、") < sizeof(names))
+            w += (size_t)sprintf(names + w, "%s%s", w ? "、" : "", sheets[i].name);
+    }
+    if (n_shown)
+        sheet_note(s, _("sheet \"%s\" is read; --sheet names another: %s"), sheets[grid_sheet_chosen(g)].name,
+                   names);
+}
+
 static bool open_table(struct sheet *s, struct table *t, FILE *file, const struct sheet_options *o)
 {
     struct grid_options go = {o->name, o->encoding, o->separator, o->sheet};
@@ -196,6 +215,7 @@ static bool open_table(struct sheet *s, struct table *t, FILE *file, const struc
     if (!layout_find(&t->layout, t->grid, o->header, o->header_last, s->why) || !name_columns(s, &t->layout))
         return false;
     note_ending(s, t->grid, o->name);
+    note_sheets(s, t->grid);
     note_layout(s, &t->layout);
     s->unit = t->layout.unit;
     s->area_unit = t->layout.area_unit;

@@ -157,8 +157,8 @@ static void check_text(const char *text)
 
 static void check_layout(const struct layout *l)
 {
-    MUST(l->first >= 1 && l->first <= l->last && l->last < l->data && l->width <= MAX_CELLS + 20 &&
-         l->n_levels >= 1 && l->n_levels <= LAYOUT_LEVELS);
+    MUST(l->first >= 1 && l->first <= l->last && l->last < l->data && l->data <= l->body &&
+         l->width <= MAX_CELLS + 20 && l->n_levels >= 1 && l->n_levels <= LAYOUT_LEVELS);
     check_text(l->title);
     for (size_t i = 0; i < l->width; i++)
         check_text(l->columns[i].name);

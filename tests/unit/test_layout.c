@@ -261,6 +261,7 @@ static void arrivals(void **state)
           "经开区|储能|#800|#5000|#64|",
           "2-3 [某县2024年6月到位资金月报表（单位：万元）] {万元}: 单位|项目名称|到位资金 / 本月|到位资金 / "
           "累计|到位资金 / 完成率%|备注\n"
+          "4 - a row about the columns\n"
           "5 - a sum\n"
           "6: 城关镇|光伏组件|500|3300|66|\n"
           "7: 城关镇|冷链|200|1000|50|\n"
@@ -435,6 +436,23 @@ static void names_with_numbers(void **state)
           "3: 三一重工|4\n");
 }
 
+/* Without a word that is known the first full row is the header, whatever its cells are. */
+static void unknown_words(void **state)
+{
+    (void)state;
+    check("Report|||||\nX|2019|2020|2021|2022|2023\nfoo|#1|#2|#3|#4|#5\nbar|none|none|-|-|no",
+          "2-2 [Report]: X|2019|2020|2021|2022|2023\n3: foo|1|2|3|4|5\n4: bar|none|none|-|-|no\n");
+}
+
+static void sums_as_columns(void **state)
+{
+    (void)state;
+    check("单位|合计|工业|农业\n城关镇|#3|#1|#2\n合计|#3|#1|#2",
+          "1-1: 单位|合计|工业|农业\n2: 城关镇|3|1|2\n3 - a sum\n");
+    check("项目名称|投资|||备注\n|总投资|其中：固投|累计|\n甲|#1|#2|#3|\n其中：工业|#1|#2|#3|",
+          "1-2: 项目名称|投资 / 总投资|投资 / 其中：固投|投资 / 累计|备注\n3: 甲|1|2|3|\n4 - a sum\n");
+}
+
 /* In a table whose rows are numbered a text alone, merged or not, is a heading. */
 static void heading_among_numbers(void **state)
 {
@@ -531,6 +549,8 @@ int main(void)
         cmocka_unit_test(groups_above),
         cmocka_unit_test(given),
         cmocka_unit_test(names_with_numbers),
+        cmocka_unit_test(unknown_words),
+        cmocka_unit_test(sums_as_columns),
         cmocka_unit_test(heading_among_numbers),
         cmocka_unit_test(headings_without_numbers),
         cmocka_unit_test(plain),
