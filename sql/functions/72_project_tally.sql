@@ -31,7 +31,8 @@ CREATE FUNCTION registry.tally_sql(p_source text) RETURNS text LANGUAGE sql STAB
         string_agg(b, ', '), string_agg(registry.counts_sql(b), ', '), p_source) FROM unnest(registry.counted_by()) b
 $$;
 
--- A cell has one row then. The walker asks for it when there is much of it: p_least rows.
+-- A cell has one row then. The walker asks for it when there is much of it: p_least rows. One at a time, and what the one before did
+-- is seen: else the halves of a change might come to lie in two rows of a cell, or wait for each other.
 DO $$
 BEGIN
     EXECUTE (SELECT format($f$CREATE FUNCTION registry.tally_fold(p_least int DEFAULT 1) RETURNS void LANGUAGE plpgsql VOLATILE AS $t$
@@ -39,6 +40,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM registry.tally_news OFFSET p_least - 1) THEN
         RETURN;
     END IF;
+    PERFORM pg_advisory_xact_lock(7465, 3);
     WITH news AS (DELETE FROM registry.tally_news RETURNING *),
     gone AS (DELETE FROM registry.project_tally RETURNING *)
     INSERT INTO registry.project_tally
@@ -50,7 +52,7 @@ BEGIN
           FROM news, registry.each_code(tag) c WHERE NOT merged GROUP BY c, audience, stage, dated, counted
           UNION ALL SELECT CASE %s END, coalesce(%2$s), audience, s, dated, counted, sum(n), sum(n) FILTER (WHERE amount IS NOT NULL), sum(n * amount)
           FROM (SELECT *, stage AS s FROM news OFFSET 0) n WHERE NOT merged GROUP BY audience, s, dated, counted, GROUPING SETS (%2$s)) x
-    GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(x.projects) <> 0;
+    GROUP BY 1, 2, 3, 4, 5, 6 HAVING (sum(x.projects), coalesce(sum(x.priced), 0), coalesce(sum(x.amount), 0)) <> (0, 0, 0);
 END $t$ $f$,
         string_agg(format('WHEN GROUPING(%I) = 0 THEN %1$L', b), ' '), string_agg(b, ', ')) FROM unnest(registry.counted_by()) b WHERE b <> 'tag');
 END $$;
