@@ -220,6 +220,27 @@ static bool auto_column(struct mapping *m, size_t column)
     return take_column(m, &found, column);
 }
 
+static bool is_unknown(struct mapping *m, size_t column)
+{
+    const char *none, *key = joined_key(m, last_level(m->headers[column]), NOTHING_CUT, &none);
+
+    return key && *key && !headers_nothing(key) && !find_field(m, column).f;
+}
+
+/* After the sentence on the first column that nobody knows, the names of the others. */
+static void name_unknown(struct mapping *m, size_t from)
+{
+    const char *mark = _("; also unknown: ");
+
+    for (size_t i = from; i < m->n_headers; i++) {
+        size_t n = strlen(m->why);
+        if (!is_unknown(m, i) || n + strlen(mark) + strlen(m->headers[i]) >= MAPPING_WHY_SIZE)
+            continue;
+        sprintf(m->why + n, "%s%s", mark, m->headers[i]);
+        mark = "、";
+    }
+}
+
 struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
 {
     struct mapping *m = mapping_create(kind, why);
@@ -230,7 +251,8 @@ struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, c
         m->n_headers = n;
     }
     for (size_t i = 0; ok && i < n; i++)
-        ok = auto_column(m, i);
+        if (!(ok = auto_column(m, i)) && is_unknown(m, i))
+            name_unknown(m, i + 1);
     if (ok && m->n_fields == 0)
         ok = mapping_fail(m, _("the file has no column that is a field of %s"), headers_kind_name(m->kind));
     if (ok && mapping_note_left_out(m))

@@ -240,6 +240,9 @@ static void automatic(void **state)
     same(NULL, "no,name\n2026-0001,甲\n", "no=2026-0001 name=甲");
     same(NULL, "\"项目\n名称\",\"总投资\n(万元)\"\n甲,1\n", "name=甲 amount_total=10000.00");
     refused(NULL, "项目名称,总投\n甲,1\n", "did you mean 总投资 (amount_total)?");
+    same(NULL, "项目名称,年度目标,投资方,存在问题,下步打算\n甲,1,2,3,4\n",
+         "!the column \"年度目标\" is no field of a project; a mapping file says what it is; also unknown: "
+         "存在问题、下步打算");
     refused(NULL, "name,名称\n甲,1\n", "the columns \"name\" and \"名称\" both mean 项目名称 (name)");
     same(NULL,
          "*项目名称,★投资方,联系电话（必填）,总投资（选填）\n必填,必填,格式：手机号,数字\n示例：光伏,甲,1,"
