@@ -36,8 +36,9 @@ def pytest_sessionstart(session):
 
 @functools.cache
 def prepared(bare):
-    """A county that is stopped, made once: the others copy its registry and certificates, which cost most."""
-    one = County("--daemons", "0", *(["--bare"] if bare else []))
+    """A county that is stopped, made once: the others copy its registry and certificates, which cost most. Of the demo it has the
+    projects alone, so that lists of all else hold what a test puts there."""
+    one = County("--daemons", "0", "--bare" if bare else "--projects")
     one._script("up", *one.flags, timeout=120)
     one.pg("stop")
     atexit.register(one.down)

@@ -263,6 +263,19 @@ def test_demo_register_reads_like_one(county):
     assert run("psql", "-XAtc", sql, env=env_of(county)).stdout == "0\n"  # the journal knows every step
 
 
+def test_every_list_of_the_demo_shows_something(county):
+    kinds = [kind for kind, in (line.split() for line in run("psql", "-XAtc", "SELECT code FROM registry.kind WHERE list_order IS NOT NULL", env=env_of(county)).stdout.splitlines())]
+    assert len(kinds) > 20
+    once = {"reform", "handover", "alias", "profile"}  # what happens to offices and people, and sheets: nothing of it in the demo
+    # what time alone brings: lights, protections that end, a reward that comes into force
+    later = {"alert", "protection", "reward"}
+    for kind in sorted(set(kinds) - once):
+        end = time.monotonic() + (30 if kind in later else 0)
+        while run("psql", "-XAtc", f'SELECT count(*) FROM registry."{kind}"', env=env_of(county)).stdout == "0\n":
+            assert time.monotonic() < end, kind
+            time.sleep(0.2)
+
+
 def test_kill_and_start_keep_the_port(county):
     env = env_of(county)
     first = env["QIPAN_ADDRESSES"].split(",")[0]
