@@ -19,6 +19,7 @@ static const struct {
     {"arrival", N_("arrived money")},
     {"activity", N_("an activity")},
     {"milestone", N_("a milestone")},
+    {"step", N_("a stage reached")},
     {"stagedate", N_("a stage's date")},
     {"park", N_("a park")},
     {"plot", N_("a plot")},

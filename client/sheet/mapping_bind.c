@@ -24,26 +24,30 @@ const char *mapping_next_level(const char *header)
     return mark ? mark + strlen(LAYOUT_SEPARATOR) : NULL;
 }
 
+#define HEADER_KEY 1024 /* longer ones are found by nobody */
+
 /* Does the header say this, or (`last` levels are enough) do its last levels? */
-static bool says(struct mapping *m, const char *header, const char *key, bool last)
+static bool says(const char *header, const char *key, bool last)
 {
+    char other[HEADER_KEY];
+
     for (const char *h = last ? mapping_next_level(header) : header; h;
          h = last ? mapping_next_level(h) : NULL) {
-        const char *other = mapping_key(m, h);
-        if (other && !strcmp(other, key))
+        form_key(h, other, sizeof(other));
+        if (!strcmp(other, key))
             return true;
     }
     return false;
 }
 
 /* Columns whose header says it; t->column is the one that is meant, -1 when there is none. */
-static int find_columns(struct mapping *m, struct term *t, const char *key, bool last)
+static int find_columns(const struct mapping *m, struct term *t, const char *key, bool last)
 {
     int seen = 0;
 
     t->column = -1;
     for (size_t i = 0; i < m->n_headers; i++)
-        if (says(m, m->headers[i], key, last) && ++seen == (t->occurrence ? t->occurrence : 1))
+        if (says(m->headers[i], key, last) && ++seen == (t->occurrence ? t->occurrence : 1))
             t->column = (int)i;
     return seen;
 }
