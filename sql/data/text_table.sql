@@ -18,7 +18,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('codes.audit.status', 'outcome', 'outcome'),
     ('codes.round.rule_set', 'rule_set', 'rule_set'),
     ('codes.case.rule_set', 'rule_set', 'rule_set'),
-    ('codes.inspection.marks', 'criterion', 'criterion');
+    ('codes.inspection.marks', 'criterion', 'criterion')
+ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;
 INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('office_kind', 'township',    '乡镇',     'township', 1),
     ('office_kind', 'park',        '园区',     'park', 2),

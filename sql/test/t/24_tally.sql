@@ -93,10 +93,12 @@ SELECT is_empty('SELECT no FROM was EXCEPT SELECT no FROM walked', 'none is left
 SELECT is_empty('SELECT pg_temp.wrong()', 'right at the end');
 SELECT is((SELECT count(*) FROM registry.project p WHERE p.name LIKE '成批新%'), 4::bigint, 'while others came');
 -- a cell without projects may still owe an amount: what was added to it lay in another row
-INSERT INTO registry.tally_news (n, audience, stage, dated, counted, merged, amount, tag) VALUES (1, '{1}', 'zz', false, true, false, 5, '{}'), (-1, '{1}', 'zz', false, true, false, 3, '{}');
+INSERT INTO registry.tally_news (n, audience, stage, office, month, dated, counted, merged, amount, tag)
+VALUES (1, '{1}', 'zz', 'dongshan', '2026-01', false, true, false, 5, '{}'), (-1, '{1}', 'zz', 'dongshan', '2026-01', false, true, false, 3, '{}');
 SELECT registry.tally_fold();
 SELECT is((SELECT (t.projects, t.amount)::text FROM registry.project_tally t WHERE t.kind = 'all' AND t.stage = 'zz'), '(0,2)', 'no project, but an amount');
-INSERT INTO registry.tally_news (n, audience, stage, dated, counted, merged, amount, tag) VALUES (-1, '{1}', 'zz', false, true, false, 5, '{}'), (1, '{1}', 'zz', false, true, false, 3, '{}');
+INSERT INTO registry.tally_news (n, audience, stage, office, month, dated, counted, merged, amount, tag)
+VALUES (-1, '{1}', 'zz', 'dongshan', '2026-01', false, true, false, 5, '{}'), (1, '{1}', 'zz', 'dongshan', '2026-01', false, true, false, 3, '{}');
 SELECT registry.tally_fold();
 SELECT is_empty($$ SELECT FROM registry.project_tally t WHERE t.stage = 'zz' $$, 'nothing at all: no row');
 SELECT * FROM finish();
