@@ -12,21 +12,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-static const struct verb projects = {"project", "list", OP_project_list, "", ""};
-
-/* The list of a kind, by its family or as the registry calls its records; NULL when there is none. */
-static const struct verb *find_list(struct cli *cli, const char *word)
-{
-    const struct verb *found =
-        strcmp(word, projects.family) == 0 ? &projects : record_verb(word, projects.word);
-
-    for (const struct verb *v = record_verbs; !found && v->family; v++)
-        if (strcmp(v->word, projects.word) == 0 && record_rows(v) &&
-            strcmp(labels_record_kind(cli, record_rows(v)), word) == 0)
-            found = v;
-    return found && record_rows(found) ? found : NULL;
-}
-
 struct export
 {
     struct cli *cli;
@@ -51,7 +36,7 @@ static int make_request(struct export *x)
     }
     if (x->sort || sort) {
         words[n++] = (char *)(uintptr_t) "--sort";
-        words[n++] = (char *)(uintptr_t)(x->sort ? x->sort : x->list == &projects ? "no" : "id");
+        words[n++] = (char *)(uintptr_t)(x->sort ? x->sort : record_is_projects(x->list) ? "no" : "id");
     }
     if ((code = record_take(x->cli, x->list, n, words, &call)))
         return code;
@@ -61,7 +46,7 @@ static int make_request(struct export *x)
         *(protobuf_c_boolean *)((char *)x->request + export->quantifier_offset) = true;
     }
     terms = record_field(x->request->descriptor, "terms");
-    if (x->list != &projects || !terms)
+    if (!record_is_projects(x->list) || !terms)
         return 0;
     return labels_resolve_terms(x->cli, *(Qipan__Term ***)record_at(x->request, terms),
                                 *(size_t *)((char *)x->request + terms->quantifier_offset));
@@ -123,14 +108,14 @@ static int choose_form(struct export *x)
 
 static int take_words(struct export *x, int n, char **words)
 {
-    x->list = n > 0 ? find_list(x->cli, words[0]) : NULL;
+    x->list = n > 0 ? record_list(x->cli, words[0]) : NULL;
     if (n > 1 && !x->list)
         return cli_usage(x->cli, _("there is no list \"%s\""), words[0]);
     if (x->list) {
         words++;
         n--;
     } else {
-        x->list = &projects;
+        x->list = record_list(x->cli, "project");
     }
     if (n > 1)
         return cli_usage(x->cli, _("too many words: \"%s\""), words[1]);
@@ -152,8 +137,8 @@ int cmd_export(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, "%s", _("-o xlsx is for a file: write it with > FILE.xlsx"));
     if ((code = cli_connect(cli)))
         return code;
-    x.style = x.list == &projects ? out_project : record_style(cli, x.list);
-    cli->record = x.list == &projects ? NULL : x.style.desc;
+    x.style = record_is_projects(x.list) ? out_project : record_style(cli, x.list);
+    cli->record = record_is_projects(x.list) ? NULL : x.style.desc;
     if ((code = make_request(&x)))
         return code;
     return x.path ? to_file(&x) : write_to(&x, stdout, &rows);

@@ -90,6 +90,14 @@ const struct command help_commands[] = {
         "have the\n"
         "names and codes of programs. Whichever comes back unedited through an import changes nothing.\n"),
      "qipan export 项目.xlsx --filter 'stage=signed'\nqipan export arrival -o csv > arrivals.csv\n"},
+    {"template", cmd_template, "qipan template KIND [FILE.xlsx]\n",
+     N_("an empty workbook to fill in and import"),
+     N_("Headings with notes, required ones red; lists to choose from, as the registry has them now; days "
+        "and amounts are "
+        "looked at. The\n"
+        "example below the headings is passed over by an import as long as it begins with 示例:. Without "
+        "FILE: KIND.xlsx.\n"),
+     "qipan template project 项目登记表.xlsx\nqipan template arrival\n"},
     {"office", cmd_office, "qipan office list\n", N_("the offices of the county, and how they change"),
      N_("An office is renamed, moved to another ranking group, merged into another or split, from a day on. "
         "A merger gives\n"

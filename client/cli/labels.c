@@ -164,7 +164,7 @@ static const char *record_label(struct cli *cli, const char *kind, const char *g
 
 const char *labels_record_name(struct cli *cli, const char *kind)
 {
-    const char *label = record_label(cli, kind, "kind", kind);
+    const char *label = strcmp(kind, "project") == 0 ? _("projects") : record_label(cli, kind, "kind", kind);
 
     return label ? label : kind;
 }

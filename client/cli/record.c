@@ -22,6 +22,25 @@ const struct verb *record_verb(const char *family, const char *word)
     return NULL;
 }
 
+static const struct verb projects = {"project", "list", OP_project_list, "", ""};
+
+bool record_is_projects(const struct verb *list)
+{
+    return list == &projects;
+}
+
+const struct verb *record_list(struct cli *cli, const char *word)
+{
+    const struct verb *found =
+        strcmp(word, projects.family) == 0 ? &projects : record_verb(word, projects.word);
+
+    for (const struct verb *v = record_verbs; !found && v->family; v++)
+        if (strcmp(v->word, projects.word) == 0 && record_rows(v) &&
+            strcmp(labels_record_kind(cli, record_rows(v)), word) == 0)
+            found = v;
+    return found && record_rows(found) ? found : NULL;
+}
+
 struct out_style record_style(struct cli *cli, const struct verb *v)
 {
     const ProtobufCMessageDescriptor *reply = op_by_number(v->op)->reply, *rows = record_rows(v);

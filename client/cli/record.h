@@ -32,6 +32,10 @@ bool record_takes_value(const struct verb *verb, const char *word);
 /* "qipan activity edit ID FIELD=VALUE… [--base VERSION] …" */
 const char *record_form(struct arena *arena, const struct verb *verb);
 
+/* The list of a kind, by the family's word or as the registry calls its records; NULL when there is none. */
+const struct verb *record_list(struct cli *cli, const char *word);
+bool record_is_projects(const struct verb *list);
+
 /* The message the verb is about; how it is shown. */
 struct out_style record_style(struct cli *cli, const struct verb *verb);
 

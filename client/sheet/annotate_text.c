@@ -142,7 +142,7 @@ static bool copy_rows(struct copy *c, char *why)
 
     if (!read_bytes(c, 0, (size_t)from))
         return false;
-    if (from)
+    if (from && c->row)
         fwrite(c->row, 1, (size_t)from, c->to);
     while (r == GRID_ROW && (r = grid_next(c->grid, &row)) == GRID_ROW) {
         to = ftell(c->grid->file);

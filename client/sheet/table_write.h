@@ -36,6 +36,14 @@ struct table_column {
     int decimals; /* of numbers, at least; negative: as they come, without marks between thousands */
     double width; /* of a workbook, in characters; 0 = by the type */
     bool hidden;  /* of a workbook; text files show it */
+
+    /* of a workbook that people fill in; all may be left out */
+    const char *note;           /* shown at the heading */
+    bool required;              /* its heading is red */
+    bool checked;               /* what is no day, no number from 0 on, is asked about */
+    const char *const *choices; /* offered */
+    size_t n_choices;
+    bool closed; /* nothing else is taken */
 };
 
 /* Everything it points to lives as long as the table. */

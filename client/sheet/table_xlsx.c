@@ -5,6 +5,7 @@
 #include "utf8.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,9 +24,9 @@
 
 struct book {
     lxw_workbook *workbook;
-    lxw_worksheet *sheet;
-    FILE *made; /* the file that libxlsxwriter writes: it wants a name, and to seek */
-    lxw_format *title, *subtitle, *head, *group;
+    lxw_worksheet *sheet, *codes; /* codes: lists too long for a cell's own, hidden; or NULL */
+    FILE *made;                   /* the file that libxlsxwriter writes: it wants a name, and to seek */
+    lxw_format *title, *subtitle, *head, *required, *group;
     lxw_format *formats[TABLE_MAX_COLUMNS][4]; /* by enum table_row_kind */
     lxw_format *dates[4], *times[4], *texts[4];
     char text[MAX_TEXT + 16];
@@ -140,6 +141,19 @@ static const char *number_format(int decimals, char text[32])
     return text;
 }
 
+static lxw_format *head_format(struct book *b)
+{
+    lxw_format *f = workbook_add_format(b->workbook);
+
+    format_set_bold(f);
+    format_set_text_wrap(f);
+    format_set_align(f, LXW_ALIGN_CENTER);
+    format_set_align(f, LXW_ALIGN_VERTICAL_CENTER);
+    format_set_border(f, LXW_BORDER_THIN);
+    format_set_bg_color(f, HEAD_FILL);
+    return f;
+}
+
 static void make_formats(struct table *t, struct book *b)
 {
     char number[32];
@@ -150,13 +164,9 @@ static void make_formats(struct table *t, struct book *b)
     format_set_align(b->title, LXW_ALIGN_CENTER);
     b->subtitle = workbook_add_format(b->workbook);
     format_set_align(b->subtitle, LXW_ALIGN_RIGHT);
-    b->head = workbook_add_format(b->workbook);
-    format_set_bold(b->head);
-    format_set_text_wrap(b->head);
-    format_set_align(b->head, LXW_ALIGN_CENTER);
-    format_set_align(b->head, LXW_ALIGN_VERTICAL_CENTER);
-    format_set_border(b->head, LXW_BORDER_THIN);
-    format_set_bg_color(b->head, HEAD_FILL);
+    b->head = head_format(b);
+    b->required = head_format(b);
+    format_set_font_color(b->required, LXW_COLOR_RED);
     b->group = workbook_add_format(b->workbook);
     format_set_bold(b->group);
     format_set_border(b->group, LXW_BORDER_HAIR);
@@ -309,13 +319,98 @@ static bool put_headings(struct table *t, struct book *b)
 
     for (int level = 0; level < t->levels; level++, t->rows++) {
         for (size_t i = 0; i < t->layout->n_columns; i++)
-            ok &= put_text(b, t->rows, i, table_heading(t, i, level), b->head);
+            ok &= put_text(b, t->rows, i, table_heading(t, i, level),
+                           t->layout->columns[i].required ? b->required : b->head);
         ok &= merge_headings(t, b, level, top);
     }
     worksheet_freeze_panes(b->sheet, (lxw_row_t)(last + 1), 0);
     worksheet_repeat_rows(b->sheet, (lxw_row_t)top, (lxw_row_t)last);
     return ok;
 }
+
+/* ---------------------------------------------------------------- what people may fill in */
+
+#define LIST_BYTES                                                                                           \
+    255 /* of a list inside its cell, commas counted; a spreadsheet counts characters, we bytes */
+
+static bool is_long(const struct table_column *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n_choices; i++)
+        n += strlen(c->choices[i]) + 1;
+    return n > LIST_BYTES;
+}
+
+/* Long lists stand side by side on a sheet of their own, row by row as they are written. */
+static void put_codes(struct table *t, struct book *b)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < t->layout->n_columns; i++)
+        if (is_long(&t->layout->columns[i]) && t->layout->columns[i].n_choices > most)
+            most = t->layout->columns[i].n_choices;
+    if (!most || !(b->codes = workbook_add_worksheet(b->workbook, "codes")))
+        return;
+    worksheet_hide(b->codes);
+    for (size_t row = 0; row < most; row++)
+        for (size_t i = 0; i < t->layout->n_columns; i++) {
+            const struct table_column *c = &t->layout->columns[i];
+
+            if (is_long(c) && row < c->n_choices)
+                worksheet_write_string(b->codes, (lxw_row_t)row, (lxw_col_t)i, fit_text(b, c->choices[row]),
+                                       NULL);
+        }
+}
+
+static void check_column(struct table *t, struct book *b, size_t i, lxw_data_validation *v)
+{
+    const struct table_column *c = &t->layout->columns[i];
+    char formula[200], column[8];
+
+    v->ignore_blank = v->show_error = v->dropdown = LXW_VALIDATION_ON;
+    v->error_type = c->closed ? LXW_VALIDATION_ERROR_TYPE_STOP : LXW_VALIDATION_ERROR_TYPE_WARNING;
+    if (c->n_choices && is_long(c)) {
+        lxw_col_to_name(column, (lxw_col_t)i, LXW_TRUE);
+        snprintf(formula, sizeof formula, "=codes!%s$1:%s$%zu", column, column, c->n_choices);
+        v->validate = LXW_VALIDATION_TYPE_LIST_FORMULA;
+    } else if (c->n_choices) {
+        v->validate = LXW_VALIDATION_TYPE_LIST;
+        v->value_list = (char **)(uintptr_t)c->choices; /* ends with NULL */
+    } else if (c->type == TABLE_DATE) {
+        /* a day, or a text that begins with a year: a month is as exact as it is known */
+        lxw_rowcol_to_cell(column, (lxw_row_t)t->rows, (lxw_col_t)i);
+        snprintf(formula, sizeof formula,
+                 "=OR(AND(ISNUMBER(%s),%s>18264,%s<73416),AND(ISTEXT(%s),ISNUMBER(VALUE(LEFT(%s,4)))))",
+                 column, column, column, column, column);
+        v->validate = LXW_VALIDATION_TYPE_CUSTOM_FORMULA;
+    } else {
+        v->validate = LXW_VALIDATION_TYPE_DECIMAL;
+        v->criteria = LXW_VALIDATION_CRITERIA_GREATER_THAN_OR_EQUAL_TO;
+        v->value_number = 0;
+    }
+    if (v->validate == LXW_VALIDATION_TYPE_LIST_FORMULA || v->validate == LXW_VALIDATION_TYPE_CUSTOM_FORMULA)
+        v->value_formula = formula;
+    worksheet_data_validation_range(b->sheet, (lxw_row_t)t->rows, (lxw_col_t)i, TABLE_MAX_ROWS - 1,
+                                    (lxw_col_t)i, v);
+}
+
+static void add_help(struct table *t, struct book *b)
+{
+    put_codes(t, b);
+    for (size_t i = 0; i < t->layout->n_columns; i++) {
+        const struct table_column *c = &t->layout->columns[i];
+        lxw_data_validation v = {0};
+        lxw_comment_options note = {.author = (char *)(uintptr_t) "Qipan", .width = 220, .height = 90};
+
+        if (c->note)
+            worksheet_write_comment_opt(b->sheet, (lxw_row_t)(t->rows - 1), (lxw_col_t)i, c->note, &note);
+        if (c->n_choices || (c->checked && c->type != TABLE_TEXT && c->type != TABLE_TIME))
+            check_column(t, b, i, &v);
+    }
+}
+
+/* ---------------------------------------------------------------- the beginning */
 
 static bool open_sheet(struct table *t, struct book *b)
 {
@@ -333,7 +428,10 @@ static bool open_sheet(struct table *t, struct book *b)
     snprintf(kind, sizeof kind, "=\"%.60s\"", t->layout->kind ? t->layout->kind : "");
     if (t->layout->kind)
         workbook_define_name(b->workbook, "qipan.kind", kind);
-    return put_titles(t, b) && put_headings(t, b);
+    if (!put_titles(t, b) || !put_headings(t, b))
+        return false;
+    add_help(t, b);
+    return true;
 }
 
 bool table_xlsx_open(struct table *t)

@@ -21,7 +21,7 @@ CREATE TYPE api.whoami_reply AS (
 CREATE TYPE api.office AS (code text, name text, kind text, projects int, grp text, until_on text, successor text);
 CREATE TYPE api.office_list_reply AS (error api.error, rows api.office[]);
 
-CREATE TYPE api.label AS (kind text, code text, text text, rank int, next text[]);
+CREATE TYPE api.label AS (kind text, code text, text text, rank int, next text[], type text, codes text, required boolean, editable boolean, max int);
 CREATE TYPE api.names_reply AS (error api.error, rows api.label[]);
 CREATE TYPE api.glossary_reply AS (error api.error, rule_set text, rows api.label[], live_on text);
 

@@ -45,7 +45,7 @@ END $$;
 -- a message that is no kind, rows of a reply, its fields: the sentences `column.<message>.<field>`;
 -- and where `codes.<message>.<field>` names a kind of codes, or `office`, `stage`, `rule_set`, `criterion` (of inspections), those (of industries sections and divisions).
 CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.label[] LANGUAGE sql STABLE AS $$
-    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
+    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, NULL, f.type, f.code_kind, nullif(f.required, false), nullif(f.editable, false), f.max)::api.label ORDER BY x.kind NOT IN ('kind', 'field'), x.kind, x.rank, x.code)
     FROM (SELECT 'field' AS kind, f.name AS code, CASE WHEN p_lang = 'en' THEN f.en ELSE f.zh END AS label, f.number AS rank
           FROM registry.field f WHERE f.kind = p_kind
           UNION ALL SELECT 'field', split_part(t.key, '.', 3), CASE WHEN p_lang = 'en' THEN t.en ELSE t.zh END, 0
@@ -67,6 +67,7 @@ CREATE FUNCTION registry.record_labels(p_lang text, p_kind text) RETURNS api.lab
           WHERE f.kind = p_kind AND f.code_kind NOT IN ('industry', 'region')
           UNION ALL SELECT f.name, o.code, o.name, o.rank FROM registry.field f JOIN registry.office o ON f.code_kind = 'office'
           WHERE f.kind = p_kind AND f.name NOT LIKE '%office') x
+    LEFT JOIN registry.field f ON x.kind = 'field' AND f.kind = p_kind AND f.name = x.code
 $$;
 
 -- Labels; industry only when asked for: sections and divisions, or all below a prefix.
@@ -90,7 +91,7 @@ BEGIN
     END IF;
     r.rule_set := (SELECT name || ' (' || year || ')' FROM registry.rule_set WHERE in_force);
     r.live_on := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.live_on');
-    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, x.next)::api.label
+    SELECT array_agg(ROW(x.kind, x.code, x.label, x.rank, x.next, NULL, NULL, NULL, NULL, NULL)::api.label
                      ORDER BY array_position(kinds, x.kind), x.rank, x.code)
     INTO r.rows
     FROM (SELECT 'stage' AS kind, s.code, CASE WHEN p_lang = 'en' THEN s.en ELSE s.zh END AS label, s.rank,
@@ -119,7 +120,7 @@ BEGIN
     ELSIF cardinality(asked) > 80 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'ids', 'names.many');
     ELSE
-        SELECT array_agg(ROW(x.kind, x.code, left(x.label, 200), NULL, NULL)::api.label) INTO r.rows
+        SELECT array_agg(ROW(x.kind, x.code, left(x.label, 200), NULL, NULL, NULL, NULL, NULL, NULL, NULL)::api.label) INTO r.rows
         FROM (SELECT 'account' AS kind, a.code, a.name AS label FROM registry.account a WHERE a.code = ANY (asked)
               UNION ALL SELECT 'account', 'registry', registry.say(p_lang, 'names.registry') WHERE 'registry' = ANY (asked)
               UNION ALL SELECT y.* FROM (

@@ -126,3 +126,54 @@ def test_edits_meanwhile_lose_and_double_nothing(new_county, tmp_path):
         edit.communicate(timeout=60)
     rows = county.psql("SELECT count(*), sum((detail ->> 'rows')::int) FROM registry.audit WHERE op = 'export'")
     assert int(rows[0][0]) >= 3 * 3 and int(rows[0][1]) == 3 * 900, "every page is told to the audit"
+
+
+# ---------------------------------------------------------------- templates
+
+
+def filled(path, to, **values):
+    """The template with a row below its example, by heading; fills in what the example says for the rest that is required."""
+    book = openpyxl.load_workbook(path)
+    sheet = book.worksheets[0]
+    for cell in sheet[1]:
+        red = cell.font.color and cell.font.color.rgb == "FFFF0000"
+        sheet.cell(3, cell.column, values.get(cell.value, sheet.cell(2, cell.column).value if red else None))
+    book.save(to)
+    return to
+
+
+def test_a_template_is_filled_in_and_imported(county, tmp_path):
+    path = tmp_path / "登记表.xlsx"
+    county.qipan("chengguan", "template", "project", path, ok=True)
+    book, sheet = workbook(path)
+    head = {c.value: c for c in sheet[1]}
+    assert defined(book, "qipan.kind") == '"project"' and sheet.title == "项目"
+    assert sheet.column_dimensions["A"].hidden and sheet.column_dimensions["B"].hidden and list(head)[:2] == ["id", "version"]
+    assert "必填" in head["项目名称"].comment.text and head["项目名称"].font.color.rgb == "FFFF0000"
+    assert "万元" in head["总投资(万元)"].comment.text and "更新时间" not in head and "项目编号" not in head
+    lists = {v.sqref.ranges[0].min_col: v for v in sheet.data_validations.dataValidation}
+    assert "在谈" in lists[head["阶段"].column].formula1 and lists[head["签约日期"].column].type == "custom"
+    long = lists[head["行业"].column]
+    assert long.formula1.startswith("codes!$") and book["codes"].sheet_state == "hidden" and long.errorStyle == "warning"
+    column = long.formula1.split("$")[1]
+    assert [book["codes"][f"{column}{r}"].value for r in (1, 2)] == ["农、林、牧、渔业", "农业"]
+    seen = imported(county, path, context="chengguan")
+    assert (seen["rows"], seen["skipped"]) == (1, 1), "the example is no data"
+    full = filled(path, tmp_path / "填好.xlsx", **{"项目名称": "模板登记项目", "责任单位": "城关镇", "总投资(万元)": 3500.5, "阶段": "在谈", "签约日期": "2026-05",
+                                              "行业": "农业", "限制范围": "否"})
+    done = imported(county, full, "--commit", context="chengguan")
+    assert (done["new"], done["skipped"]) == (1, 1)
+    row, = county.qipan("bureau", "project", "list", "--filter", "name=模板登记项目", "-o", "jsonl", ok=True).lines
+    assert (row["amount_total"], row["stage"], row["signed_on"], row["industry"], row["office"]) == ("35005000.00", "talks", "2026-05", "A01", "chengguan")
+
+
+@pytest.mark.parametrize("kind", ["enterprise", "arrival", "activity", "milestone", "plot", "park", "land"])
+def test_templates_of_other_kinds(county, tmp_path, kind):
+    path = tmp_path / f"{kind}.xlsx"
+    county.qipan("bureau", "template", kind, path, ok=True)
+    book, sheet = workbook(path)
+    assert defined(book, "qipan.kind") == f'"{kind}"' and sheet.max_row == 2 and sheet.max_column > 5
+    assert [c.value for c in sheet[2]][2].startswith("示例:")
+    assert not [c.value for c in sheet[1] if c.value and c.value.isascii() and c.value not in ("id", "version")], "labels, not names"
+    county.qipan("bureau", "template", "nosuch", tmp_path / "x.xlsx", ok=2)
+    assert not (tmp_path / "x.xlsx").exists()

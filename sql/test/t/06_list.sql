@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(86);
+SELECT plan(87);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -117,6 +117,8 @@ SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', (SELECT jsonb_agg(jso
 -- the rest
 SELECT is((SELECT x.next FROM api.glossary(pg_temp.acc('dongshan'), 'zh', 'stage', 'talks') g, unnest(g.rows) x), '{intent,signed,suspended,exited}', 'a stage with its moves');
 SELECT is(cardinality((api.glossary(pg_temp.acc('dongshan'), 'zh', 'industry', NULL)).rows), 117, 'sections and divisions');
+SELECT row_eq($$ SELECT x.type, x.codes, x.required, x.editable, x.max FROM (SELECT (unnest((api.glossary(pg_temp.acc('dongshan'), 'zh', 'project.', NULL)).rows)).*) x
+    WHERE x.kind = 'field' AND x.code = 'name' $$, ROW('text'::text, NULL::text, true, true, 300), 'what a field must be');
 SELECT is((api.glossary(pg_temp.acc('dongshan'), 'zh', 'stag', NULL)).error.allowed[1], 'stage', 'kinds have nearest words too');
 CREATE FUNCTION pg_temp.named(who text, VARIADIC ids text[]) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(x.kind || ' ' || x.text, ', ' ORDER BY x.kind, x.code) FROM unnest((api.names(pg_temp.acc(who), 'en', ids)).rows) x $$;
