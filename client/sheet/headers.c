@@ -115,7 +115,7 @@ const char *headers_nearest(const char *kind, const char *key)
         *near = is_project(kind) ? value_nearest_field(desc, key, true) : NULL;
     size_t n = 0;
 
-    if (near)
+    if (near || !desc)
         return near;
     for (size_t i = 0; i < N(headers); i++)
         if (!strcmp(headers[i].kind, kind))
