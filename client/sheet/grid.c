@@ -36,6 +36,11 @@ static bool is_markup(const char *head, size_t n)
     return false;
 }
 
+bool grid_is_workbook(const char *head)
+{
+    return !memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4);
+}
+
 /* By the first bytes, never by the name. */
 static const struct grid_kind *kind_of(struct grid *g)
 {
@@ -47,7 +52,7 @@ static const struct grid_kind *kind_of(struct grid *g)
         grid_fail(g, "%s", strerror(errno));
     else if (n == 0)
         grid_fail(g, "%s", _("the file is empty"));
-    else if (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4))
+    else if (grid_is_workbook(head))
         return &grid_xlsx;
     else if (is_markup(head, n))
         grid_fail(g, "%s",

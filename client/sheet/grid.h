@@ -63,6 +63,9 @@ enum grid_result { GRID_ROW, GRID_END, GRID_FAILED };
 
 struct grid;
 
+/* Do the first bytes of a file (some 8) say that it is a workbook, new or old? */
+bool grid_is_workbook(const char *head);
+
 /* Takes the file over (closed by grid_close, and on failure). NULL with a sentence in why: what is wrong, and what to do. */
 struct grid *grid_open(FILE *file, const struct grid_options *options, char why[GRID_WHY_SIZE]);
 void grid_close(struct grid *g); /* NULL-safe */

@@ -65,12 +65,12 @@ static const struct sheet_kind *kind_of(FILE *file, const char *name)
 {
     static const char *const json[] = {".jsonl", ".ndjson", ".json", NULL};
     const char *dot = name ? strrchr(name, '.') : NULL;
-    char head[4] = "";
+    char head[8] = "";
 
     for (const char *const *j = json; dot && *j; j++) {
         if (strcasecmp(dot, *j))
             continue;
-        bool workbook = fread(head, 1, sizeof(head), file) == sizeof(head) && !memcmp(head, "PK\3\4", 4);
+        bool workbook = fread(head, 1, sizeof(head), file) > 0 && grid_is_workbook(head);
         rewind(file);
         return workbook ? &sheet_of_grid : &sheet_jsonl;
     }

@@ -197,6 +197,8 @@ static void headers(void **state)
     assert_non_null(strstr(why, "row 5"));
     assert_null(open_bytes("a.csv", "", 0, NULL, 1));
     assert_non_null(strstr(why, "empty"));
+    assert_null(open_bytes("a.jsonl", "\xD0\xCF\x11\xE0xxxx", 8, NULL, 0));
+    assert_null(strstr(why, "JSON"));
     assert_null(open_bytes("a.csv", "PK\3\4xxxx", 8, NULL, 1));
     assert_non_null(strstr(why, "workbook"));
 }
