@@ -154,17 +154,6 @@ static bool is_aside(const struct body *b, const struct looks *k)
     return form_is_remark(k->key) && (size_t)k->filled * 2 <= b->layout->width + 1;
 }
 
-/* Templates have one below their headings; whoever writes over it takes the mark away. */
-static bool is_example(const struct looks *k)
-{
-    static const char *const marks[] = {"示例:", "example:"};
-
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-        if (!strncmp(k->key, marks[i], strlen(marks[i])))
-            return true;
-    return false;
-}
-
 /* 合计 in the first cell, or in the second behind a running number or a word (城关镇 | 小计); a text that ends so (工业小计)
  * only beside figures. */
 static bool is_sum(const struct body *b, const struct looks *k)
@@ -224,8 +213,6 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return NULL; /* an exported row, whatever it is called */
     if (k.filled == 1 && (int)k.first == b->layout->ordinal && form_is_figure(k.key))
         return _("nothing but a running number");
-    if (is_example(&k))
-        return _("the example of a template");
     if (is_header_again(b))
         return _("the header again");
     if (is_sum(b, &k))
