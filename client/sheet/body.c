@@ -154,6 +154,12 @@ static bool is_aside(const struct body *b, const struct looks *k)
     return form_is_remark(k->key) && (size_t)k->filled * 2 <= b->layout->width + 1;
 }
 
+/* Figures alone in a table whose rows are numbered. */
+static bool is_unnamed_sum(const struct body *b, const struct looks *k)
+{
+    return b->layout->ordinal >= 0 && k->texts == 0 && (int)k->first != b->layout->ordinal;
+}
+
 /* 合计 in the first cell, or in the second behind a running number or a word (城关镇 | 小计); a text that ends so (工业小计)
  * only beside figures. */
 static bool is_sum(const struct body *b, const struct looks *k)
@@ -181,8 +187,8 @@ static int heading(const struct body *b, const struct grid_row *row, const struc
         return (int)k->first;
     if (k->texts > 1)
         return -1;
-    if (k->filled == 1 && l->ordinal >= 0)
-        return (int)k->first; /* what is data has a number, or more than a name */
+    if (l->ordinal >= 0 && !ordinal && (k->filled == 1 || l->usual_texts > 1))
+        return (int)k->first; /* what is data has a number, or more than a name and figures */
     if (across(b, row->number, k->first) > 1 || (level > 0 && level < 3 && *rest))
         return (int)k->first;
     return -1;
@@ -215,7 +221,7 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return _("nothing but a running number");
     if (is_header_again(b))
         return _("the header again");
-    if (is_sum(b, &k))
+    if (is_sum(b, &k) || is_unnamed_sum(b, &k))
         return _("a sum");
     if (form_is_example(k.key) && k.filled > 0)
         return _("an example");

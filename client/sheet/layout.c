@@ -406,6 +406,23 @@ static bool read_title(struct layout *l, const struct scan *s, int until)
     return (l->title = strdup(title)) != NULL;
 }
 
+/* Of the rows that have a running number, the fewest texts; two of them at least must be seen. */
+static int count_texts(const struct layout *l, const struct scan *s, int from)
+{
+    int fewest = 0, rows = 0;
+
+    for (int r = from; l->ordinal >= 0 && r < s->n; r++) {
+        int texts = 0;
+        if (s->rows[r].bad || !stands(cell(s, r, (size_t)l->ordinal)) ||
+            !form_is_figure(cell(s, r, (size_t)l->ordinal)->key))
+            continue;
+        for (size_t i = 0; i < s->width; i++)
+            texts += stands(cell(s, r, i)) && !form_is_figure(cell(s, r, i)->key);
+        fewest = rows++ == 0 || texts < fewest ? texts : fewest;
+    }
+    return rows > 1 ? fewest : 0;
+}
+
 /* ---------------------------------------------------------------- all of it */
 
 static bool make(struct layout *l, const struct scan *s, const struct block *b)
@@ -422,6 +439,7 @@ static bool make(struct layout *l, const struct scan *s, const struct block *b)
     for (size_t i = 0; i < s->width; i++)
         if (!name_column(l, s, b, units, i))
             return false;
+    l->usual_texts = count_texts(l, s, next);
     return read_title(l, s, b->first);
 }
 

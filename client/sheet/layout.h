@@ -27,8 +27,9 @@ struct layout {
     int n_levels;
     size_t width; /* columns up to the last that has a name */
     struct layout_column columns[GRID_MAX_COLUMNS];
-    int ordinal, id;              /* columns 序号 and id; -1 = none */
-    char *title;                  /* "" = none */
+    int ordinal, id; /* columns 序号 and id; -1 = none */
+    int usual_texts; /* each of the first numbered rows has so many texts beside figures; 0 = unknown */
+    char *title;     /* "" = none */
     char unit[16], area_unit[16]; /* that the title gives: 单位:万元; "" = none */
 };
 

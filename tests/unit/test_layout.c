@@ -464,6 +464,18 @@ static void heading_among_numbers(void **state)
           "1-1: 项目名称|投资方|地点\n2: 甲|A|x\n3: 新建项目||\n4: 乙|B|y\n");
 }
 
+/* Without a number and with figures alone beside its name a row is a heading with its sums, where rows have more texts. */
+static void sums_without_a_word(void **state)
+{
+    (void)state;
+    check("序号|项目名称|投资方|总投资\n|工业项目||#3\n1|甲|A|#1\n2|乙|B|#2\n|丙|C|#2\n|||#5",
+          "1-1: 序号|项目名称|投资方|总投资\n2 - a heading: 工业项目\n3 <工业项目>: 1|甲|A|1\n4 <工业项目>: "
+          "2|乙|B|2\n"
+          "5 <工业项目>: |丙|C|2\n6 - a sum\n");
+    check("序号|项目名称|总投资\n1|甲|#1\n2|乙|#2\n|丙|#2",
+          "1-1: 序号|项目名称|总投资\n2: 1|甲|1\n3: 2|乙|2\n4: |丙|2\n");
+}
+
 static void headings_without_numbers(void **state)
 {
     (void)state;
@@ -552,6 +564,7 @@ int main(void)
         cmocka_unit_test(unknown_words),
         cmocka_unit_test(sums_as_columns),
         cmocka_unit_test(heading_among_numbers),
+        cmocka_unit_test(sums_without_a_word),
         cmocka_unit_test(headings_without_numbers),
         cmocka_unit_test(plain),
         cmocka_unit_test(one_column),
