@@ -62,21 +62,24 @@ const struct command help_commands[] = {
      "qipan board --filter 'office=chengguan'\n"},
     {"import", cmd_import,
      "qipan import FILE [--commit] [--kind K] [--sheet S] [--profile NAME] [--map FILE] [--encoding E]\n"
-     "             [--keep-going] [--report FILE] [--exit-code]\n",
+     "             [--keep-going] [--opening] [--report FILE] [--exit-code]\n",
      N_("a sheet into the registry: previewed, then with --commit"),
      N_("A workbook, CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row "
-        "is judged as "
-        "new, updated,\n"
-        "unchanged, rejected or skipped, with the reason. With --commit one rejected row stops everything, "
-        "unless\n"
-        "--keep-going takes the good ones (exit 9). Titles, headers of several levels, headings and sums are "
-        "recognised. Columns "
-        "called like\n"
-        "fields (name, 项目名称, 总投资(万元)) need no mapping file; others are explained by one: --map "
-        "FILE, or --profile "
-        "NAME. --kind\n"
-        "says what the rows are (arrival, activity, enterprise …; default project), --sheet which sheet of a "
-        "workbook.\n"),
+        "is judged as new, updated,\n"
+        "unchanged, duplicate, in conflict, rejected or skipped, with the reason; counts first, then the "
+        "first rows of each, all of them\n"
+        "with -o wide or in --report FILE. With --commit one row that is refused stops everything, unless "
+        "--keep-going takes the good\n"
+        "ones (exit 9). An export that comes back changes only what was edited in it; where others edited "
+        "the same, it is a conflict.\n"
+        "Titles, headers of several levels, headings and sums are recognised. Columns called like fields "
+        "(name, 项目名称,\n"
+        "总投资(万元)) need no mapping file; others are explained by one: --map FILE, or --profile NAME. "
+        "--kind says what the rows\n"
+        "are (arrival, activity, enterprise …; default project), --sheet which sheet of a workbook. "
+        "--opening is the bureau's: projects\n"
+        "with the days of their stages, arrivals or steps of before the county went live. A batch can be "
+        "taken back: qipan batch.\n"),
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},
     {"export", cmd_export,

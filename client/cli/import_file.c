@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file of an import, and what its columns mean. */
+#include "import_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *import_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+int import_invalid(struct import *im, const char *what, const char *why)
+{
+    return cli_fail(im->cli, "INVALID_ARGUMENT", NULL, NULL, "%s: %s", what, why);
+}
+
+static int digest_file(struct import *im)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    char block[65536];
+    size_t n;
+    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+
+    while (ok && (n = fread(block, 1, sizeof(block), im->in)) > 0)
+        ok = EVP_DigestUpdate(ctx, block, n);
+    ok = ok && !ferror(im->in) && EVP_DigestFinal_ex(ctx, im->sha, NULL);
+    EVP_MD_CTX_free(ctx);
+    rewind(im->in);
+    return ok ? 0 : import_invalid(im, im->file, _("the file can't be read"));
+}
+
+static int open_file(struct import *im)
+{
+    int fd = open(im->file, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && (fstat(fd, &im->before) != 0 || !S_ISREG(im->before.st_mode))) {
+        close(fd);
+        return import_invalid(im, im->file, _("not a regular file"));
+    }
+    im->in = fd >= 0 ? fdopen(fd, "r") : NULL;
+    return im->in ? digest_file(im) : import_invalid(im, im->file, strerror(errno));
+}
+
+static int read_map(struct import *im, const char *path)
+{
+    FILE *f = fopen(path, "re");
+
+    im->map_text = f ? malloc(MAPPING_MAX_FILE + 2) : NULL;
+    if (im->map_text) {
+        im->map_n = fread(im->map_text, 1, MAPPING_MAX_FILE + 1, f);
+        im->map_text[im->map_n] = 0;
+    }
+    int why = errno;
+    bool ok = im->map_text && !ferror(f);
+    if (f)
+        fclose(f);
+    return ok ? 0 : import_invalid(im, path, strerror(why));
+}
+
+/* What the registry keeps under the name or, with NULL, for the sheet's headings; nothing is no failure. */
+static int ask_profile(struct import *im, const char *name)
+{
+    const char *found;
+    int code = profile_find(im->cli, name, name ? NULL : im->headers, im->kind, &im->map_text, &found);
+
+    if (code || !im->map_text)
+        return code;
+    im->map_n = strlen(im->map_text);
+    im->profile = found;
+    im->known = true;
+    return 0;
+}
+
+/* NAME.map beside the settings file, then among those installed, then the registry's. */
+static int find_profile(struct import *im)
+{
+    char path[4096], *settings = settings_path();
+    char *slash = settings ? strrchr(settings, '/') : NULL;
+
+    if (!*im->profile || strpbrk(im->profile, "/.")) {
+        free(settings);
+        return cli_usage(im->cli, _("--profile takes a name; a file is given by --map"));
+    }
+    if (slash)
+        *slash = 0;
+    snprintf(path, sizeof(path), "%s/maps/%s.map", slash ? settings : ".", im->profile);
+    free(settings);
+    if (access(path, R_OK) != 0)
+        snprintf(path, sizeof(path), "%s/share/qipan/maps/%s.map", QIPAN_PREFIX, im->profile);
+    if (access(path, R_OK) == 0)
+        return read_map(im, path);
+    int code = ask_profile(im, im->profile);
+    return code || im->map_text ? code
+                                : cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
+                                           _("name a mapping file with --map, or see: qipan profile list"),
+                                           _("there is no profile \"%s\""), im->profile);
+}
+
+/* The same file under another mapping is another import; so is one that another version, or one that speaks another
+ * language in its reasons, reads. */
+static bool digest_profile(struct import *im)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const char *encoding = im->encoding ? im->encoding : "", *source = mapping_source(im->mapping)->name;
+    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+              EVP_DigestUpdate(ctx, QIPAN_VERSION, sizeof(QIPAN_VERSION)) &&
+              EVP_DigestUpdate(ctx, im->cli->lang, strlen(im->cli->lang) + 1) &&
+              EVP_DigestUpdate(ctx, encoding, strlen(encoding) + 1) &&
+              EVP_DigestUpdate(ctx, source ? source : "", source ? strlen(source) : 0) &&
+              EVP_DigestUpdate(ctx, im->map_text ? im->map_text : "", im->map_n) &&
+              EVP_DigestFinal_ex(ctx, im->profile_sha, NULL);
+
+    EVP_MD_CTX_free(ctx);
+    return ok;
+}
+
+static int parse_map(struct import *im)
+{
+    char why[MAPPING_WHY_SIZE];
+    const char *path = im->map ? im->map : im->profile;
+    const char *dot = strrchr(import_base_name(path), '.');
+
+    if (!(im->mapping = mapping_read(im->map_text, im->map_n, im->kind, why)))
+        return import_invalid(im, path, why);
+    snprintf(im->profile_name, sizeof(im->profile_name), "%.*s",
+             dot ? (int)(dot - import_base_name(path)) : (int)strlen(import_base_name(path)),
+             import_base_name(path));
+    return 0;
+}
+
+static int open_sheet(struct import *im)
+{
+    struct sheet_options o = {.name = im->file, .encoding = im->encoding, .sheet = im->sheet_name};
+    char why[SHEET_WHY_SIZE];
+
+    if (im->mapping) {
+        const struct mapping_source *s = mapping_source(im->mapping);
+        o.encoding = im->encoding ? im->encoding : s->encoding;
+        o.separator = s->separator;
+        o.sheet = im->sheet_name ? im->sheet_name : s->sheet;
+        o.header = s->header;
+        o.header_last = s->header_last;
+    }
+    im->sheet = sheet_open(im->in, &o, why);
+    im->in = NULL;
+    return im->sheet ? 0 : import_invalid(im, import_base_name(im->file), why);
+}
+
+/* A workbook that was made here says what its rows are. */
+static const char *kind_of(const struct import *im)
+{
+    const struct grid *g = sheet_grid(im->sheet);
+    const char *said = g ? grid_property(g, "qipan.kind") : NULL;
+
+    return im->kind ? im->kind : said ? said : "project";
+}
+
+static bool has_other_sheets(const struct import *im)
+{
+    const struct grid *g = sheet_grid(im->sheet);
+    size_t n = 0;
+
+    if (g)
+        grid_sheets(g, &n);
+    return n > 1;
+}
+
+static int bind_columns(struct import *im)
+{
+    char why[MAPPING_WHY_SIZE];
+    size_t n;
+    char *const *headers = sheet_header(im->sheet, &n);
+    int code = 0;
+
+    if (!profile_digest(headers, n, im->headers))
+        return cli_no_memory(im->cli);
+    if (!im->mapping && !(code = ask_profile(im, NULL)) && im->map_text)
+        code = parse_map(im);
+    if (code)
+        return code;
+    bool given = im->mapping != NULL;
+    if (given && !mapping_bind(im->mapping, headers, n, why))
+        return import_invalid(im, import_base_name(im->file), why);
+    if (!given)
+        snprintf(im->profile_name, sizeof(im->profile_name), "auto");
+    if (!given && !(im->mapping = mapping_auto(kind_of(im), headers, n, why)))
+        return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
+                        has_other_sheets(im)
+                            ? _("another sheet? --sheet names it; or give a mapping file with --map")
+                            : _("give a mapping file with --map; see: qipan help import"),
+                        "%s: %s", import_base_name(im->file), why);
+    if (!given && !(im->map_text = mapping_auto_text(im->mapping)))
+        return cli_no_memory(im->cli);
+    if (!given)
+        im->map_n = strlen(im->map_text);
+    mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
+    return 0;
+}
+
+/* What was confirmed by a commit reads the office's next sheet of these headings. Exports that come back read themselves. */
+void import_remember(struct import *im)
+{
+    if (!im->known && !im->profile && (im->map || !mapping_column(im->mapping, "id")))
+        profile_remember(im->cli, im->map ? im->map : im->file, mapping_kind(im->mapping), im->headers,
+                         im->map_text);
+}
+
+static int count_rows(struct import *im)
+{
+    struct sheet_row row;
+    enum sheet_result r;
+
+    while ((r = sheet_next(im->sheet, &row)) == SHEET_ROW)
+        im->rows++;
+    if (r == SHEET_FAILED)
+        return import_invalid(im, import_base_name(im->file), sheet_why(im->sheet));
+    return im->rows ? 0 : import_invalid(im, import_base_name(im->file), _("the file has no rows"));
+}
+
+int import_prepare(struct import *im)
+{
+    int code = open_file(im);
+
+    if (!code && im->map)
+        code = read_map(im, im->map);
+    else if (!code && im->profile)
+        code = find_profile(im);
+    if (!code && im->map_text)
+        code = parse_map(im);
+    if (!code)
+        code = open_sheet(im);
+    if (!code)
+        code = bind_columns(im);
+    if (!code)
+        code = count_rows(im);
+    if (!code && !digest_profile(im))
+        code = import_invalid(im, im->file, _("the file can't be read"));
+    return code;
+}
+
+int import_unchanged(struct import *im)
+{
+    struct stat now;
+
+    if (im->sent == im->rows && stat(im->file, &now) == 0 && now.st_size == im->before.st_size &&
+        now.st_mtim.tv_sec == im->before.st_mtim.tv_sec && now.st_mtim.tv_nsec == im->before.st_mtim.tv_nsec)
+        return 0;
+    return import_invalid(im, import_base_name(im->file), _("the file changed while it was read"));
+}

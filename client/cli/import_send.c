@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of an import into the registry: opened, its rows in chunks, judged, committed; each step may be asked for again. */
+#include "import_internal.h"
+
+#include "chunk.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SETTLE_MS   120000 /* patience with a judge or commit whose answer was lost */
+#define PAUSE_MS    500
+#define PROGRESS_MS 5000 /* between lines on a stderr that is no terminal */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---------------------------------------------------------------- progress */
+
+/* A step begins. */
+static void begin(struct import *im)
+{
+    im->begun_ms = im->shown_ms = now_ms();
+}
+
+static bool is_time(struct import *im, bool tty)
+{
+    int64_t now = now_ms();
+
+    if (cli_json(im->cli) || now - im->shown_ms < (tty ? 200 : PROGRESS_MS))
+        return false;
+    im->shown_ms = now;
+    fputs(tty ? "\r\033[K" : "", stderr);
+    return true;
+}
+
+/* Rows that are up, how many a second, and how long the others will take; those that were there already cost nothing. */
+static void progress_rows(struct import *im)
+{
+    bool tty = isatty(STDERR_FILENO);
+    double seconds = (double)(now_ms() - im->begun_ms) / 1000;
+    int done = im->sent - im->sent_before;
+
+    if (!is_time(im, tty))
+        return;
+    if (done <= 0 || seconds <= 0)
+        fprintf(stderr, _("sending row %d of %d"), im->sent, im->rows);
+    else
+        fprintf(stderr, _("sending row %d of %d, %d rows/s, %d s left"), im->sent, im->rows,
+                (int)(done / seconds), (int)((im->rows - im->sent) * seconds / done) + 1);
+    fputs(tty ? "" : "\n", stderr);
+}
+
+/* The registry works on all rows at once: how long by now. */
+static void progress_step(struct import *im, const char *what)
+{
+    bool tty = isatty(STDERR_FILENO);
+
+    if (!is_time(im, tty))
+        return;
+    fprintf(stderr, _("%s: %d rows, %d s"), what, im->rows, (int)((now_ms() - im->begun_ms) / 1000));
+    fputs(tty ? "" : "\n", stderr);
+}
+
+static void progress_over(struct import *im)
+{
+    if (isatty(STDERR_FILENO) && !cli_json(im->cli))
+        fputs("\r\033[K", stderr);
+}
+
+/* ---------------------------------------------------------------- calls */
+
+/* Until the next one is asked for: calls keep their own copy. */
+static const char *request_id(struct import *im, const char *tail)
+{
+    snprintf(im->request, sizeof(im->request), "%s%s", im->base, tail);
+    return im->request;
+}
+
+/* The commit refused because of rejected rows; anything else has been reported. */
+
+static int failed(struct import *im, struct qipan_result *r)
+{
+    const Qipan__Error *e = r->error;
+    bool rows = e->field && !strcmp(e->field, "rows") && !strcmp(e->code, "INVALID_ARGUMENT");
+    int code = rows ? IMPORT_REFUSED : cli_error(im->cli, e, im->base);
+
+    qipan_result_free(r);
+    return code;
+}
+
+struct told {
+    struct qipan_result *result;
+    bool done;
+};
+
+static void on_told(const struct qipan_reply *reply, void *arg)
+{
+    struct told *t = arg;
+
+    qipan_keep(reply, t->result);
+    t->done = true;
+}
+
+/* One call that may take long; meanwhile it says so. */
+static enum qipan_outcome call_long(struct import *im, unsigned op, const ProtobufCMessage *message,
+                                    const char *request, const char *what, struct qipan_result *ret)
+{
+    struct qipan_call_options o = {.request = request, .deadline_ms = LIMIT_BULK_MS};
+    struct told t = {.result = ret};
+
+    memset(ret, 0, sizeof(*ret));
+    uint32_t id = qipan_call(im->cli->q, op, message, &o, on_told, &t);
+    if (!id) {
+        ret->error = qipan_refusal(im->cli->q);
+        return QIPAN_FAILED;
+    }
+    while (!qipan_wait(im->cli->q, &t.done, PAUSE_MS)) {
+        if (cli_signal) {
+            qipan_forget(im->cli->q, id);
+            return QIPAN_INTERRUPTED;
+        }
+        progress_step(im, what);
+    }
+    return ret->error ? QIPAN_FAILED : QIPAN_DONE;
+}
+
+/* A call whose outcome must become known: asked again under the same request id until it is. */
+static int settle(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
+                  const char *what, struct qipan_result *ret)
+{
+    int64_t end = now_ms() + SETTLE_MS;
+
+    for (begin(im);;) {
+        enum qipan_outcome outcome = call_long(im, op, message, request, what, ret);
+        progress_over(im);
+        if (outcome == QIPAN_DONE)
+            return 0;
+        if (cli_signal)
+            return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
+        if (outcome == QIPAN_FAILED && (error_info(ret->error->code)->retry == ERROR_NEVER ||
+                                        now_ms() > end || qipan_link(im->cli->q) == QIPAN_LINK_REFUSED))
+            return failed(im, ret);
+        qipan_result_free(ret);
+        qipan_wait(im->cli->q, NULL, PAUSE_MS);
+    }
+}
+
+static void take_counts(struct import *im, const Qipan__ImportReply *r)
+{
+    im->counts.rows = r->rows;
+    im->counts.added = r->added;
+    im->counts.updated = r->updated;
+    im->counts.unchanged = r->unchanged;
+    im->counts.duplicates = r->duplicates;
+    im->counts.conflicts = r->conflicts;
+    im->counts.rejected = r->rejected;
+    im->counts.skipped = r->skipped;
+    im->counts.rev = r->rev;
+    im->counts.replayed = r->replayed;
+    im->counts.status = (char *)(uintptr_t)cli_safe(&im->cli->arena, r->status);
+}
+
+int import_open(struct import *im)
+{
+    Qipan__ImportOpenRequest m = QIPAN__IMPORT_OPEN_REQUEST__INIT;
+    struct qipan_call_options o = {.request = request_id(im, ".open")};
+    struct qipan_result r;
+    const char *source = mapping_source(im->mapping)->name;
+
+    m.has_file_sha256 = m.has_profile_sha256 = m.has_rows = 1;
+    m.file_sha256 = (ProtobufCBinaryData){sizeof(im->sha), im->sha};
+    m.profile_sha256 = (ProtobufCBinaryData){sizeof(im->profile_sha), im->profile_sha};
+    m.file_name = (char *)(uintptr_t)cli_safe(&im->cli->arena, import_base_name(im->file));
+    m.source = (char *)(uintptr_t)source;
+    m.profile = im->profile_name;
+    m.rows = im->rows;
+    m.kind = (char *)(uintptr_t)mapping_kind(im->mapping);
+    m.has_opening = m.opening = im->opening;
+    int code = cli_call(im->cli, QIPAN_OP_import_open, &m.base, &o, &r);
+    if (code)
+        return code;
+    const Qipan__ImportReply *reply = (const Qipan__ImportReply *)r.message;
+    snprintf(im->id, sizeof(im->id), "%s", reply->id ? reply->id : "");
+    im->next_chunk = reply->next_chunk;
+    qipan_result_free(&r);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- rows go up */
+
+struct window {
+    struct import *im;
+    int open;  /* chunks without an answer */
+    int limit; /* wake when no more than so many are open */
+    int code;
+    bool wake;
+};
+
+static void on_put(const struct qipan_reply *reply, void *arg)
+{
+    struct window *w = arg;
+
+    w->open--;
+    if (reply->error && !w->code)
+        w->code = cli_error(w->im->cli, reply->error, w->im->base);
+    w->wake = w->open <= w->limit || w->code;
+}
+
+static int wait_window(struct window *w, int limit)
+{
+    w->limit = limit;
+    w->wake = w->open <= limit || w->code;
+    int code = cli_run(w->im->cli, &w->wake);
+    return code ? code : w->code;
+}
+
+static int put_chunk(struct window *w, const struct chunker *c)
+{
+    struct import *im = w->im;
+    Qipan__ImportPutRequest m = QIPAN__IMPORT_PUT_REQUEST__INIT;
+    char tail[16];
+
+    snprintf(tail, sizeof(tail), ".p%d", c->number);
+    m.id = im->id;
+    m.has_chunk = 1;
+    m.chunk = c->number;
+    m.n_rows = c->n_rows;
+    m.rows = (Qipan__ImportRow **)(uintptr_t)c->rows;
+    struct qipan_call_options o = {.request = request_id(im, tail), .deadline_ms = LIMIT_DEADLINE_MS};
+    if (!qipan_call(im->cli->q, QIPAN_OP_import_put, &m.base, &o, on_put, w))
+        return cli_error(im->cli, qipan_refusal(im->cli->q), im->base);
+    w->open++;
+    return wait_window(w, LIMIT_CHUNK_WINDOW - 1);
+}
+
+int import_put(struct import *im)
+{
+    struct window w = {.im = im};
+    struct chunker c;
+    enum chunk_result r;
+    int code = 0;
+
+    begin(im);
+    chunk_start(&c, im->sheet, im->mapping);
+    while (!code && (r = chunk_next(&c)) == CHUNK_READY) {
+        im->sent = c.total;
+        if (c.number >= im->next_chunk)
+            code = put_chunk(&w, &c);
+        else
+            im->sent_before = im->sent;
+        progress_rows(im);
+    }
+    if (!code && r == CHUNK_FAILED)
+        code = import_invalid(im, import_base_name(im->file), c.why);
+    chunk_stop(&c);
+    if (!code)
+        code = wait_window(&w, 0);
+    progress_over(im);
+    return code ? code : import_unchanged(im);
+}
+
+int import_judge(struct import *im)
+{
+    Qipan__ImportJudgeRequest m = QIPAN__IMPORT_JUDGE_REQUEST__INIT;
+    struct qipan_result r;
+
+    m.id = im->id;
+    int code = settle(im, QIPAN_OP_import_judge, &m.base, request_id(im, ".judge"), _("judging"), &r);
+    if (code)
+        return code;
+    take_counts(im, (const Qipan__ImportReply *)r.message);
+    qipan_result_free(&r);
+    return 0;
+}
+
+int import_commit(struct import *im)
+{
+    Qipan__ImportCommitRequest m = QIPAN__IMPORT_COMMIT_REQUEST__INIT;
+    struct qipan_result r;
+
+    m.id = im->id;
+    m.has_keep_going = 1;
+    m.keep_going = im->keep_going;
+    int code = settle(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"), &r);
+    if (code)
+        return code;
+    take_counts(im, (const Qipan__ImportReply *)r.message);
+    qipan_result_free(&r);
+    return 0;
+}
+
+int import_counts(struct import *im)
+{
+    Qipan__RecordShowRequest m = QIPAN__RECORD_SHOW_REQUEST__INIT;
+    struct qipan_result r;
+
+    m.id = im->id;
+    int code = cli_call(im->cli, QIPAN_OP_batch_show, &m.base, NULL, &r);
+    if (code)
+        return code;
+    const Qipan__Batch *b = ((const Qipan__BatchReply *)r.message)->batch;
+    Qipan__ImportReply counts = QIPAN__IMPORT_REPLY__INIT;
+    if (b) {
+        counts.status = b->status;
+        counts.rows = b->rows;
+        counts.added = b->added;
+        counts.updated = b->updated;
+        counts.unchanged = b->unchanged;
+        counts.duplicates = b->duplicates;
+        counts.conflicts = b->conflicts;
+        counts.rejected = b->rejected;
+        counts.skipped = b->skipped;
+    }
+    take_counts(im, &counts);
+    qipan_result_free(&r);
+    return 0;
+}
