@@ -20,7 +20,8 @@ struct request {
     struct arena arena;
     struct bind_server server;
     uint8_t digest[SHA256_DIGEST_LENGTH];
-    char *id; /* request id, in the arena */
+    char *id;           /* request id, in the arena */
+    const char *object; /* that it names, in the arena; NULL = none */
     bool answered;
 };
 
@@ -88,9 +89,49 @@ static void answer_row(struct request *r, const struct pool_answer *a)
     arena_free(&arena);
 }
 
+/* ---- who holds what a change waited for in vain */
+
+static const Oid locked_types[] = {25, 25};
+static const struct pg_statement locked_sql = {
+    PG_STATEMENTS - 50, "SELECT message, hint, actor FROM api.locked_by($1, $2)", 2, locked_types};
+
+static char *text_at(const struct pool_answer *a, int column)
+{
+    return a->row && !PQgetisnull(a->row, a->index, column) ? PQgetvalue(a->row, a->index, column) : NULL;
+}
+
+static void on_holder(struct pool_job *job, const struct pool_answer *a)
+{
+    struct request *r = container_of(job, struct request, job);
+    Qipan__Error error = QIPAN__ERROR__INIT;
+    error.message = text_at(a, 0);
+    error.hint = text_at(a, 1);
+    error.by = text_at(a, 2);
+    session_fill_error(&error, "LOCKED", r->session->lang);
+    answer(r, NULL, &error);
+    request_free(r);
+}
+
+static void ask_holder(struct request *r)
+{
+    r->job = (struct pool_job){.lane = POOL_READ,
+                               .statement = &locked_sql,
+                               .flow = r->session->principal.account,
+                               .done = on_holder};
+    r->job.params.values[0] = r->object;
+    r->job.params.lengths[0] = r->object ? (int)strlen(r->object) : 0;
+    r->job.params.values[1] = r->session->lang;
+    r->job.params.lengths[1] = (int)strlen(r->session->lang);
+    pool_submit(r->session->shared->pool, &r->job);
+}
+
 static void on_done(struct pool_job *job, const struct pool_answer *a)
 {
     struct request *r = container_of(job, struct request, job);
+    if (!a->row && strcmp(a->code, "LOCKED") == 0 && !r->answered) {
+        ask_holder(r);
+        return;
+    }
     if (a->row)
         answer_row(r, a);
     else
@@ -146,12 +187,15 @@ static const char *check_id(struct request *r, const Qipan__Call *call, struct m
     return r->id ? NULL : "TOO_LARGE";
 }
 
-/* Edits of one object go in order of arrival, and sorted by object in their group: any hash will do. */
-static uint64_t object_of(const ProtobufCMessage *m)
+static const char *id_in(const ProtobufCMessage *m)
 {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "id");
-    const char *id =
-        f && f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)((const char *)m + f->offset) : NULL;
+    return f && f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)((const char *)m + f->offset) : NULL;
+}
+
+/* Edits of one object go in order of arrival, and sorted by object in their group: any hash will do. */
+static uint64_t object_of(const char *id)
+{
     uint64_t hash = id ? 14695981039346656037u : 0; /* 0: a new object, nobody waits for it */
     for (; id && *id; id++)
         hash = (hash ^ (uint8_t)*id) * 1099511628211u;
@@ -181,7 +225,8 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
     r->job.lane = lane_of(r->info);
     r->job.statement = &r->op->statement;
     r->job.twin = r->op->twin;
-    r->job.object = object_of(message);
+    r->object = id_in(message);
+    r->job.object = object_of(r->object);
     r->job.flow = s->principal.account;
     r->job.done = on_done;
     r->deadline.fire = on_deadline;

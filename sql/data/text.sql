@@ -149,6 +149,10 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('batch.kept', '“$1”没有撤回一说,登记库不删除任何记录', 'nothing is deleted here, and what is called $1 can''t be withdrawn'),
     ('batch.touched', '导入之后有人改动过,不能整批撤销:$1', 'it was changed since, so the batch can''t be taken back: $1'),
     ('batch.touched.hint', '逐条更正,或导入改正后的表', 'correct it one by one, or import a corrected sheet'),
+    ('import.holds', '正在写入导入批次 $1($3 $2),其中有这一条', 'it is in batch $1 (of $2, $3), which is being written'),
+    ('import.holds.hint', '稍后再试', 'try again in a moment'),
+    ('import.runs', '被占用;此时正在写入导入批次 $1($3 $2)', 'in use; batch $1 (of $2, $3) is being written at this time'),
+    ('import.runs.hint', '稍后再试', 'try again in a moment'),
     ('import.reverted', '批次 $1 已撤销;要再次导入,请重新打开文件', 'batch $1 was taken back; to import the file again, open it again'),
     ('sha256.form', '文件摘要应为 32 字节', 'the digest of the file must have 32 bytes')
 ON CONFLICT (key) DO UPDATE SET zh = excluded.zh, en = excluded.en;

@@ -173,6 +173,49 @@ END $$;
 -- The commits that are running are known to all by a lock of this class: who waits for a row of theirs is told.
 CREATE FUNCTION registry.import_lock_class() RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 7466 $$;
 
+-- The import whose commit, or taking back, holds the row of an object, by the transaction that stands in it; without an object (a
+-- registration waits for a key) the one that is running. Null = none.
+CREATE FUNCTION registry.import_holding(p_id text) RETURNS registry.import LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    k CONSTANT text := coalesce(registry.kind_of(p_id), 'project');
+    holder text;
+    members text[];
+    i registry.import;
+BEGIN
+    IF p_id IS NOT NULL THEN
+        EXECUTE format('SELECT x.xmax::text FROM registry.%I x WHERE x.id = %s', k, CASE k WHEN 'project' THEN '(registry.project_find($1)).id' ELSE '$1' END)
+        INTO holder USING p_id;
+        members := ARRAY[holder];
+        BEGIN
+            members := members || ARRAY(SELECT m.xid::text FROM pg_get_multixact_members(holder::xid) m);
+        EXCEPTION WHEN OTHERS THEN -- no multixact
+            NULL;
+        END;
+    END IF;
+    SELECT x.* INTO i FROM pg_locks a JOIN registry.import x ON x.status IN ('staging', 'judged', 'done') AND hashtext(x.id)::bigint & 4294967295 = a.objid::bigint
+    WHERE a.locktype = 'advisory' AND a.granted AND a.classid::bigint = registry.import_lock_class() AND a.objsubid = 2 AND a.database = (
+            SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND (p_id IS NULL OR EXISTS (SELECT FROM pg_locks t WHERE t.locktype = 'transactionid' AND t.granted AND t.pid = a.pid
+                                   AND t.transactionid::text = ANY (members)))
+    LIMIT 1;
+    RETURN i;
+END $$;
+
+-- What a daemon adds to LOCKED: the import that holds the object, and its author; nothing if it is somebody else.
+CREATE FUNCTION api.locked_by(p_id text, p_lang text) RETURNS TABLE (message text, hint text, actor text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
+DECLARE
+    i CONSTANT registry.import := registry.import_holding(p_id);
+    e api.error;
+BEGIN
+    actor := registry.account_code(i.account);
+    e := CASE WHEN i.id IS NOT NULL THEN registry.refusal(p_lang, 'LOCKED', NULL, CASE WHEN p_id IS NULL THEN 'import.runs' ELSE 'import.holds' END, i.id, actor,
+        (SELECT o.name FROM registry.office o WHERE o.code = i.office)) END;
+    message := e.message;
+    hint := e.hint;
+    RETURN NEXT;
+END $$;
+
 -- Judges and carries out. Rows that are refused: without p_keep_going nothing is written.
 CREATE FUNCTION registry.import_carry(p_account int, p_lang text, INOUT i registry.import, p_keep_going boolean, p_reason text,
     OUT place int) LANGUAGE plpgsql VOLATILE AS $$
