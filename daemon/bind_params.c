@@ -88,6 +88,9 @@ static bool json_value(struct buf *b, const ProtobufCFieldDescriptor *f, const v
     case PROTOBUF_C_TYPE_INT32:
         snprintf(number, sizeof number, "%d", *(const int32_t *)member);
         return put(b, number);
+    case PROTOBUF_C_TYPE_UINT32:
+        snprintf(number, sizeof number, "%u", *(const uint32_t *)member);
+        return put(b, number);
     default:
         snprintf(number, sizeof number, "%lld", (long long)*(const int64_t *)member);
         return put(b, number);

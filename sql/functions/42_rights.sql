@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- What an account's roles come to. Tokens, of grants and audiences:
+--   0  nobody: projects whose import was taken back
 --   1  any reader of business data      2  restricted projects anywhere     3  contact data anywhere
 --   4  records of accounts and roles    16 + 4 × office.id  restricted projects of that office
 --                                       17 + 4 × office.id  contact data of that office

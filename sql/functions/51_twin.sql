@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- First report: which project stands in the way of another, and what is only pointed out. Levels are data of the rule set
 -- (duplicate_rule). Different keys of one source never block each other: one project may hold many parcels. What nobody may see (its
--- audience is empty: an import of it was taken back) is in nobody's way.
+-- audience is {0}: an import of it was taken back) is in nobody's way.
 
 -- A rule as the rule set in force has it; one that says nothing of it leaves it as the default has it.
 CREATE FUNCTION registry.duplicate_rule_of(p_rule text) RETURNS registry.duplicate_rule LANGUAGE sql STABLE AS $$
@@ -55,7 +55,7 @@ CREATE FUNCTION registry.like_named(n registry.project, p_likeness numeric) RETU
 BEGIN
     IF n.investor_key <> '' AND p_likeness IS NOT NULL THEN
         RETURN QUERY SELECT q.* FROM registry.project q
-        WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.audience <> '{}' AND q.id IS DISTINCT FROM n.id AND q.name_key <> n.name_key
+        WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM n.id AND q.name_key <> n.name_key
           AND registry.names_alike(q.name_key, n.name_key, p_likeness);
     END IF;
 END $$;
@@ -74,7 +74,7 @@ BEGIN
     SELECT * INTO p FROM registry.project q
     WHERE (q.name_key = n.name_key AND q.investor_key = n.investor_key AND registry.duplicate_limit('same_name', 'block') IS NOT NULL
            OR q.code = n.code AND registry.duplicate_limit('same_code', 'block') IS NOT NULL)
-      AND q.audience <> '{}' AND q.id IS DISTINCT FROM n.id AND NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
+      AND q.audience <> '{0}' AND q.id IS DISTINCT FROM n.id AND NOT registry.apart_by_source(n, q) AND NOT registry.is_released(q.id, n.office)
       AND NOT registry.ruled_apart(q, n.id)
     ORDER BY q.registered_at, q.id LIMIT 1;
     IF FOUND THEN
@@ -153,7 +153,7 @@ BEGIN
         (SELECT CASE WHEN registry.apart_by_source(me.p, q) THEN 'same_source' WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
                 WHEN q.code = (me.p).code THEN 'same_code' ELSE 'same_name' END, q
          FROM registry.project q
-         WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.audience <> '{}' AND q.id IS DISTINCT FROM (me.p).id
+         WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
            AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
@@ -165,17 +165,17 @@ BEGIN
         UNION ALL
         (SELECT 'like_amount', q FROM registry.project q
          WHERE gap IS NOT NULL AND (me.fields IS NULL OR me.fields ?| '{10,15,20}') AND (me.p).amount_total > 0
-           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.audience <> '{}' AND q.id IS DISTINCT FROM (me.p).id AND q.industry = (me.p).industry
+           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id AND q.industry = (me.p).industry
            AND least(q.amount_total, (me.p).amount_total) >= (1 - gap) * greatest(q.amount_total, (me.p).amount_total)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
         (SELECT 'same_site', q FROM registry.project q
-         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.audience <> '{}' AND q.id IS DISTINCT FROM (me.p).id
+         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
            AND registry.norm(q.site) = registry.norm((me.p).site) AND q.site IS NOT NULL
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
         (SELECT 'same_phone', q FROM registry.contact y JOIN registry.project q ON q.id = y.project
-         WHERE me.phone <> '' AND registry.norm(y.phone) = me.phone AND y.phone IS NOT NULL AND q.audience <> '{}' AND q.id IS DISTINCT FROM (me.p).id
+         WHERE me.phone <> '' AND registry.norm(y.phone) = me.phone AND y.phone IS NOT NULL AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
          ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q)
     WHERE NOT registry.ruled_apart(x.q, (me.p).id, (me.p).name_key, (me.p).investor_key);
 END $$;

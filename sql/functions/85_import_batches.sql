@@ -135,7 +135,7 @@ END $$;
 -- into itself: nothing is added to it any more.
 CREATE FUNCTION registry.project_void(p_id text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    UPDATE registry.project p SET audience = '{}', external_id = NULL, merged_into = p.no, stage = coalesce((
+    UPDATE registry.project p SET audience = '{0}', external_id = NULL, merged_into = p.no, stage = coalesce((
         SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.ends ORDER BY s.rank DESC LIMIT 1), p.stage)
     WHERE p.id = p_id;
 END $$;

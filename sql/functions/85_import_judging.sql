@@ -79,7 +79,7 @@ BEGIN
                                           AND x.name_key <> '') k
           ON p.name_key = k.name_key AND p.investor_key = k.investor_key
           -- one whose protection has run out is no obstacle to another office, nor what its row speaks of
-          WHERE p.audience <> '{}' AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
+          WHERE p.audience <> '{0}' AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
           GROUP BY 1, 2) m
     WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
 END $$;

@@ -188,7 +188,7 @@ def settled(county):
     """Rows of the chunks that have come, when no more come."""
     found = []
     while len(found) < 2 or found[-1] != found[-2]:
-        found.append(int(county.psql("SELECT count(*) FROM registry.import_row")[0][0]))
+        found.append(int(county.psql("SELECT coalesce(sum(n), 0) FROM registry.import_chunk")[0][0]))
         time.sleep(0.02)
     return found[-1]
 

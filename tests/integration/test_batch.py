@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sheets that go out and come back: previewed, committed, edited, edited by others meanwhile, by two offices at once, struck on the
+way, taken back; and sheets of other things than projects."""
+import csv
+import io
+import json
+import threading
+
+import pytest
+from conftest import SLOW, County
+from interruptions import run_through
+from peer import Refused, pb
+from steps import connect, wait_for
+from test_import import adds_up, run, sheet, write
+
+
+@pytest.fixture(scope="module")
+def here():
+    one = County("--bare")
+    try:
+        yield one.up()
+    finally:
+        one.down()
+
+
+@pytest.fixture
+def say(capsys):
+    def tell(**what):
+        with capsys.disabled():
+            print(f"\n{what}")
+    return tell
+
+
+def export(county, context, path, prefix):
+    county.qipan(context, "export", path, "--filter", f"name~{prefix}", ok=True)
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+
+
+def give_back(path, rows):
+    out = io.StringIO()
+    w = csv.DictWriter(out, rows[0].keys())
+    w.writeheader()
+    w.writerows(rows)
+    return write(path, out.getvalue(), "utf-8-sig")
+
+
+def verdicts(county, context, tmp_path, path, *args, code=0):
+    report = tmp_path / "verdicts.jsonl"
+    run(county, context, path, "--report", report, *args, code=code)
+    return {row["row"]: row for row in map(json.loads, report.read_text().splitlines())}
+
+
+def batch_of(county, context, name):
+    return next(b for b in county.qipan(context, "-o", "jsonl", "batch", "list", ok=True).lines if b["file_name"] == name)
+
+
+def test_preview_commit_again_edited_again(here, tmp_path):
+    path = sheet(tmp_path / "一轮.csv", 12, "一轮项目")
+    shown = here.qipan("chengguan", "import", path, ok=True).stdout
+    assert "新增 12" in shown and "第 2 行" in shown and "预览" in shown
+    adds_up(run(here, "chengguan", path, "--commit").json, new=12)
+    adds_up(run(here, "chengguan", path, "--commit").json, unchanged=12)
+    rows = export(here, "chengguan", tmp_path / "出.csv", "一轮项目")
+    here.qipan("bureau", "project", "edit", rows[3]["no"], "summary=招商局写的", ok=True)
+    adds_up(run(here, "chengguan", tmp_path / "出.csv", "--commit").json, unchanged=12)
+    rows[3]["amount_total"] = "77.00"
+    done = verdicts(here, "chengguan", tmp_path, give_back(tmp_path / "改.csv", rows), "--commit")
+    changed = [v for v in done.values() if v["verdict"] == "update"]
+    assert [c["field"] for v in changed for c in v["changes"]] == ["amount_total"] and changed[0]["changes"][0]["new"] == "77.00"
+    project = here.qipan("chengguan", "-o", "json", "project", "show", rows[3]["no"], ok=True).json
+    assert (project["summary"], project["amount_total"]) == ("招商局写的", "77.00"), "the other's edit stands"
+
+
+def test_conflict_since_the_export(here, tmp_path):
+    run(here, "chengguan", sheet(tmp_path / "冲突.csv", 3, "冲突项目"), "--commit")
+    rows = export(here, "chengguan", tmp_path / "出.csv", "冲突项目")
+    here.qipan("bureau", "project", "edit", rows[1]["no"], "jobs=40", ok=True)
+    rows[1]["jobs"], rows[2]["jobs"] = "30", "20"
+    path = give_back(tmp_path / "改.csv", rows)
+    told = verdicts(here, "chengguan", tmp_path, path, "--commit", code=7)
+    conflict = next(v for v in told.values() if v["verdict"] == "conflict")
+    assert conflict["clashes"] == [{"field": "jobs", "theirs": "40", "yours": "30", "by": "bureau"}] and conflict["no"] == rows[1]["no"]
+    text = here.qipan("chengguan", "import", path, ok=7).stdout
+    assert "冲突" in text and "bureau" in text and "40" in text
+    adds_up(run(here, "chengguan", path, "--commit", "--keep-going", code=9).json, updated=1, conflicts=1, unchanged=1)
+
+
+def test_duplicates_are_told_apart(here, tmp_path):
+    run(here, "dongshan", write(tmp_path / "甲.csv", "项目名称,投资方\n重名项目,重名公司\n"), "--commit")
+    path = write(tmp_path / "乙.csv", "项目名称,投资方\n重名项目,重名公司\n另一个项目,另一家\n")
+    adds_up(run(here, "chengguan", path, "--commit", code=7).json, new=1, duplicates=1)
+    told = verdicts(here, "chengguan", tmp_path, path, code=7)
+    assert (told[2]["rule"], told[2]["other_office"]) == ("same_name", "dongshan") and told[2]["other_no"] and told[2]["other_on"]
+    adds_up(run(here, "chengguan", path, "--commit", "--keep-going", code=9).json, new=1, duplicates=1)
+
+
+def test_taken_back(here, tmp_path):
+    path = sheet(tmp_path / "撤销.csv", 4, "撤销项目")
+    run(here, "chengguan", path, "--commit")
+    batch = batch_of(here, "chengguan", "撤销.csv")
+    shown = here.qipan("chengguan", "-o", "json", "batch", "show", batch["id"], ok=True).json
+    assert (shown["status"], shown["added"], shown["account"], shown["kind"]) == ("done", 4, "chengguan", "project") and shown["wrote_rev"]
+    assert here.qipan("dongshan", "batch", "show", batch["id"]).returncode == 5
+    no = json.loads(here.qipan("chengguan", "-o", "jsonl", "project", "list", "--filter", "name~撤销项目", ok=True).stdout.splitlines()[0])["no"]
+    here.qipan("bureau", "project", "edit", no, "jobs=1", ok=True)
+    refused = here.qipan("chengguan", "-o", "json", "batch", "revert", batch["id"], "--reason", "导错了表", ok=7).error
+    assert refused["code"] == "FAILED_PRECONDITION" and f"{no}(bureau " in refused["message"], refused
+    other = sheet(tmp_path / "再撤.csv", 5, "再撤项目")
+    run(here, "chengguan", other, "--commit")
+    batch = batch_of(here, "chengguan", "再撤.csv")
+    watch = here.popen("dongshan", "-o", "jsonl", "watch", "-n", "5", "--timeout", "60")
+    assert json.loads(watch.stdout.readline())["type"] in ("bookmark", "state")
+    here.qipan("chengguan", "batch", "revert", batch["id"], "--reason", "导错了表", ok=True)
+    told = [json.loads(line) for line in watch.communicate(timeout=60)[0].splitlines()]
+    assert {e.get("view") for e in told if e["type"] == "project.changed"} == {"leave"}
+    assert here.qipan("bureau", "-o", "jsonl", "project", "list", "--filter", "name~再撤项目", ok=True).stdout == ""
+    adds_up(run(here, "chengguan", other, "--commit").json, new=5)
+
+
+def test_arrivals_by_sheet(here, tmp_path):
+    run(here, "chengguan", write(tmp_path / "项目.csv", "项目名称,投资方,阶段\n到账项目,到账公司,签约\n"), "--commit")
+    path = write(tmp_path / "到账.csv", "项目,到位资金(万元),到位日期,资金类别,资金来源,凭证号\n到账项目,12,2026-01-05,固定资产,县外,甲1\n没有这个,3,2026-01-05,固定资产,县外,甲2\n")
+    how = (path, "--kind", "arrival")
+    told = run(here, "chengguan", *how, code=7).json
+    if told["rejected"] == 2:  # the county's own words for kinds of money
+        words = write(path, path.read_text().replace("固定资产", "fixed").replace("县外", "county_outside"))
+        how = (words, "--kind", "arrival")
+    adds_up(run(here, "chengguan", *how, "--commit", code=7).json, new=1, rejected=1)
+    adds_up(run(here, "chengguan", *how, "--commit", "--keep-going", code=9).json, new=1, rejected=1)
+    adds_up(run(here, "chengguan", *how, "--commit", "--keep-going", code=9).json, unchanged=1, rejected=1)
+    arrivals = here.qipan("chengguan", "-o", "jsonl", "arrival", "list", "voucher=甲1", ok=True).lines
+    assert [(a["amount_arrived"], a["state"]) for a in arrivals] == [("120000.00", "reported")]
+
+
+def test_opening_sheet(here, tmp_path):
+    path = write(tmp_path / "期初.csv", "项目名称,投资方,责任单位,阶段,签约日期,开工日期\n期初甲,期初公司,chengguan,开工,2024-03-05,2024-09\n")
+    assert run(here, "chengguan", path, "--opening", code=8).error["code"] == "PERMISSION_DENIED"
+    adds_up(run(here, "bureau", path, "--opening", "--commit").json, new=1)
+    no = json.loads(here.qipan("bureau", "-o", "jsonl", "project", "list", "--filter", "name=期初甲", ok=True).stdout)["no"]
+    steps = here.qipan("bureau", "-o", "jsonl", "stage", "list", no, ok=True).lines
+    assert [(s["stage"], s["reached_on"]) for s in steps if s.get("opening")] == [("signed", "2024-03-05"), ("started", "2024-09")]
+    adds_up(run(here, "bureau", path, "--opening", "--commit").json, unchanged=1)
+
+
+def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
+    """The commit stands still at its last row, which somebody holds; the others of it answer who has them, all else goes on."""
+    run(here, "chengguan", sheet(tmp_path / "锁.csv", 6, "锁住项目"), "--commit")
+    rows = export(here, "chengguan", tmp_path / "出.csv", "锁住项目")
+    for row in rows:
+        row["jobs"] = "9"
+    path = give_back(tmp_path / "改锁.csv", rows)
+    first, *_, last = sorted(row["id"] for row in rows)
+    with connect(here) as db, db.cursor() as c:
+        c.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", [last])
+        child = here.popen("chengguan", "-o", "json", "import", path, "--commit")
+        wait_for(lambda: here.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7466")[0][0] == "1")
+        wait_for(lambda: here.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0] != "0")
+        here.qipan("bureau", "project", "add", "name=锁外项目", "investor=锁外", ok=True)
+        with pytest.raises(Refused) as refused:
+            here.peer("bureau").do("project_edit", id=first, set=pb.Project(jobs=7))
+        db.rollback()
+    out, err = child.communicate(timeout=60 * SLOW)
+    assert child.returncode == 0, err
+    e = refused.value.error
+    assert (e.code, e.by) == ("LOCKED", "chengguan") and json.loads(out)["id"] in e.message, e
+
+
+def test_two_offices_and_clerks_at_once(here, tmp_path, rng):
+    """Overlapping sheets of two who may write everything, while clerks edit the same projects: whatever was said is there or was told as a
+    conflict, and nobody's other fields are lost."""
+    n = 40
+    run(here, "bureau", sheet(tmp_path / "齐.csv", n, "齐改项目"), "--commit")
+    rows = export(here, "bureau", tmp_path / "出.csv", "齐改项目")
+    fields = {"bureau": "jobs", "robot": "site"}
+    results, failures = {}, []
+
+    def office(who):
+        mine = [dict(row) for row in rows]
+        for i, row in enumerate(mine):
+            row[fields[who]] = str(i + 1) if who == "bureau" else f"地点{i}"
+            row["lead_person"] = who if i % 4 == 0 else row["lead_person"]  # both say this of every fourth
+        results[who] = run(here, who, give_back(tmp_path / f"{who}.csv", mine), "--commit", "--keep-going", code=None, timeout=300)
+
+    def clerk(k):
+        for i in range(k, n, 5):
+            done = here.qipan("bureau", "-o", "json", "project", "edit", rows[i]["no"], f"summary=手改{i}", "--base", rows[i]["version"])
+            if done.returncode != 0:
+                failures.append(done.error)
+
+    threads = [threading.Thread(target=office, args=[who]) for who in fields] + [threading.Thread(target=clerk, args=[k]) for k in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert all(r.returncode in (0, 9) for r in results.values()), [r.stderr for r in results.values()]
+    assert {f["code"] for f in failures} <= {"LOCKED"}, failures
+    told = {who: r.json for who, r in results.items()}
+    refused = {who: {r["no"] for r in t.get("rejections", [])} for who, t in told.items()}
+    assert all(t["conflicts"] == t["rows"] - t["updated"] - t["unchanged"] for t in told.values()), told
+    now = {p["no"]: p for p in export(here, "bureau", tmp_path / "后.csv", "齐改项目")}
+    for i, row in enumerate(rows):
+        p = now[row["no"]]
+        for who, field in fields.items():
+            want = str(i + 1) if who == "bureau" else f"地点{i}"
+            assert p[field] == want or row["no"] in refused[who], (who, row["no"], p)
+        if i % 4 == 0:
+            assert sum(row["no"] in refused[who] for who in fields) == 1, "one of the two was told"
+            assert p["lead_person"] in fields
+    edited = [i for k in range(3) for i in range(k, n, 5)]
+    assert sum(now[rows[i]["no"]]["summary"] == f"手改{i}" for i in edited) == len(edited) - len(failures)
+
+
+def test_struck_on_the_way(new_county, tmp_path, rng, say):
+    run_through(new_county("--bare"), rng, tmp_path, say, points=3, rows=1200)
