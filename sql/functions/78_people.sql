@@ -8,17 +8,17 @@ CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next t
 -- once for all of them: an office of ten thousand projects has hundreds of names.
 CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
     WITH bears AS MATERIALIZED (
-        SELECT w.name, p.id, c.name AS chain FROM registry.project p
+        SELECT w.name, array_agg(p.id) AS projects, array_agg(c.name) FILTER (WHERE c.name IS NOT NULL) AS chains FROM registry.project p
         CROSS JOIN LATERAL unnest(ARRAY[p.lead_person, nullif(p.service_person, p.lead_person)]) w(name)
         LEFT JOIN registry.node k ON k.id = p.node LEFT JOIN registry.valuechain c ON c.id = k.chain
-        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) AND w.name IS NOT NULL),
+        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) AND w.name IS NOT NULL GROUP BY 1),
     who AS MATERIALIZED (
         SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
-        UNION ALL SELECT NULL, n.name FROM (SELECT DISTINCT b.name FROM bears b) n
-        WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND n.name IN (a.code, a.name))),
-    held AS (
-        SELECT w.code, w.name, string_agg(DISTINCT b.chain, ',' ORDER BY b.chain) AS chains, count(DISTINCT b.id)::int AS projects
-        FROM who w CROSS JOIN LATERAL (SELECT w.name AS word UNION SELECT w.code) k JOIN bears b ON b.name = k.word GROUP BY 1, 2),
+        UNION ALL SELECT NULL, b.name FROM bears b WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND b.name IN (a.code, a.name))),
+    held AS ( -- an account by both its words
+        SELECT w.code, w.name, (SELECT string_agg(DISTINCT c, ',' ORDER BY c) FROM unnest(b.chains || d.chains) c) AS chains,
+            CASE WHEN d.name IS NULL THEN cardinality(b.projects) ELSE (SELECT count(DISTINCT i) FROM unnest(b.projects || d.projects) i) END::int AS projects
+        FROM who w LEFT JOIN bears b ON b.name = w.name LEFT JOIN bears d ON d.name = w.code AND d.name <> w.name),
     signed AS (
         SELECT m.signer, count(*)::int AS n FROM registry.matter m WHERE m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
             AND (m.project IS NULL OR m.project NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id))) GROUP BY 1),
