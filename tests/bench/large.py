@@ -96,7 +96,7 @@ class Office:
         """Every operation that answers with rows and needs nothing; and the long ones by what people ask for."""
         own = {"account_list", "role_list", "cert_list", "audit_list"}  # of the officers
         plain = {name: (name, {}) for name, op in self.ops.items() if (name.endswith("_list") or name in ("dispatch", "matter_mine", "park_state", "station_yield",
-                 "project_idle", "case_pool", "case_proposals", "return_due")) and name not in own and "rows" in op.reply.DESCRIPTOR.fields_by_name
+                 "project_idle", "case_pool", "case_proposals", "return_due")) and name not in own and op.lane == "READ" and "rows" in op.reply.DESCRIPTOR.fields_by_name
                  and not {"rev", "object"} & set(op.request.DESCRIPTOR.fields_by_name)}
         term = lambda field, *values, op="=": {"field": field, "op": op, "values": list(values)}  # noqa: E731
         asked = {"project_list, by office and stage": ("project_list", {"terms": [term("office", "chengguan"), term("stage", "talks")]}),
