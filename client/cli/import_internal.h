@@ -58,10 +58,19 @@ int import_judge(struct import *im);
 int import_commit(struct import *im);
 int import_counts(struct import *im); /* of a batch that was judged */
 
+/* import_verdicts.c */
+typedef int import_verdict_fn(struct import *im, const Qipan__Verdict *v, void *arg);
+extern const char *const import_refused[]; /* verdicts of rows that aren't taken, NULL at the end */
+/* Page by page, `most` at most; `only` NULL = every verdict. */
+int import_verdicts(struct import *im, const char *const *only, int most, import_verdict_fn *fn, void *arg);
+const char *import_column(struct import *im, const Qipan__Verdict *v); /* it is about; NULL = none */
+json_t *import_verdict_json(struct import *im, const Qipan__Verdict *v);
+
+/* import_report.c */
+int import_open_report(struct import *im);
+int import_report(struct import *im);
+
 /* import_show.c */
-int import_open_report(
-    struct import
-        *im); /* before anything is sent: a name that can't be written is no reason to fail after a commit */
 int import_show(struct import *im, bool written);
 
 #endif

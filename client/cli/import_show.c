@@ -22,101 +22,10 @@ static int refused(const struct import *im)
     return im->counts.rejected + im->counts.duplicates + im->counts.conflicts;
 }
 
-/* ---------------------------------------------------------------- verdicts */
-
-typedef int verdict_fn(struct import *im, const Qipan__Verdict *v, void *arg);
-
-static const char *const refused_words[] = {"duplicate", "conflict", "rejected", NULL};
-
-/* Page by page, `most` at most; `only` NULL = every verdict. */
-static int each_verdict(struct import *im, const char *const *only, int most, verdict_fn *fn, void *arg)
-{
-    Qipan__ImportVerdictsRequest m = QIPAN__IMPORT_VERDICTS_REQUEST__INIT;
-    int after = 0, code = 0;
-
-    m.id = im->id;
-    m.has_limit = m.has_after_row = 1;
-    m.limit = most < LIMIT_PAGE_ROWS ? most : LIMIT_PAGE_ROWS;
-    m.verdicts = (char **)(uintptr_t)only;
-    while (only && only[m.n_verdicts])
-        m.n_verdicts++;
-    do {
-        struct qipan_result r;
-        m.after_row = after;
-        if ((code = cli_call(im->cli, QIPAN_OP_import_verdicts, &m.base, NULL, &r)))
-            return code;
-        const Qipan__ImportVerdictsReply *page = (const Qipan__ImportVerdictsReply *)r.message;
-        for (size_t i = 0; i < page->n_rows && !code && most-- > 0; i++)
-            code = fn(im, page->rows[i], arg);
-        after = page->has_next_row && page->next_row > after ? page->next_row : 0;
-        qipan_result_free(&r);
-    } while (after && !code && most > 0);
-    return code;
-}
-
-/* The registry knows the field; the column it came from is known here. */
-static const char *column_of(struct import *im, const Qipan__Verdict *v)
-{
-    if (v->column && *v->column)
-        return v->column;
-    return v->field ? mapping_column(im->mapping, v->field) : NULL;
-}
-
-static void set_text(json_t *o, const char *key, const char *value)
-{
-    if (value && *value)
-        json_object_set_new(o, key, json_string(value));
-}
-
-/* A new object about a field, in a list of o. */
-static json_t *item(json_t *o, const char *list, const char *field)
-{
-    json_t *one = json_object();
-
-    if (!json_object_get(o, list))
-        json_object_set_new(o, list, json_array());
-    set_text(one, "field", field);
-    json_array_append_new(json_object_get(o, list), one);
-    return one;
-}
-
-static json_t *verdict_json(struct import *im, const Qipan__Verdict *v)
-{
-    json_t *o = json_pack("{s:i,s:s}", "row", (int)v->row, "verdict", v->verdict ? v->verdict : "");
-
-    set_text(o, "project", v->project);
-    set_text(o, "no", v->no);
-    set_text(o, "code", v->code);
-    set_text(o, "field", v->field);
-    set_text(o, "column", column_of(im, v));
-    set_text(o, "text", v->text);
-    set_text(o, "message", v->message);
-    set_text(o, "hint", v->hint);
-    set_text(o, "object", v->object);
-    set_text(o, "rule", v->rule);
-    set_text(o, "other_no", v->other_no);
-    set_text(o, "other_office", v->other_office);
-    set_text(o, "other_on", v->other_on);
-    for (size_t i = 0; i < v->n_changes; i++) {
-        json_t *c = item(o, "changes", v->changes[i]->field);
-        set_text(c, "old", v->changes[i]->old);
-        set_text(c, "new", v->changes[i]->new_);
-    }
-    for (size_t i = 0; i < v->n_clashes; i++) {
-        const Qipan__Clash *clash = v->clashes[i];
-        json_t *c = item(o, "clashes", clash->field);
-        set_text(c, "base", clash->base_value);
-        set_text(c, "theirs", clash->theirs);
-        set_text(c, "yours", clash->yours);
-        set_text(c, "by", clash->by);
-    }
-    return o;
-}
-
 static int keep_rejected(struct import *im, const Qipan__Verdict *v, void *arg)
 {
     (void)arg;
-    return json_array_append_new(im->rejects, verdict_json(im, v)) == 0 ? 0 : cli_no_memory(im->cli);
+    return json_array_append_new(im->rejects, import_verdict_json(im, v)) == 0 ? 0 : cli_no_memory(im->cli);
 }
 
 static const char *label(struct import *im, const char *field)
@@ -130,7 +39,7 @@ static const char *label(struct import *im, const char *field)
 /* Of a row that isn't taken: column, value, why. */
 static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a)
 {
-    const char *column = column_of(im, v);
+    const char *column = import_column(im, v);
 
     if (column)
         printf(" · %s", cli_safe(a, column));
@@ -192,34 +101,8 @@ static int show_examples(struct import *im)
             continue;
         printf(kinds[i].n > most ? _("%s, the first %d of %d:\n") : _("%s:\n"), _(kinds[i].title), most,
                kinds[i].n);
-        code = each_verdict(im, only, most, show_row, NULL);
+        code = import_verdicts(im, only, most, show_row, NULL);
     }
-    return code;
-}
-
-static int write_line(struct import *im, const Qipan__Verdict *v, void *arg)
-{
-    char *line = json_line(verdict_json(im, v));
-    bool bad = !line || fprintf(arg, "%s\n", line) < 0;
-
-    free(line);
-    return bad ? import_invalid(im, im->report, strerror(errno)) : 0;
-}
-
-/* Before anything is sent: a name that can't be written is no reason to fail after a commit. */
-int import_open_report(struct import *im)
-{
-    return whole_file_open(&im->report_file, im->report) ? 0
-                                                         : import_invalid(im, im->report, strerror(errno));
-}
-
-/* A line for each row. */
-static int write_report(struct import *im)
-{
-    int code = each_verdict(im, NULL, INT_MAX, write_line, im->report_file.to);
-
-    if (!code && !whole_file_done(&im->report_file))
-        code = import_invalid(im, im->report, strerror(errno));
     return code;
 }
 
@@ -296,11 +179,11 @@ static int outcome(struct import *im, bool written)
 int import_show(struct import *im, bool written)
 {
     int code = cli_json(im->cli) && refused(im) > 0
-                   ? each_verdict(im, refused_words, JSON_REJECTS, keep_rejected, NULL)
+                   ? import_verdicts(im, import_refused, JSON_REJECTS, keep_rejected, NULL)
                    : 0;
 
     if (!code && im->report)
-        code = write_report(im);
+        code = import_report(im);
     if (code && !written)
         return code;
     /* What is committed is said, whatever became of the rest. */

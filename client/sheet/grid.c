@@ -127,6 +127,11 @@ void grid_rewind(struct grid *g)
         g->failed = true;
 }
 
+char grid_separator(const struct grid *g)
+{
+    return g->separator;
+}
+
 const char *grid_encoding(const struct grid *g)
 {
     return g->encoding;

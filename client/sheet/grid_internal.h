@@ -22,6 +22,7 @@ struct grid {
     void *state;
     FILE *file;
     char encoding[40];
+    char separator;                  /* of text */
     const struct grid_merge *merges; /* the kind's */
     size_t n_merges;
     const struct grid_sheet *sheets; /* the kind's */

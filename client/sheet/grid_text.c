@@ -260,7 +260,7 @@ static bool open_text(struct grid *g, struct text *c, const struct grid_options 
         grid_fail(g, _("unknown encoding \"%s\", for example utf-8 or gb18030"), g->encoding);
         return false;
     }
-    c->separator = o->separator ? o->separator : find_separator(c);
+    g->separator = c->separator = o->separator ? o->separator : find_separator(c);
     return text_rewind(g, c);
 }
 

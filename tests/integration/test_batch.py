@@ -6,6 +6,7 @@ import io
 import json
 import threading
 
+import openpyxl
 import pytest
 from conftest import SLOW, County
 from interruptions import run_through
@@ -92,6 +93,21 @@ def test_duplicates_are_told_apart(here, tmp_path):
     told = verdicts(here, "chengguan", tmp_path, path, code=7)
     assert (told[2]["rule"], told[2]["other_office"]) == ("same_name", "dongshan") and told[2]["other_no"] and told[2]["other_on"]
     adds_up(run(here, "chengguan", path, "--commit", "--keep-going", code=9).json, new=1, duplicates=1)
+
+
+def test_a_copy_of_their_own_file_says_what_is_wrong(here, tmp_path):
+    path = write(tmp_path / "错.csv", "项目名称,投资方,总投资(万元)\n报告好项目,甲,1\n报告坏项目,甲,约3\n", "gb18030")
+    run(here, "chengguan", path, "--report", tmp_path / "改.csv", code=7)
+    head, good, bad = (tmp_path / "改.csv").read_bytes().decode("gb18030").splitlines()
+    assert head.endswith(",错误") and good in ("报告好项目,甲,1", "报告好项目,甲,1,") and bad.startswith("报告坏项目,甲,约3,") and "约3" in bad[12:]
+    assert "扩展名" in run(here, "chengguan", path, "--report", tmp_path / "改.xlsx", code=7).error["message"]
+    book = openpyxl.Workbook()
+    for cells in (("项目名称", "投资方", "阶段"), ("簿中好", "乙", "在谈"), ("簿中坏", "乙", "谈着呢")):
+        book.active.append(cells)
+    book.save(tmp_path / "表.xlsx")
+    run(here, "chengguan", tmp_path / "表.xlsx", "--report", tmp_path / "表改.xlsx", code=7)
+    cells = [[c.value for c in row] for row in openpyxl.load_workbook(tmp_path / "表改.xlsx").active.iter_rows()]
+    assert cells[0] == ["项目名称", "投资方", "阶段", "错误"] and cells[1][3] is None and "谈着呢" in cells[2][3]
 
 
 def test_taken_back(here, tmp_path):
