@@ -225,7 +225,7 @@ bool form_is_again(const char *key)
 
 bool form_is_example(const char *key)
 {
-    static const char *const heads[] = {"示例", "样例", "例:", "例如", "(例)", "(示例)"};
+    static const char *const heads[] = {"示例", "样例", "例:", "例如", "(例)", "(示例)", "example:"};
 
     for (size_t i = 0; i < N(heads); i++)
         if (starts_with(key, heads[i]))
