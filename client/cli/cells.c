@@ -193,13 +193,26 @@ static const char *money(struct cli *cli, const char *yuan, const char *unit)
     return arena_strdup(&cli->scratch, cells_scaled(yuan, cells_unit(unit), buf, sizeof buf));
 }
 
+/* Would an import find other items in the list than it has? Some labels have a 、 of their own: 计算机、通信和其他电子设备制造业. */
+static bool splits_wrongly(const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f, const char *text,
+                           struct arena *arena)
+{
+    struct value_error e;
+    char *list = f->label == PROTOBUF_C_LABEL_REPEATED && *text ? value_canonical(f, text, arena, &e) : NULL;
+    size_t items = 1;
+
+    for (const char *p = list; p && (p = strchr(p, ',')); p++)
+        items++;
+    return list && items != *(const size_t *)((const char *)row + f->quantifier_offset);
+}
+
 const char *cells_text(struct cli *cli, const char *kind, const ProtobufCMessage *row,
                        const ProtobufCFieldDescriptor *f, const char *unit)
 {
     const char *text = value_has(row, f) ? cells_words(cli, kind, row, f) : "";
 
     if (text)
-        return text;
+        return splits_wrongly(row, f, text, &cli->scratch) ? cells_canonical(cli, row, f) : text;
     switch (value_kind(f)) {
     case VALUE_MONEY:
         text = money(cli, cells_canonical(cli, row, f), unit);

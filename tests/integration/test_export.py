@@ -78,6 +78,30 @@ def test_all_projects_come_back_unchanged(new_county, tmp_path):
     assert len(set(ids)) == rows
 
 
+def test_records_come_back_unchanged(new_county, tmp_path):
+    """Kinds that sheets hold, in every form: nothing to write, labels with a 、 of their own (计算机、通信和其他…) included."""
+    county = new_county("--bare")
+
+    def add(context, *words):
+        return county.qipan(context, *words, "-o", "name", ok=True).stdout.strip()
+
+    project = add("chengguan", "project", "add", "name=来回项目", "investor=来回公司", "stage=lead")
+    add("chengguan", "enterprise", "add", "name=来回公司", "region=福建省")
+    add("bureau", "park", "add", "no=xinqu", "name=新材料园", "office=jingkai", "class=工业园区", "trades=C38、C39", "area_mu=3200",
+        "amount_per_mu=300万元")
+    add("bureau", "plot", "add", "park=xinqu", "name=A-12", "class=地块", "area_mu=150", "office=jingkai")
+    add("chengguan", "arrival", "add", f"project={project}", "amount_arrived=1200.5万", "arrived_on=2026-03", "class=fixed",
+        "origin=province_outside", "voucher=0001234")
+    add("chengguan", "activity", "add", f"project={project}", "class=洽谈", "held_on=2026-03-05", "result=谈妥\n用地规模")
+    add("chengguan", "milestone", "add", f"project={project}", "class=start", "planned_on=2026-12", "person=李工")
+    for kind in ("enterprise", "arrival", "activity", "milestone", "park", "plot"):
+        for ending in ("xlsx", "csv", "jsonl"):
+            path = tmp_path / f"{kind}.{ending}"
+            county.qipan("bureau", "export", kind, path, ok=True)
+            seen = imported(county, path, *(() if ending == "xlsx" else ("--kind", kind)))
+            assert (seen["unchanged"], seen["rows"]) == (1, 1), (kind, ending, seen)
+
+
 @pytest.mark.parametrize("words", [("project", "list"), ("activity", "list"), ("matter", "list"), ("rules", "show", "stage"), ("whoami",)])
 def test_any_list_is_a_workbook(county, tmp_path, words):
     path = tmp_path / "list.xlsx"
