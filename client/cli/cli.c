@@ -112,9 +112,11 @@ static const char *field_label(struct cli *cli, const char *field)
 
 static void print_clash(struct cli *cli, const Qipan__Clash *c)
 {
+    const char *name = c->by && cli->label ? cli->label(cli, "actor", c->by) : NULL;
+
     fprintf(stderr, _("  %s: it was %s; %s set it to %s on %s; yours: %s\n"),
             c->field ? field_label(cli, c->field) : "?", shown_value(cli, c->field, c->base_value),
-            c->by ? cli_safe(&cli->arena, c->by) : "?", shown_value(cli, c->field, c->theirs),
+            c->by ? cli_safe(&cli->arena, name ? name : c->by) : "?", shown_value(cli, c->field, c->theirs),
             c->has_at ? local_time(cli, c->at) : "?", shown_value(cli, c->field, c->yours));
 }
 

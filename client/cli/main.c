@@ -290,7 +290,7 @@ static int run(struct cli *cli, const struct global *g, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct global g = {0};
-    struct cli cli = {.output = OUT_TABLE, .label = labels_of_field};
+    struct cli cli = {.output = OUT_TABLE, .label = names_label};
     const char *wrong, *word = take_globals(&argc, argv, &g, &wrong);
     int code;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "names.h"
 
+#include "labels.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +141,13 @@ const char *names_text(struct cli *cli, const char *code)
         ask(cli, x);
     }
     return find(x, code, &at) ? x->texts[at] : NULL;
+}
+
+const char *names_label(struct cli *cli, const char *field, const char *code)
+{
+    const char *name = names_field(NULL, field) ? names_text(cli, code) : NULL;
+
+    return name ? name : labels_of_field(cli, field, code);
 }
 
 void names_free(struct cli *cli)

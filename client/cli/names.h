@@ -15,6 +15,9 @@ void names_ask(struct cli *cli, ProtobufCMessage *const *rows, size_t n);
 /* NULL: no name. */
 const char *names_text(struct cli *cli, const char *code);
 
+/* labels_of_field(), and of those who acted their names. For cli->label. */
+const char *names_label(struct cli *cli, const char *field, const char *code);
+
 void names_free(struct cli *cli);
 
 #endif

@@ -57,6 +57,8 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_kind = 'office' THEN
         RETURN (SELECT name FROM registry.office WHERE code = p_code);
+    ELSIF p_kind = 'account' THEN
+        RETURN (SELECT a.name FROM registry.account a WHERE a.code = p_code);
     ELSIF p_kind = 'node' THEN
         RETURN (SELECT x.name FROM registry.node x WHERE x.id = p_code);
     ELSIF p_kind = 'stage' THEN

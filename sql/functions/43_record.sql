@@ -44,7 +44,7 @@ END $$;
 
 -- A move that doesn't exist from the state a record is in: which that is, who moved it last and when.
 CREATE FUNCTION registry.no_move(p_kind text, p_id text, p_state text) RETURNS registry.finding LANGUAGE sql STABLE AS $$
-    SELECT registry.fault('FAILED_PRECONDITION', 'state', 'record.state', format('@%s_state:%s', p_kind, p_state), m.actor, m.day)
+    SELECT registry.fault('FAILED_PRECONDITION', 'state', 'record.state', format('@%s_state:%s', p_kind, p_state), '@account:' || m.actor, m.day)
     FROM (SELECT 1) one LEFT JOIN LATERAL (
         SELECT e.actor, registry.day(e.at) AS day FROM registry.change c
         CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e

@@ -313,7 +313,7 @@ DECLARE
     x api.clash := c[1];
     e api.error;
 BEGIN
-    e := registry.refusal(p_lang, 'CONFLICT', x.field, 'conflict', x."by",
+    e := registry.refusal(p_lang, 'CONFLICT', x.field, 'conflict', coalesce(registry.code_label(p_lang, 'account', x."by"), x."by"),
         (SELECT string_agg(registry.field_label(p_lang, p_kind, u.field), ' ' ORDER BY u.n)
          FROM unnest(c) WITH ORDINALITY u(field, base_value, theirs, yours, by, at, n)));
     e.base_value := x.base_value;

@@ -101,7 +101,7 @@ END $$;
 CREATE FUNCTION registry.unless_stands(p_id text, p_state text) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN CASE WHEN p_state = 'withdrawn' THEN (
-        SELECT registry.fault('FAILED_PRECONDITION', 'state', 'record.withdrawn', e.actor, registry.day(e.at))
+        SELECT registry.fault('FAILED_PRECONDITION', 'state', 'record.withdrawn', '@account:' || e.actor, registry.day(e.at))
         FROM registry.change c CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
         WHERE c.object = p_id AND c.fields #>> '{7,1}' = 'withdrawn' ORDER BY c.version DESC LIMIT 1) END;
 END $$;

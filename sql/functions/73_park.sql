@@ -122,7 +122,7 @@ BEGIN
     END IF;
     SELECT e.actor, e.at INTO last FROM registry.change c JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord
     WHERE c.object = b.id AND c.fields ? '7' ORDER BY c.version DESC LIMIT 1;
-    RETURN registry.fault('FAILED_PRECONDITION', 'state', 'plot.state', registry.code_label(registry.lang(), 'plot_state', b.state), last.actor,
+    RETURN registry.fault('FAILED_PRECONDITION', 'state', 'plot.state', registry.code_label(registry.lang(), 'plot_state', b.state), '@account:' || last.actor,
         registry.day(last.at));
 END $$;
 

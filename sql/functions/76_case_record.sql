@@ -178,7 +178,7 @@ BEGIN
         AND registry.case_key(x.class, x.project, x.other_project, x.other_office, x.of, x.person)
           = registry.case_key(n.class, n.project, n.other_project, n.other_office, n.of, n.person);
     IF c.id IS NOT NULL THEN
-        f := registry.fault('ALREADY_EXISTS', 'project', 'case.twin', c.id, c.actor, registry.minute(c.opened_at));
+        f := registry.fault('ALREADY_EXISTS', 'project', 'case.twin', c.id, '@account:' || c.actor, registry.minute(c.opened_at));
         f.other_no := c.no;
         f.other_office := c.office;
         f.at := c.opened_at;
@@ -408,7 +408,7 @@ BEGIN
         fault := registry.fault('INVALID_ARGUMENT', 'reason', 'case.reasons');
     ELSIF registry.case_objector(p_account, b) IS NULL THEN
         SELECT * INTO o FROM registry.opinion x WHERE x.of = b.id AND x.class = 'objection' AND registry.speaks_for(p_account, x.office) LIMIT 1;
-        fault := registry.fault('FAILED_PRECONDITION', 'state', 'case.objected', o.actor, registry.minute(o.given_at));
+        fault := registry.fault('FAILED_PRECONDITION', 'state', 'case.objected', '@account:' || o.actor, registry.minute(o.given_at));
     END IF;
     n.state := 'objection';
     n.force_at := NULL;
@@ -535,7 +535,7 @@ CREATE FUNCTION registry.opinion_rules(p_account int, p_op text, b registry.opin
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF b.state = 'given' THEN
-        fault := registry.fault('FAILED_PRECONDITION', 'state', 'opinion.given', b.actor, registry.minute(b.given_at));
+        fault := registry.fault('FAILED_PRECONDITION', 'state', 'opinion.given', '@account:' || b.actor, registry.minute(b.given_at));
     ELSIF b.state = 'closed' THEN
         fault := registry.fault('FAILED_PRECONDITION', 'state', 'opinion.closed');
     ELSIF n.stance IS NULL OR n.stance = 'object' THEN

@@ -106,7 +106,7 @@ BEGIN
     IF today::text < opens THEN
         fault := registry.fault('FAILED_PRECONDITION', 'period', 'return.early', n.period, opens);
     ELSIF before.id IS NOT NULL THEN
-        fault := registry.fault('FAILED_PRECONDITION', 'period', 'return.twice', n.period, before.actor, before.filed_on);
+        fault := registry.fault('FAILED_PRECONDITION', 'period', 'return.twice', n.period, '@account:' || before.actor, before.filed_on);
     END IF;
     n.due_on := registry.return_due_on(n.period, r.due_day);
     n.filed_on := today::text;

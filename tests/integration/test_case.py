@@ -115,7 +115,7 @@ def test_two_reports_of_one_project_become_one(town, tmp_path):
     assert float(pair["gap"]) <= 0.2 and "金额相近" in pair["reasons"] and pair["level"] == "疑似" and not pair.get("case")
     id = open_case(town, "duban", "duplicate", f"project={first}", f"other_project={second}")
     again = q(town, "chengguan", "case", "add", "class=duplicate", f"project={second}", f"other_project={first}", ok=6)
-    assert (again["code"], id in again["message"], "duban" in again["message"]) == ("ALREADY_EXISTS", True, True)
+    assert (again["code"], id in again["message"], "钱必到" in again["message"]) == ("ALREADY_EXISTS", True, True)
     assert consulted(town, id, "fagai") == "review"
     decided = q(town, "leader", "case", "decide", id, "合并", "--reason", "同一投资方同一项目")
     assert decided["state"] == "decided" and decided["force_at"]

@@ -35,7 +35,7 @@ def test_a_firm_is_recognised_and_its_projects_are_tagged(town):
     assert (rows["大"]["projects"], rows["大"]["amount_total"]) == (1, "600000000.00") and rows["不计入"]["not_counted"] == 1
     town.qipan("chengguan", "recognition", "withdraw", made["id"], "--reason", "榜单有误", ok=True)
     refused = town.qipan("bureau", "recognition", "withdraw", made["id"]).stderr
-    assert "已由 chengguan 于" in refused
+    assert "已由 李小目 于" in refused
     assert town.qipan("leader", "project", "show", town.light["no"], "-o", "json", ok=True).json["auto_tags"] == ["大", "二产"]
 
 

@@ -146,7 +146,7 @@ def test_withdrawn(county, project, tmp_path):
     assert (shown["state"], shown["withdrawal"]) == ("withdrawn", "传错文件")
     county.qipan("dongshan", "evidence", "get", file["id"], tmp_path / "旧副本.pdf", ok=True)
     error = county.qipan("chengguan", "evidence", "withdraw", file["id"], "--reason", "y", ok=7).stderr
-    assert "已撤回" in error and "chengguan" in error
+    assert "已撤回" in error and "李小目" in error
 
 
 def test_with_an_advance(county, project, tmp_path):

@@ -77,7 +77,7 @@ SELECT is(pg_temp.said((pg_temp.recognise('dongshan', NULL, jsonb_build_object('
 SELECT is(pg_temp.said((pg_temp.recognise('leader', NULL, jsonb_build_object('enterprise', :'e', 'class', 'gazelle', 'source', 'x', 'year', 2025))).error), 'PERMISSION_DENIED', 'leaders read');
 SELECT is((api.recognition_withdraw(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, ((:'r'::api.recognition_reply).recognition).id, '榜单有误')).recognition.state, 'withdrawn', 'withdrawn');
 SELECT is(pg_temp.tags(:'q'), '大 二产 资源型', 'the tags go with it');
-SELECT matches((api.recognition_withdraw(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, ((:'r'::api.recognition_reply).recognition).id, NULL)).error.message, '^withdrawn by chengguan on 2', 'once; it says who did it');
+SELECT matches((api.recognition_withdraw(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, ((:'r'::api.recognition_reply).recognition).id, NULL)).error.message, '^withdrawn by 乙 on 2', 'once; it says who did it');
 -- and ends with its day
 CREATE FUNCTION pg_temp.ends(p_after interval) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -49,7 +49,7 @@ SELECT row_eq(format('SELECT (r.plot).state, (r.plot).project FROM pg_temp.assig
 SELECT is(pg_temp.e((pg_temp.assign('bureau', (:'a'::api.plot).id, :'q', NULL, '无其他地块', true)).error), 'FAILED_PRECONDITION project', 'then for no other');
 SELECT is((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p')).plot.state, 'taken', 'and given to it');
 SELECT row_eq('SELECT s.free_mu, s.taken_mu, s.free_m2, s.plots FROM unnest((api.park_state(pg_temp.acc(''leader''), ''en'', ''gaoxin'')).rows) s', ROW(NULL::text, '85.5'::text, '3000'::text, 2), 'the park adds up');
-SELECT matches((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p', true)).error.message, 'taken.*bureau', 'given is given: the refusal says by whom');
+SELECT matches((pg_temp.assign('bureau', (:'a'::api.plot).id, :'p', true)).error.message, 'taken.*甲', 'given is given: the refusal says by whom');
 SELECT (pg_temp.add('dongshan', '{"name":"在园项目","park":"gaoxin"}')).project.id AS g, (pg_temp.add('dongshan', '{"name":"离园项目","park":"gaoxin","stage":"exited"}')).project.id AS x \gset
 SELECT is((api.park_state(pg_temp.acc('leader'), 'en', 'gaoxin')).rows[1].projects, 1, 'its projects, none that left');
 SELECT is((SELECT string_agg(t.typname || '.' || a.attname, ' ') FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0

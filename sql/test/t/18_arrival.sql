@@ -54,7 +54,7 @@ SELECT row_eq('SELECT ((r).arrival).state, ((r).arrival).counted_on, ((r).arriva
 SELECT is(registry.arrived(:'p'), 120000000000, 'and summed');
 SELECT is(registry.arrived(:'p', '2020-01-01'), 0::bigint, 'not before');
 SELECT is(pg_temp.said((pg_temp.arrival('chengguan', :'a', '{"voucher":"2"}')).error), 'FAILED_PRECONDITION state', 'what was approved isn''t changed');
-SELECT matches((pg_temp.decide('reject', 'bureau', :'a', '不实')).error.message, 'it is counts \(by ar.till on', 'who comes second is told');
+SELECT matches((pg_temp.decide('reject', 'bureau', :'a', '不实')).error.message, 'it is counts \(by 审二 on', 'who comes second is told');
 SELECT is(pg_temp.said((pg_temp.decide('withdraw', 'chengguan', :'a', '错')).error), 'PERMISSION_DENIED', 'nor withdrawn by who wrote it');
 SELECT is(pg_temp.said((pg_temp.decide('withdraw', 'bureau', :'a')).error), 'INVALID_ARGUMENT reason', 'nor without a reason');
 SELECT is((pg_temp.decide('withdraw', 'bureau', :'a', '重复')).arrival.note, '重复', 'but by who approves');

@@ -59,7 +59,7 @@ SELECT is((pg_temp.close('chengguan', :'e', 'ev-2')).replayed, true, 'closed onc
 SELECT is((SELECT count(*) FROM registry.upload u WHERE u.evidence = :'e'), 0::bigint, 'nothing left on its way');
 SELECT is((SELECT string_agg(c.fields #>> '{7,1}', ' ' ORDER BY c.version) FROM registry.change c WHERE c.object = :'e'), 'uploading ready', 'both in the journal');
 SELECT is(registry.event_type('evidence', 2, (SELECT c.fields FROM registry.change c WHERE c.object = :'e' AND c.version = 2)), 'evidence.ready', 'and what the event is called');
-SELECT matches((pg_temp.close('chengguan', :'e')).error.message, 'it is ready \(by chengguan on ', 'closed twice: by whom and when');
+SELECT matches((pg_temp.close('chengguan', :'e')).error.message, 'it is ready \(by 乙 on ', 'closed twice: by whom and when');
 -- read
 SELECT is((SELECT string_agg((pg_temp.get('dongshan', :'e', n)).data, '' ORDER BY n) FROM generate_series(0, 2) n), :'pdf'::bytea, 'the same bytes');
 SELECT is((pg_temp.get('dongshan', :'e', 2)).chunks, 3, 'how many chunks there are');

@@ -50,7 +50,7 @@ SELECT row_eq('SELECT ((r).step).state, ((r).step).counted_on, ((r).step).decide
     ROW('approved'::text, :'today'::text, 'st.boss'::text, ARRAY[:'e'::text], '2026-01-05'::text), 'approved: by whom, on what, from when');
 SELECT is((pg_temp.approve('st.boss', :'p', '签约', 'ap-1')).replayed, true, 'once');
 SELECT is(registry.counted_on(:'p', 'signed'), :'today'::text, 'it counts from the day of approval, not from its own');
-SELECT matches((pg_temp.approve('bureau', :'p')).error.message, '^it is counts \(by st.boss on ', 'who comes second is told who was first');
+SELECT matches((pg_temp.approve('bureau', :'p')).error.message, '^it is counts \(by 审 on ', 'who comes second is told who was first');
 SELECT is(pg_temp.said((api.evidence_withdraw(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'e', '错')).error), 'PERMISSION_DENIED', 'what was approved on a file keeps it');
 -- nobody his own
 SELECT (pg_temp.add('bureau', '{"name":"阶段二","investor":"甲","amount_total":100,"stage":"signed"}')).project.id AS q \gset

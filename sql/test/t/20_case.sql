@@ -81,7 +81,7 @@ SELECT is((pg_temp.opine('c.fagai', :'c', NULL)).error.field, 'stance', 'no opin
 SELECT is((pg_temp.opine('c.fagai', :'c', 'object')).error.field, 'stance', 'an objection is no opinion');
 SELECT row_eq(format('SELECT (o).state, (o).stance, (o).reason, (o).actor, (o).late FROM (SELECT (pg_temp.opine(''c.fagai'', %L, ''附条件同意'', ''能耗须达标'')).opinion AS o OFFSET 0) x', :'c'),
     ROW('given'::text, 'conditions'::text, '能耗须达标'::text, 'c.fagai'::text, false), 'an opinion with its conditions');
-SELECT is(pg_temp.said((pg_temp.opine('c.fagai', :'c', 'agree')).error) LIKE 'FAILED_PRECONDITION state c.fagai gave this opinion on 20%', true, 'it stands');
+SELECT is(pg_temp.said((pg_temp.opine('c.fagai', :'c', 'agree')).error) LIKE 'FAILED_PRECONDITION state 发 gave this opinion on 20%', true, 'it stands');
 SELECT is(pg_temp.said((pg_temp.step('c.duban', :'c')).error), 'FAILED_PRECONDITION state by "默认规则 2026", "review" needs all opinions: 东山镇 owes one until ' || (registry.today() + 5), 'who owes one, until when');
 SELECT pg_temp.later(6);
 SELECT ok(pg_temp.fire() > 0, 'time makes an opinion overdue');
@@ -119,7 +119,7 @@ SELECT is((pg_temp.object('chengguan', :'c')).error.code, 'FAILED_PRECONDITION',
 SELECT pg_temp.p('准入项目二', 'chengguan', '{"stage":"lead"}') AS p2 \gset
 SELECT is((pg_temp.case('chengguan', jsonb_build_object('class', 'admission', 'project', :'p2', 'stage', 'full'))).error.field, 'stage', 'a stage that it can''t move to');
 SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'p2', 'stage', 'talks')) AS c2 \gset
-SELECT is(pg_temp.said((pg_temp.case('bureau', jsonb_build_object('class', 'admission', 'project', :'p2'))).error) LIKE 'ALREADY_EXISTS project chengguan opened case cs% about this on 20%; it is not finished', true, 'one case at a time');
+SELECT is(pg_temp.said((pg_temp.case('bureau', jsonb_build_object('class', 'admission', 'project', :'p2'))).error) LIKE 'ALREADY_EXISTS project 乙 opened case cs% about this on 20%; it is not finished', true, 'one case at a time');
 SELECT is((pg_temp.case('chengguan', '{"energy_kgce":100}', :'c2', 1))."case".energy_kgce, 100, 'what it says can be put right');
 SELECT is((api.case_refresh(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'c2'))."case".facts LIKE '%"100"%', true, 'and the facts taken anew');
 SELECT is((pg_temp.case('chengguan', '{"class":"exit"}', :'c2')).error.field, 'class', 'what it is about stays');
@@ -167,7 +167,7 @@ SELECT is((pg_temp.object('dongshan', :'d', ''))."error".field, 'reason', 'witho
 SELECT is((pg_temp.object('dongshan', :'d', '是两个项目'))."case".state, 'objection', 'a party objects');
 SELECT row_eq(format('SELECT o.office, o.stance, o.reason FROM registry.opinion o WHERE o.of = %L AND o.class = ''objection''', :'d'), ROW('dongshan'::text, 'object'::text, '是两个项目'::text), 'which is kept');
 SELECT is((pg_temp.decide('leader', :'d', 'merge', '复核:同一项目'))."case".state, 'decided', 'decided again; the other party has its time still');
-SELECT is(pg_temp.said((pg_temp.object('dongshan', :'d')).error) LIKE 'FAILED_PRECONDITION state dongshan objected on 20%', true, 'each objects once');
+SELECT is(pg_temp.said((pg_temp.object('dongshan', :'d')).error) LIKE 'FAILED_PRECONDITION state 丙 objected on 20%', true, 'each objects once');
 SELECT pg_temp.fire() \g /dev/null
 SELECT is(pg_temp.state(:'d'), 'decided', 'not before its time');
 SELECT pg_temp.later(4);

@@ -84,7 +84,7 @@ SELECT is_empty(format('SELECT FROM registry.matter WHERE of = %L', :'heard'), '
 SELECT is(pg_temp.said((api.agenda_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'item', '{"decision":"x"}', NULL, NULL, NULL)).error), 'INVALID_ARGUMENT decision', 'a decision is not written by the way');
 SELECT is(pg_temp.step('meeting_close', 'bureau', :'m'), '', 'closed');
 SELECT is(pg_temp.said((pg_temp.meet('bureau', :'m', '{"minutes":"改"}')).error), 'FAILED_PRECONDITION state', 'then the minutes stand');
-SELECT matches((pg_temp.meet('bureau', :'m', '{"minutes":"改"}')).error.message, 'it is closed \(by bureau on 2001-09-01\)', 'and who closed it is said');
+SELECT matches((pg_temp.meet('bureau', :'m', '{"minutes":"改"}')).error.message, 'it is closed \(by 甲 on 2001-09-01\)', 'and who closed it is said');
 SELECT is(pg_temp.agenda(:'m'), 'stale chengguan deferred, stale dongshan deferred, stale dongshan deferred, manual fagai deferred, manual fagai decided, manual bureau decided', 'what was not decided waits');
 SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', :'m', '2001-10-01', NULL)).error), 'PERMISSION_DENIED', 'another office doesn''t open the next');
 SELECT is(pg_temp.said((api.meeting_next(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'m', NULL, NULL)).error), 'INVALID_ARGUMENT held_on', 'the next needs a day');
