@@ -147,6 +147,7 @@ static int open_sheet(struct import *im)
         o.sheet = im->sheet_name ? im->sheet_name : s->sheet;
         o.header = s->header;
         o.header_last = s->header_last;
+        o.all_rows = s->all_rows;
     }
     im->sheet = sheet_open(im->in, &o, why);
     im->in = NULL;

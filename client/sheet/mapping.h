@@ -22,6 +22,7 @@ struct mapping_source {
     const char *sheet;       /* of a workbook */
     char separator;          /* 0 = not said */
     int header, header_last; /* rows of the header; 0 = found out */
+    bool all_rows;           /* below it every row is data */
 };
 
 /* Reads a mapping file. `kind` (proto/kinds.def) is what the rows are; NULL = as the file says, else projects. NULL with a

@@ -126,8 +126,9 @@ static bool unit_line(struct mapping *m, const char *like, const char *text, con
 
 static bool source_line(struct mapping *m, const char *key, const char *value)
 {
-    static const char *const keys[] = {"name", "encoding",  "separator", "header", "headers", "empty",
-                                       "unit", "area_unit", "skip",      "sheet",  "kind",    NULL};
+    static const char *const keys[] = {"name",  "encoding", "separator", "header", "headers",
+                                       "empty", "unit",     "area_unit", "skip",   "sheet",
+                                       "kind",  "rows",     NULL};
     const char *text = mapping_copy(m, value, value + strlen(value));
 
     if (!text)
@@ -150,6 +151,11 @@ static bool source_line(struct mapping *m, const char *key, const char *value)
         return skip_line(m, value);
     if (!strcmp(key, "header") || !strcmp(key, "headers"))
         return header_line(m, text);
+    if (!strcmp(key, "rows")) {
+        m->source.all_rows = !strcmp(text, "all");
+        return m->source.all_rows || !strcmp(text, "data") ? true
+                                                           : mapping_fail(m, "%s", _("rows is data or all"));
+    }
     if (!strcmp(key, "empty")) {
         m->clear = !strcmp(text, "clear");
         return m->clear || !strcmp(text, "keep") ? true : mapping_fail(m, "%s", _("empty is keep or clear"));

@@ -24,6 +24,7 @@ struct sheet_options {
     const char *sheet;    /* of a workbook, as in grid.h */
     int header;           /* first row of the header, from 1; 0 = found out (layout.h) */
     int header_last;      /* of a header of several rows given by hand */
+    bool all_rows;        /* below the header every row is data */
 };
 
 struct sheet_row {

@@ -15,6 +15,7 @@
 struct table {
     struct grid *grid;
     struct layout layout;
+    bool all_rows; /* every one is data */
     struct body body;
     char *cells[SHEET_MAX_COLUMNS];
     enum grid_type types[SHEET_MAX_COLUMNS];
@@ -98,7 +99,7 @@ static void count(struct sheet *s, struct table *t)
 static enum sheet_result take_row(struct sheet *s, struct table *t, const struct grid_row *from,
                                   struct sheet_row *row)
 {
-    const char *skip = body_take(&t->body, from);
+    const char *what = body_take(&t->body, from), *skip = t->all_rows ? NULL : what;
 
     if (t->body.failed) {
         sheet_fail(s, "%s", strerror(ENOMEM));
@@ -209,6 +210,7 @@ static bool open_table(struct sheet *s, struct table *t, FILE *file, const struc
 {
     struct grid_options go = {o->name, o->encoding, o->separator, o->sheet};
 
+    t->all_rows = o->all_rows;
     if (!(t->grid = grid_open(file, &go, s->why)))
         return false;
     snprintf(s->encoding, sizeof(s->encoding), "%s", grid_encoding(t->grid));

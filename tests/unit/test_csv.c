@@ -16,10 +16,12 @@
 
 static char why[SHEET_WHY_SIZE];
 
+static bool all_rows;
+
 static struct sheet *open_bytes(const char *name, const void *bytes, size_t n, const char *encoding,
                                 int header)
 {
-    struct sheet_options o = {.name = name, .encoding = encoding, .header = header};
+    struct sheet_options o = {.name = name, .encoding = encoding, .header = header, .all_rows = all_rows};
     FILE *f = tmpfile();
 
     assert_non_null(f);
@@ -87,6 +89,29 @@ static void separators(void **state)
     check("a.csv", "a;b\nx,y,z;1\nx,y,z;2\n", "2:x,y,z|1; 3:x,y,z|2");
     check("a.csv", "a,b\n1,x;y;z\n\"3\n;\n;\n;\",4\n", "2:1|x;y;z; 3:3\n;\n;\n;|4");
     check("a.csv", "a | b\n1\n", "2:1");
+}
+
+/* Skipped rows have a reason, unless every row is data. */
+static void every_row(void **state)
+{
+    static const char text[] = "项目名称,投资方\n甲,A\n合计,2\n";
+    struct sheet *s = open_bytes("a.csv", text, strlen(text), NULL, 0);
+    struct sheet_row row;
+
+    (void)state;
+    assert_int_equal(sheet_next(s, &row), SHEET_ROW);
+    assert_null(row.skip);
+    assert_int_equal(sheet_next(s, &row), SHEET_ROW);
+    assert_string_equal(row.skip, "a sum");
+    sheet_close(s);
+    all_rows = true;
+    s = open_bytes("a.csv", text, strlen(text), NULL, 0);
+    all_rows = false;
+    assert_int_equal(sheet_next(s, &row), SHEET_ROW);
+    assert_int_equal(sheet_next(s, &row), SHEET_ROW);
+    assert_null(row.skip);
+    assert_string_equal(row.cells[0], "合计");
+    sheet_close(s);
 }
 
 static void broken(void **state)
@@ -259,16 +284,10 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),
-        cmocka_unit_test(separators),
-        cmocka_unit_test(broken),
-        cmocka_unit_test(long_row),
-        cmocka_unit_test(encodings),
-        cmocka_unit_test(shown_lossily),
-        cmocka_unit_test(private_character),
-        cmocka_unit_test(headers),
-        cmocka_unit_test(json_lines),
-        cmocka_unit_test(writing),
+        cmocka_unit_test(plain),         cmocka_unit_test(separators),        cmocka_unit_test(every_row),
+        cmocka_unit_test(broken),        cmocka_unit_test(long_row),          cmocka_unit_test(encodings),
+        cmocka_unit_test(shown_lossily), cmocka_unit_test(private_character), cmocka_unit_test(headers),
+        cmocka_unit_test(json_lines),    cmocka_unit_test(writing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

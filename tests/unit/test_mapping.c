@@ -220,6 +220,7 @@ static void faults(void **state)
     refused("[columns]\nname = a unit 万元\n", "a\n1\n", "has no unit");
     refused("[columns]\nname = a\namount_total = b unit 斤\n", "a,b\n1,2\n", "unknown unit");
     refused("[source]\nencodng = gbk\n", "a\n1\n", "unknown setting \"encodng\", did you mean \"encoding\"?");
+    refused("[source]\nrows = some\n", "a\n1\n", "rows is data or all");
     refused("[source]\nheader = 0\n", "a\n1\n", "header is a row");
     refused("[columns]\nname\n", "a\n1\n", "NAME = VALUE");
     refused("name = a\n", "a\n1\n", "must be a section");
