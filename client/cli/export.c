@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "labels.h"
 #include "out.h"
+#include "planned.h"
 #include "record.h"
 #include "whole_file.h"
 
@@ -17,7 +18,8 @@ struct export
     struct cli *cli;
     const struct verb *list;
     struct out_style style;
-    const char *filter, *sort, *path;
+    const char *filter, *sort, *path, *layout;
+    struct plan *plan; /* of --layout */
     ProtobufCMessage *request;
 };
 
@@ -55,8 +57,11 @@ static int make_request(struct export *x)
 static int write_to(struct export *x, FILE *to, size_t *ret_rows)
 {
     struct out o;
-    int code = out_open_file(&o, x->cli, &x->style, to);
+    int code;
 
+    if (x->plan)
+        return planned_write(x->cli, x->plan, x->list, x->request, to, ret_rows);
+    code = out_open_file(&o, x->cli, &x->style, to);
     if (!code)
         code = out_fill(&o, x->list->op, x->request);
     if (!code)
@@ -123,23 +128,64 @@ static int take_words(struct export *x, int n, char **words)
     return choose_form(x);
 }
 
+/* What the layout says of the list, where the command doesn't. */
+static int take_layout(struct export *x)
+{
+    const struct verb *list;
+    char *both;
+    size_t n;
+    int code = planned_read(x->cli, x->layout, &x->plan);
+
+    if (code)
+        return code;
+    if (x->cli->output == OUT_JSONL || x->cli->fields)
+        return cli_usage(x->cli, _("a layout says which columns: no --fields, no JSON"));
+    if (x->plan->kind && !(list = record_list(x->cli, x->plan->kind)))
+        return cli_usage(x->cli, _("there is no list \"%s\""), x->plan->kind);
+    x->list = x->plan->kind ? list : x->list;
+    if (!x->sort)
+        x->sort = x->plan->sort ? x->plan->sort : x->plan->group;
+    if (!x->plan->filter)
+        return 0;
+    n = strlen(x->plan->filter) + (x->filter ? strlen(x->filter) : 0) + 2;
+    if (!(both = arena_alloc(&x->cli->arena, n)))
+        return cli_no_memory(x->cli);
+    snprintf(both, n, "%s %s", x->plan->filter, x->filter ? x->filter : "");
+    x->filter = both;
+    return 0;
+}
+
+static int run(struct export *x, int n, char **words)
+{
+    size_t rows;
+    int code = take_words(x, n, words);
+
+    if (!code && x->layout)
+        code = take_layout(x);
+    if (code)
+        return code;
+    if (!x->path && x->cli->output == OUT_XLSX && isatty(STDOUT_FILENO))
+        return cli_usage(x->cli, "%s", _("-o xlsx is for a file: write it with > FILE.xlsx"));
+    if ((code = cli_connect(x->cli)))
+        return code;
+    x->style = record_is_projects(x->list) ? out_project : record_style(x->cli, x->list);
+    x->cli->record = record_is_projects(x->list) ? NULL : x->style.desc;
+    if ((code = make_request(x)))
+        return code;
+    return x->path ? to_file(x) : write_to(x, stdout, &rows);
+}
+
 int cmd_export(struct cli *cli, int argc, char **argv)
 {
     struct export x = {.cli = cli};
-    const struct cli_option options[] = {
-        {"--filter", &x.filter, NULL}, {"--sort", &x.sort, NULL}, {NULL, NULL, NULL}};
-    size_t rows;
+    const struct cli_option options[] = {{"--filter", &x.filter, NULL},
+                                         {"--sort", &x.sort, NULL},
+                                         {"--layout", &x.layout, NULL},
+                                         {NULL, NULL, NULL}};
     int n, code = cli_options(cli, argc, argv, options, &n);
 
-    if (code || (code = take_words(&x, n, argv + 1)))
-        return code;
-    if (!x.path && cli->output == OUT_XLSX && isatty(STDOUT_FILENO))
-        return cli_usage(cli, "%s", _("-o xlsx is for a file: write it with > FILE.xlsx"));
-    if ((code = cli_connect(cli)))
-        return code;
-    x.style = record_is_projects(x.list) ? out_project : record_style(cli, x.list);
-    cli->record = record_is_projects(x.list) ? NULL : x.style.desc;
-    if ((code = make_request(&x)))
-        return code;
-    return x.path ? to_file(&x) : write_to(&x, stdout, &rows);
+    if (!code)
+        code = run(&x, n, argv + 1);
+    plan_free(x.plan);
+    return code;
 }

@@ -83,7 +83,8 @@ const struct command help_commands[] = {
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},
     {"export", cmd_export,
-     "qipan export [KIND] [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [-o xlsx|csv|tsv|jsonl]\n",
+     "qipan export [KIND] [FILE] [--filter EXPR] [--sort [-]FIELD] [--fields a,b] [--layout FILE] [-o "
+     "xlsx|csv|tsv|jsonl]\n",
      N_("a list as a file: projects, or another kind of record"),
      N_("KIND is the word of any family with a list (arrival, activity, enterprise …), by default project. "
         "The form follows "

@@ -78,7 +78,7 @@ static const char *const with_value[] = {
     "--map",    "--on",          "--prefix",   "--profile",  "--reason",  "--report",
     "--search", "--sheet",       "--since",    "--sort",     "--timeout", "-n",
     "--office", "--source",      "--state",    "--from",     "--until",   "--deputy-of",
-    "--person", "--project",     "--wait",     "--field",    NULL};
+    "--person", "--project",     "--wait",     "--field",    "--layout",  NULL};
 
 static bool is_with_value(const struct verb *verb, const char *word)
 {

@@ -58,6 +58,13 @@ static void add_all(struct out *o)
             o->columns[o->n_columns++] = &o->style->desc->fields[i];
 }
 
+int out_find_field(struct cli *cli, const struct out_style *style, const char *name,
+                   const ProtobufCFieldDescriptor **ret)
+{
+    *ret = field_of(style, name);
+    return *ret ? 0 : unknown_field(cli, style, name);
+}
+
 /* Fields joined by commas; NULL = all. */
 static int add_columns(struct out *o, const char *names)
 {
@@ -509,14 +516,15 @@ static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return *(const size_t *)((const char *)m + f->quantifier_offset);
 }
 
-static int add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufCFieldDescriptor *f)
+static int add_rows(void *arg, const ProtobufCMessage *reply, ProtobufCMessage *const *rows, size_t n)
 {
-    ProtobufCMessage *const *rows = *(ProtobufCMessage *const *const *)((const char *)page + f->offset);
+    struct out *o = arg;
     int code = 0;
 
+    (void)reply;
     if (o->cli->output <= OUT_WIDE)
-        names_ask(o->cli, rows, count_of(page, f));
-    for (size_t i = 0; i < count_of(page, f) && !code; i++)
+        names_ask(o->cli, rows, n);
+    for (size_t i = 0; i < n && !code; i++)
         code = out_row(o, rows[i]);
     return code;
 }
@@ -527,7 +535,9 @@ static int add_rows(struct out *o, const ProtobufCMessage *page, const ProtobufC
 
 /* The pages of a list; one is on its way while the rows of the one before are written. */
 struct pages {
-    struct out *o;
+    struct cli *cli;
+    out_page_fn *take;
+    void *arg;
     unsigned op;
     ProtobufCMessage *request;
     char **after; /* NULL: the list has one page */
@@ -556,11 +566,11 @@ static void set_limit(ProtobufCMessage *request, size_t rows)
 
 static int ask_page(struct pages *p)
 {
-    struct qipan *q = p->o->cli->q;
+    struct qipan *q = p->cli->q;
 
     p->here = false;
     p->call = qipan_call(q, p->op, p->request, NULL, on_page, p);
-    return p->call ? 0 : cli_error(p->o->cli, qipan_refusal(q), NULL);
+    return p->call ? 0 : cli_error(p->cli, qipan_refusal(q), NULL);
 }
 
 /* What is read beyond the end of a page is read in vain: so many rows as fitted into the last one, and a few more. */
@@ -574,7 +584,7 @@ static int ask_next(struct pages *p, const struct qipan_result *page, size_t row
     if (p->after)
         *p->after = p->place;
     if (!p->place)
-        return p->after && next && *next && **next ? cli_no_memory(p->o->cli) : 0;
+        return p->after && next && *next && **next ? cli_no_memory(p->cli) : 0;
     set_limit(p->request, rows < asked ? (rows > LEAST_PAGE ? rows : LEAST_PAGE) + SPARE_ROWS : asked * 2);
     return ask_page(p);
 }
@@ -583,7 +593,7 @@ static int next_page(struct pages *p)
 {
     const ProtobufCFieldDescriptor *f;
     struct qipan_result page;
-    int code = cli_run(p->o->cli, &p->here);
+    int code = cli_run(p->cli, &p->here);
 
     if (code)
         return code;
@@ -592,25 +602,32 @@ static int next_page(struct pages *p)
     /* whoever takes the rows may have let it wait too long */
     if (page.error && p->place) {
         qipan_result_free(&page);
-        if ((code = cli_call(p->o->cli, p->op, p->request, NULL, &page)))
+        if ((code = cli_call(p->cli, p->op, p->request, NULL, &page)))
             return code;
     }
     if (page.error) {
-        code = cli_error(p->o->cli, page.error, page.request);
+        code = cli_error(p->cli, page.error, page.request);
     } else {
         f = protobuf_c_message_descriptor_get_field_by_name(page.message->descriptor, "rows");
         code = ask_next(p, &page, count_of(page.message, f));
         if (!code)
-            code = add_rows(p->o, page.message, f);
+            code = p->take(p->arg, page.message,
+                           *(ProtobufCMessage *const *const *)((const char *)page.message + f->offset),
+                           count_of(page.message, f));
     }
     qipan_result_free(&page);
     return code;
 }
 
-int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
+int out_each_page(struct cli *cli, unsigned op, ProtobufCMessage *request, out_page_fn *take, void *arg)
 {
-    struct pages p = {.o = o, .op = op, .request = request, .after = member(request, "after")};
-    int code = cli_connect(o->cli);
+    struct pages p = {.cli = cli,
+                      .take = take,
+                      .arg = arg,
+                      .op = op,
+                      .request = request,
+                      .after = member(request, "after")};
+    int code = cli_connect(cli);
 
     if (code)
         return code;
@@ -620,11 +637,16 @@ int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
     while (!code && p.call)
         code = next_page(&p);
     if (p.call)
-        qipan_forget(o->cli->q, p.call);
+        qipan_forget(cli->q, p.call);
     if (p.call && p.here)
         qipan_result_free(&p.page);
     free(p.place);
     return code;
+}
+
+int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
+{
+    return out_each_page(o->cli, op, request, add_rows, o);
 }
 
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request)
@@ -663,7 +685,8 @@ static int print_part(struct cli *cli, const struct out_style *style, const Prot
         return code;
     printf("\n%s\n",
            cli_safe(&cli->scratch, known ? labels_record_name(cli, own) : label_of(style, cli, f->name)));
-    add_rows(&o, reply, f);
+    add_rows(&o, reply, *(ProtobufCMessage *const *const *)((const char *)reply + f->offset),
+             count_of(reply, f));
     return out_close(&o);
 }
 

@@ -231,8 +231,8 @@ static bool open_section(struct mapping *m, const char *line, enum section *sect
     return open_values(m, mapping_skip_spaces(name + strlen("values")), field);
 }
 
-/* Key and value of a line; the key may be quoted. */
-static bool split(struct mapping *m, const char *line, const char **key, bool *key_quoted, const char **value)
+bool mapping_split(struct mapping *m, const char *line, const char **key, bool *key_quoted,
+                   const char **value)
 {
     const char *p = line;
 
@@ -252,18 +252,23 @@ static bool split(struct mapping *m, const char *line, const char **key, bool *k
     return **value ? true : mapping_fail(m, "%s", _("the value is missing; \"\" is the empty one"));
 }
 
-static bool take_line(struct mapping *m, const char *line, enum section *section, struct field **field)
+/* Where the reading stands. */
+struct place {
+    enum section section;
+    struct field *field; /* of VALUES */
+};
+
+static bool take_line(struct mapping *m, const char *line, void *arg)
 {
+    struct place *at = arg;
     const char *key = "", *value = "";
     bool key_quoted;
 
-    if (!*line || *line == '#' || *line == ';')
-        return true;
     if (*line == '[')
-        return open_section(m, line, section, field);
-    if (!split(m, line, &key, &key_quoted, &value))
+        return open_section(m, line, &at->section, &at->field);
+    if (!mapping_split(m, line, &key, &key_quoted, &value))
         return false;
-    switch (*section) {
+    switch (at->section) {
     case SOURCE:
         return source_line(m, key, value);
     case COLUMNS:
@@ -273,7 +278,7 @@ static bool take_line(struct mapping *m, const char *line, enum section *section
     case KEY:
         return key_line(m, key, value);
     case VALUES:
-        return values_line(m, *field, key, key_quoted, value);
+        return values_line(m, at->field, key, key_quoted, value);
     default:
         return mapping_fail(m, "%s", _("the first line must be a section, for example [columns]"));
     }
@@ -281,7 +286,6 @@ static bool take_line(struct mapping *m, const char *line, enum section *section
 
 static bool finish(struct mapping *m)
 {
-    m->line = 0;
     for (int i = 0; i < m->n_fields; i++) {
         struct field *f = &m->fields[i];
         if (f->n_values)
@@ -300,42 +304,42 @@ static bool finish(struct mapping *m)
     return m->n_fields > 0 ? true : mapping_fail(m, "%s", _("the mapping names no column"));
 }
 
-static bool read_lines(struct mapping *m, char *text)
+bool mapping_lines(struct mapping *m, const char *text, size_t n, mapping_line *take, void *arg)
 {
-    enum section section = NO_SECTION;
-    struct field *field = NULL;
+    char *lines;
 
-    for (char *line = text, *next; line; line = next) {
+    if (n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
+        text += 3;
+        n -= 3;
+    }
+    if (n > MAPPING_MAX_FILE || !(lines = arena_strndup(&m->arena, text, n)))
+        return mapping_too_large(m);
+    if (strlen(lines) != n || !utf8_valid((const uint8_t *)lines, n))
+        return mapping_fail(m, "%s", _("the mapping file is not UTF-8"));
+    for (char *line = lines, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next)
             *next++ = 0;
         m->line++;
         line += strspn(line, " \t\r");
-        for (size_t n = strlen(line); n && strchr(" \t\r", line[n - 1]); n--)
-            line[n - 1] = 0;
-        if (!take_line(m, line, &section, &field))
+        for (size_t k = strlen(line); k && strchr(" \t\r", line[k - 1]); k--)
+            line[k - 1] = 0;
+        if (*line && *line != '#' && *line != ';' && !take(m, line, arg))
             return false;
     }
-    return finish(m);
+    m->line = 0;
+    return true;
 }
 
 struct mapping *mapping_read(const char *text, size_t n, const char *kind, char why[MAPPING_WHY_SIZE])
 {
     struct mapping *m = mapping_create(kind, why);
+    struct place at = {NO_SECTION, NULL};
 
     if (!m)
         return NULL;
     m->kind_given = kind != NULL;
-    if (n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
-        text += 3;
-        n -= 3;
-    }
-    char *lines = n <= MAPPING_MAX_FILE ? arena_strndup(&m->arena, text, n) : NULL;
-    if (!lines)
-        mapping_too_large(m);
-    else if (strlen(lines) != n || !utf8_valid((const uint8_t *)lines, n))
-        mapping_fail(m, "%s", _("the mapping file is not UTF-8"));
-    else if (read_lines(m, lines))
+    if (mapping_lines(m, text, n, take_line, &at) && finish(m))
         return m;
     mapping_free(m);
     return NULL;

@@ -100,6 +100,13 @@ struct field *mapping_add_field(struct mapping *m, const char *name);
 bool mapping_check_unit(struct mapping *m, const ProtobufCFieldDescriptor *f, const char *unit);
 int mapping_by_cell(const void *a, const void *b); /* order of map_value */
 
+/* mapping_file.c. Lines that say something, without blanks around them; m->line tells which. */
+typedef bool mapping_line(struct mapping *m, const char *line, void *arg);
+bool mapping_lines(struct mapping *m, const char *text, size_t n, mapping_line *take, void *arg);
+/* Key and value of a line; the key may be quoted. */
+bool mapping_split(struct mapping *m, const char *line, const char **key, bool *key_quoted,
+                   const char **value);
+
 /* mapping_words.c. *p moves behind what is taken. */
 const char *mapping_skip_spaces(const char *p);
 bool mapping_is_word(const char *p, const char *word); /* with a space behind it */

@@ -19,8 +19,10 @@
 #define NUMBER_WIDE 14
 #define DATE_WIDE   12
 #define TIME_WIDE   18
+#define LINE_HIGH   15
+#define MOST_HIGH   409
 #define TEXT_WIDE   18
-#define PAGE_WIDE   220 /* characters that can still be read when they share a page's width */
+#define PAGE_WIDE   320 /* characters that can still be read when they share a page's width */
 
 struct book {
     lxw_workbook *workbook;
@@ -268,7 +270,9 @@ static bool put_titles(struct table *t, struct book *b)
         lxw_format *f = i == 0 ? b->title : b->subtitle;
 
         worksheet_set_row(b->sheet, (lxw_row_t)t->rows, i == 0 ? 30 : 18, NULL);
-        ok &= put_text(b, t->rows, from, t->layout->titles[i], f) && merge(b, t->rows, t->rows, from, to);
+        for (size_t k = 0; k <= to; k++)
+            ok &= put_text(b, t->rows, k, k == from ? t->layout->titles[i] : "", f);
+        ok &= merge(b, t->rows, t->rows, from, to);
         t->rows++;
     }
     return ok;
@@ -478,6 +482,23 @@ static bool put_group(struct table *t, const char *const *cells)
     return ok && merge(b, t->rows, t->rows, from, n - 1);
 }
 
+/* Not every program makes a row as high as its lines ask for. */
+static void set_height(struct table *t, const char *const *cells)
+{
+    struct book *b = t->book;
+    int most = 1;
+
+    for (size_t i = 0; i < t->layout->n_columns; i++) {
+        int lines = 1;
+
+        for (const char *p = cells[i]; p && (p = strchr(p, '\n')); p++)
+            lines++;
+        most = lines > most ? lines : most;
+    }
+    if (most > 1)
+        worksheet_set_row(b->sheet, (lxw_row_t)t->rows, most < 27 ? most * LINE_HIGH : MOST_HIGH, NULL);
+}
+
 bool table_xlsx_row(struct table *t, enum table_row_kind kind, const char *const *cells,
                     const enum table_type *types)
 {
@@ -489,6 +510,7 @@ bool table_xlsx_row(struct table *t, enum table_row_kind kind, const char *const
         errno = EFBIG;
         return false;
     }
+    set_height(t, cells);
     if (kind == TABLE_GROUP)
         ok = put_group(t, cells);
     for (size_t i = 0; kind != TABLE_GROUP && i < t->layout->n_columns; i++)

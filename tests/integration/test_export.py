@@ -5,6 +5,7 @@ import datetime
 import decimal
 import io
 import json
+import pathlib
 import subprocess
 
 import openpyxl
@@ -201,3 +202,81 @@ def test_templates_of_other_kinds(county, tmp_path, kind):
     assert not [c.value for c in sheet[1] if c.value and c.value.isascii() and c.value not in ("id", "version")], "labels, not names"
     county.qipan("bureau", "template", "nosuch", tmp_path / "x.xlsx", ok=2)
     assert not (tmp_path / "x.xlsx").exists()
+
+
+# ---------------------------------------------------------------- layouts
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/examples"
+
+
+@pytest.fixture(scope="module")
+def offices(county):
+    """Projects of two offices in every stage of the five lists, with what belongs to them."""
+    made = {}
+    for office in ("chengguan", "dongshan"):
+        for stage in ("lead", "intent", "talks", "signed"):
+            p = county.qipan(office, "-o", "json", "project", "add", f"name=版式{office}{stage}项目", f"investor=版式{office}{stage}公司", f"stage={stage}",
+                             "amount_total=12345.67万元", "amount_fixed=1亿元", "land_mu=10.5", "region=安徽省", ok=True).json
+            made[office, stage] = p["id"]
+        for day in ("2026-03-01", "2026-04-02", "2026-05-03", "2026-06-04"):
+            county.qipan(office, "activity", "add", f"project={made[office, 'talks']}", "class=talk", f"held_on={day}", "counterpart=对方", f"result=谈于{day}",
+                         "next_step=再谈", "next_on=2026-12-01", ok=True)
+        county.qipan(office, "arrival", "add", f"project={made[office, 'signed']}", "amount_arrived=1200.5万", "arrived_on=2026-05-06", "class=fixed",
+                     "origin=province_outside", f"voucher=版式{office}", ok=True)
+    return made
+
+
+def by_layout(county, path, layout, *words, code=0):
+    county.qipan("bureau", "export", "--layout", layout, path, *words, ok=code)
+    return workbook(path)[1] if not code else None
+
+
+@pytest.mark.parametrize("name, stage, sums", [("leads", "lead", 1), ("intents", "intent", 2), ("talks", "talks", 3), ("signed", "signed", 2), ("dispatch", "signed", 3)])
+def test_lists_in_an_office_s_own_layout(county, offices, tmp_path, name, stage, sums):
+    sheet = by_layout(county, tmp_path / "a.xlsx", EXAMPLES / f"{name}.layout", "--filter", "name~版式")
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0][2].endswith(("表",)) and "县招商局" in rows[1][2] and rows[1][2] != rows[0][2]
+    texts = [[c for c in row if c is not None] for row in rows]
+    groups = [row for row in texts if row in (["城关镇"], ["东山镇"])]
+    assert len(groups) == 2 and [row[0] for row in texts].count("小计") == 2 and texts[-1][0] == "合计"
+    data = [row for row in rows if row[0] in (offices["chengguan", stage], offices["dongshan", stage])]
+    assert len(data) == 2 and [row[2] for row in data] == [1, 2], "the running number goes on"
+    total = [c for c in texts[-1] if not isinstance(c, str)]
+    each = [[c for c in row if isinstance(c, (int, float)) and not isinstance(c, bool)][1:] for row in data]
+    assert len(total) == sums
+    amount = 1.234567 if name == "signed" else 12345.67
+    assert any(amount in row for row in each) and any(t == pytest.approx(2 * amount, abs=1e-12) for t in total)
+    assert sheet.merged_cells.ranges and sheet.column_dimensions["A"].hidden
+    if name == "talks":
+        assert "2026-06-04 对方 谈于2026-06-04\n2026-05-03 对方 谈于2026-05-03\n2026-04-02 对方 谈于2026-04-02" in data[0]
+        assert "2026-12-01 再谈" in data[0] and any(m.min_row == 3 and m.max_row == 3 and m.max_col > m.min_col for m in sheet.merged_cells.ranges)
+    if name == "signed":
+        assert any(isinstance(c, str) and c.startswith("2026-05-06 1200.5 ") for c in data[0])
+
+
+def test_matters_in_a_layout_and_as_text(county, offices, tmp_path):
+    county.qipan("bureau", "matter", "add", "class=assignment", "office=chengguan", "subject=版式交办事项", "days=5", ok=True)
+    sheet = by_layout(county, tmp_path / "a.xlsx", EXAMPLES / "assigned.layout")
+    assert "版式交办事项" in [c for row in sheet.iter_rows(values_only=True) for c in row]
+    text = county.qipan("bureau", "export", "--layout", EXAMPLES / "talks.layout", "--filter", "name~版式", ok=True).stdout
+    rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
+    assert rows[2][:4] == ["序号", "项目名称", "投资方", "投资"] and rows[3][3] == "总投资" and rows[-1][1] == "合计"
+    assert rows[-1][3] == "24691.34", "exact"
+
+
+def test_sums_and_headings_of_groups_are_no_data(county, offices, tmp_path):
+    (tmp_path / "own.layout").write_text("[table]\nfilter = name~版式 stage=talks\ngroup = office\ntotal = yes\ntitle = 在谈\n[columns]\n序号 = #\n"
+                                         "项目名称 = name\n投资方 = investor\n总投资(万元) = amount_total sum\n阶段 = stage\n", encoding="utf-8")
+    by_layout(county, tmp_path / "a.xlsx", tmp_path / "own.layout")
+    seen = imported(county, tmp_path / "a.xlsx")
+    assert (seen["unchanged"], seen["new"], seen["updated"], seen["rejected"]) == (2, 0, 0, 0)
+
+
+@pytest.mark.parametrize("text, words", [("项目 = name\n", "[table]"), ("[columns]\n甲 = nosuch\n", "nosuch"), ("[columns]\n甲 = name sum\n", "甲"),
+                                         ("[columns]\n甲 = name wide 3\n", "wide"), ("[table]\ntitle = {nosuch}\n[columns]\n甲 = name\n", "nosuch"),
+                                         ("[columns]\n甲 = nosuch: name\n", "nosuch"), ("[table]\ntotla = yes\n[columns]\n甲 = name\n", "total"), ("", "列"),
+                                         ("[columns]\n甲 = amount_total unit 两\n", "两"), ("[columns]\n甲 / 乙 / 丙 / 丁 = name\n", "3")])
+def test_a_layout_that_is_wrong_is_told(county, tmp_path, text, words):
+    (tmp_path / "bad.layout").write_text(text, encoding="utf-8")
+    done = county.qipan("bureau", "export", "--layout", tmp_path / "bad.layout", tmp_path / "a.xlsx")
+    assert done.returncode in (2, 7) and words in done.stderr and not (tmp_path / "a.xlsx").exists()
