@@ -154,10 +154,10 @@ CREATE FUNCTION registry.office_lates(p_days int) RETURNS TABLE (trigger text, o
     SELECT 'overdue', x.office, count(*)::int
     FROM (SELECT d.office FROM registry.due d WHERE d.state = 'fired'
           UNION ALL SELECT m.office FROM registry.matter m WHERE m.light IN ('yellow', 'red') AND registry.matter_is_open(m.state)) x GROUP BY x.office
-    UNION ALL SELECT 'red', a.office, count(DISTINCT a.project)::int FROM registry.alert a
-    WHERE a.state = 'open' AND a.light = 'red' AND a.project IS NOT NULL GROUP BY a.office
+    UNION ALL SELECT 'red', r.office, count(*)::int FROM (SELECT DISTINCT a.office, a.project FROM registry.alert a
+        WHERE a.state = 'open' AND a.light = 'red' AND a.project IS NOT NULL) r GROUP BY r.office
     UNION ALL SELECT 'returns', a.office, count(*)::int FROM registry.alert a
-    WHERE a.state = 'open' AND a.rule = 'return' AND a.period >= left((registry.today() - p_days)::text, 7) GROUP BY a.office
+    WHERE a.state = 'open' AND a.project IS NULL AND a.rule = 'return' AND a.period >= left((registry.today() - p_days)::text, 7) GROUP BY a.office
 $$;
 
 -- What the rule set's triggers find: a class, an office or project, how much, from how much on. Projects that the clocks propose for exit.
