@@ -116,6 +116,20 @@ BEGIN
     RETURN CASE WHEN key IS NOT NULL THEN registry.fault('PERMISSION_DENIED', NULL, key, registry.case_rules_name(c)) END;
 END $$;
 
+-- Taking a case back, or putting other words into it, ends it as surely as a ruling: whom another's case is about does neither. Once
+-- it was ruled on, only who may rule on it takes it back.
+CREATE FUNCTION registry.case_kept(p_account int, p_op text, c registry."case") RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    me registry.account;
+    ruled CONSTANT boolean := p_op = 'case_withdraw' AND c.decider IS NOT NULL;
+    f registry.finding := CASE WHEN ruled THEN registry.unless_may(p_account, 'decide', NULL) END;
+BEGIN
+    SELECT * INTO me FROM registry.account a WHERE a.id = p_account;
+    RETURN CASE WHEN f.code IS NOT NULL THEN f
+        WHEN ruled OR c.actor <> me.code AND (c.person IN (me.code, me.name) OR NOT registry.belongs(p_account, ARRAY[c.office]))
+            THEN registry.case_own(p_account, c) END;
+END $$;
+
 CREATE FUNCTION registry.case_may(p_account int, p_op text, b registry."case", p registry.project) RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -128,10 +142,11 @@ BEGIN
         f := registry.unless_may(p_account, 'write', NULL);
         RETURN CASE WHEN f.code IS NULL AND b.version > 0 AND NOT EXISTS (SELECT FROM unnest(registry.case_parties(b)) o
             WHERE registry.speaks_for(p_account, o)) THEN registry.fault('PERMISSION_DENIED', NULL, 'case.party') ELSE f END;
-    ELSIF registry.may(p_account, 'assign', NULL) THEN
-        RETURN NULL;
+    ELSIF NOT registry.may(p_account, 'assign', NULL) THEN
+        f := registry.unless_may(p_account, 'write', b.office);
     END IF;
-    RETURN registry.unless_may(p_account, 'write', b.office);
+    RETURN CASE WHEN f.code IS NULL AND b.version > 0 AND p_op IN ('case_set', 'case_withdraw') AND (registry.case_ended(b)).code IS NULL
+        THEN registry.case_kept(p_account, p_op, b) ELSE f END;
 END $$;
 
 -- ---------------------------------------------------------------- opening

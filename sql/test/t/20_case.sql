@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(198);
+SELECT plan(206);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -256,7 +256,7 @@ SELECT is(pg_temp.said((pg_temp.step('bureau', :'c')).error) LIKE 'FAILED_PRECON
 SELECT pg_temp.opine('c.fagai', :'c', 'agree') \g /dev/null
 SELECT is((pg_temp.step('bureau', :'c'))."case".state, 'review', 'to rule on it');
 SELECT registry.account_new('c.chief', '副镇长', 'dongshan', 'leader') AS chief \gset
-SELECT is(pg_temp.said((pg_temp.decide('c.chief', :'c', 'transfer')).error), 'PERMISSION_DENIED by "默认规则 2026" nobody of an office the case is about decides it', 'nobody of a party rules');
+SELECT is(pg_temp.said((pg_temp.decide('c.chief', :'c', 'transfer')).error), 'PERMISSION_DENIED by "默认规则 2026" nobody of an office the case is about decides it, or changes or withdraws it if another opened it', 'nobody of a party rules');
 SELECT is((pg_temp.decide('leader', :'c', 'transfer'))."case".state, 'in_force', 'ruled');
 SELECT row_eq(format('SELECT p.office, p.host_office FROM registry.project p WHERE p.id = %L', :'t'), ROW('dongshan'::text, 'dongshan'::text), 'the project moved');
 SELECT is((SELECT string_agg(concat_ws(' ', s.indicator, s.office, s.percent), ', ' ORDER BY s.indicator, s.percent DESC, s.office) FROM registry.share s WHERE s.project = :'t' AND s.percent > 0),
@@ -346,7 +346,7 @@ SELECT (api.arrival_set(pg_temp.acc('c.zhang'), 'en', pg_temp.req(), '\x00', NUL
 INSERT INTO registry.evidence (project, office, of, state, name, media, size, sha256, actor, changed_at) VALUES (:'a', 'bureau', :'own', 'ready', '凭证', 'pdf', 1, repeat('0', 64), 'c.zhang', now());
 SELECT pg_temp.open('chengguan', 'recognition', jsonb_build_object('project', :'a', 'of', :'own')) AS o \gset
 SELECT pg_temp.step('chengguan', :'o') AS x, pg_temp.step('bureau', :'o') AS y \g /dev/null
-SELECT is((pg_temp.decide('c.zhang', :'o', 'recognise')).error.message, 'nobody decides a case about himself', 'who reported it doesn''t recognise it');
+SELECT is((pg_temp.decide('c.zhang', :'o', 'recognise')).error.message, 'nobody decides, changes or withdraws a case about himself', 'who reported it doesn''t recognise it');
 SELECT is((SELECT a.state || s.state FROM registry.arrival a, registry.step s WHERE a.id = :'arrival' AND s.id = :'step'), 'reportedpending', 'not before it is in force');
 SELECT pg_temp.later(6), pg_temp.fire() \g /dev/null
 SELECT row_eq(format('SELECT a.state, a.counted_on::text, a.decided_actor, a.note, cardinality(a.evidence) FROM registry.arrival a WHERE a.id = %L', :'arrival'),
@@ -388,7 +388,7 @@ SELECT is((api.share_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NUL
 SELECT is((api.opinion_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"stance":"agree"}', NULL, NULL, NULL)).error.code, 'PERMISSION_DENIED', 'and opinions when asked');
 SELECT pg_temp.open('bureau', 'reward', '{"other_office":"chengguan","subject":"年度先进","person":"丁"}') AS c \gset
 SELECT pg_temp.step('bureau', :'c') AS x, pg_temp.ask('bureau', :'c', '{fagai}') AS y, pg_temp.opine('c.fagai', :'c', 'agree') AS z, pg_temp.step('bureau', :'c') AS w \gset
-SELECT is((pg_temp.decide('leader', :'c', 'reward', 'so', NULL, NULL, 10, 500000)).error.message, 'nobody decides a case about himself', 'nobody rewards himself');
+SELECT is((pg_temp.decide('leader', :'c', 'reward', 'so', NULL, NULL, 10, 500000)).error.message, 'nobody decides, changes or withdraws a case about himself', 'nobody rewards himself');
 SELECT is((pg_temp.decide('c.zhang', :'c', 'reward', '全年第一', NULL, NULL, 10, 500000))."case".state, 'decided', 'another does');
 SELECT pg_temp.later(6), pg_temp.fire() \g /dev/null
 SELECT is((SELECT concat_ws(' ', x.class, x.office, x.person, x.points, x.amount_reward) FROM unnest((api.reward_list(pg_temp.acc('leader'), 'en', '[{"field":"office","op":"=","values":["城关镇"]}]', NULL, NULL, NULL)).rows) x), 'reward chengguan 丁 10 500000', 'the register is read');
@@ -409,5 +409,19 @@ SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'s'
 SELECT is((api.case_show(pg_temp.acc('dongshan'), 'en', :'c')).error.code, 'NOT_FOUND', 'a case about a restricted project is for those who see it');
 SELECT is((f.r).error.code, 'NOT_FOUND', 'in every view') FROM (SELECT api.case_facts(pg_temp.acc('dongshan'), 'en', :'c')::text::api.case_facts_reply AS r) f;
 SELECT is((SELECT string_agg(DISTINCT h.kind || array_to_string(h.audience, ','), ' ') FROM registry.change h WHERE h.object = :'c'), 'case' || array_to_string((pg_temp.project(:'s')).audience, ','), 'and in the feed');
+-- ---------------------------------------------------------------- whom it is about neither changes it nor takes it back
+SELECT pg_temp.open('c.duban', 'accountability', '{"other_office":"bureau","subject":"两次缺报","person":"丁"}') AS c \gset
+SELECT matches(pg_temp.said((pg_temp.withdraw('bureau', :'c')).error), '^PERMISSION_DENIED .* nobody of an office the case is about', 'an office does not take back a case against it');
+SELECT is((pg_temp.case('bureau', '{"subject":"两次缺报,已补"}', :'c')).error.code, 'PERMISSION_DENIED', 'nor puts other words into it');
+SELECT is((pg_temp.withdraw('leader', :'c')).error.message, 'nobody decides, changes or withdraws a case about himself', 'nor does the person it is about');
+SELECT is((pg_temp.case('c.duban', '{"subject":"三次缺报"}', :'c'))."case".subject, '三次缺报', 'who opened it puts it right');
+SELECT is((pg_temp.withdraw('c.duban', :'c'))."case".state, 'withdrawn', 'or takes it back');
+SELECT pg_temp.p('异议光学甲') AS o1, pg_temp.p('异议光学乙', 'dongshan') AS o2 \gset
+SELECT pg_temp.open('dongshan', 'duplicate', jsonb_build_object('project', :'o2', 'other_project', :'o1')) AS c \gset
+SELECT (pg_temp.step('bureau', :'c')).error, (pg_temp.ask('bureau', :'c', '{fagai}')).error, (pg_temp.opine('c.fagai', :'c', 'agree')).error, (pg_temp.step('bureau', :'c')).error,
+    (pg_temp.decide('leader', :'c', 'reject_later')).error, (pg_temp.object('dongshan', :'c')).error \g /dev/null
+SELECT is(pg_temp.state(:'c'), 'objection', 'ruled on, objected to');
+SELECT is((pg_temp.withdraw('dongshan', :'c')).error.code, 'PERMISSION_DENIED', 'who lost does not take back what was ruled on');
+SELECT is((pg_temp.withdraw('c.zhang', :'c'))."case".state, 'withdrawn', 'who may rule on it does');
 SELECT registry.set_clock_offset('0') \g /dev/null
 SELECT * FROM finish();
