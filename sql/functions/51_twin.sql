@@ -118,6 +118,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
     PERFORM FROM registry.dedup_key d
     WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
+      AND d.xmin::text <> (pg_current_xact_id()::text::numeric % 4294967296)::text -- what was made just now is ours
     ORDER BY d.kind, d.key FOR UPDATE;
 END $$;
 

@@ -22,9 +22,20 @@ BEGIN
     RETURN written;
 END $$;
 
+-- Tags by rule are made once for all new rows that are alike in what rules look at (registry.tagging); an amount counts by the steps it passes.
 CREATE FUNCTION registry.import_follow() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    steps CONSTANT bigint[] := registry.amount_steps();
+    firms CONSTANT boolean := EXISTS (SELECT FROM registry.enterprise e WHERE e.classes <> '{}');
 BEGIN
-    UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'new' OR d.verdict = 'update' AND d.diff ?| registry.tagging();
+    WITH y AS MATERIALIZED (
+        SELECT d.row, d.n, ROW((d.n).class, (d.n).node IS NULL, (d.n).product, (d.n).industry, (d.n).method,
+            (SELECT count(*) FROM unnest(steps) s WHERE s <= (d.n).amount_total), (d.n).amount_total IS NULL,
+            CASE WHEN firms THEN (d.n).credit_code END, CASE WHEN firms THEN (d.n).investor END)::text AS alike
+        FROM draft d WHERE d.verdict = 'new'),
+    made AS MATERIALIZED (SELECT x.alike, to_jsonb(registry.auto_tags(x.n)) AS tags FROM (SELECT DISTINCT ON (y.alike) y.alike, y.n FROM y) x)
+    UPDATE draft d SET n = jsonb_populate_record(d.n, jsonb_build_object('auto_tags', made.tags)) FROM y JOIN made ON made.alike = y.alike WHERE d.row = y.row;
+    UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
     UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
 END $$;
 
@@ -87,7 +98,7 @@ END $$;
 CREATE FUNCTION registry.import_remember(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     INSERT INTO registry.import_base AS o (source, object, set)
-    SELECT i.source, d.project, registry.import_said(coalesce(d.whole, d.clean), d.project) FROM draft d
+    SELECT i.source, d.project, CASE WHEN d.contact = '{}' AND d.whole IS NULL THEN d.clean ELSE registry.import_said(coalesce(d.whole, d.clean), d.project) END FROM draft d
     WHERE d.verdict IN ('new', 'update', 'unchanged')
     ON CONFLICT (source, object) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
 END $$;
@@ -115,8 +126,6 @@ BEGIN
         IF i.opening THEN
             PERFORM registry.import_opening_apply(p_account, p_reason);
         END IF;
-        UPDATE registry.import_verdict x SET object = d.project, project = d.project, no = d.no FROM draft d
-        WHERE d.verdict = 'new' AND x.import = i.id AND x.row = d.row;
     END IF;
     PERFORM registry.import_remember(i);
 END $$;
@@ -230,13 +239,13 @@ BEGIN
         RETURN;
     END IF;
     PERFORM registry.import_judge(i, p_account, p_lang, true, p_reason);
-    i := registry.import_count(i, 'judged');
-    IF i.rejected + i.duplicates + i.conflicts > 0 AND p_keep_going IS NOT TRUE THEN
-        RETURN;
-    ELSIF i.added + i.updated > 0 THEN
-        place := registry.entry_begin(me);
+    IF p_keep_going IS TRUE OR NOT (EXISTS (SELECT FROM draft d WHERE (d.fault).code IS NOT NULL)
+            OR EXISTS (SELECT FROM registry.import_rows(i) x WHERE x.bad IS NOT NULL AND x.skip IS NULL)) THEN
+        place := CASE WHEN EXISTS (SELECT FROM draft d WHERE d.verdict IN ('new', 'update')) THEN registry.entry_begin(me) END;
+        PERFORM registry.import_apply(i, p_account, place, i.opening OR registry.reach(p_account, 'write') && '{*}', p_reason);
     END IF;
-    PERFORM registry.import_apply(i, p_account, place, i.opening OR registry.reach(p_account, 'write') && '{*}', p_reason);
+    PERFORM registry.import_verdicts(i, p_account, p_lang);
+    i := registry.import_count(i, 'judged');
 END $$;
 
 CREATE FUNCTION api.import_commit(p_account int, p_lang text, p_request text, p_digest bytea, id text, keep_going boolean,

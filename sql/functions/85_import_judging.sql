@@ -34,7 +34,7 @@ BEGIN
         source text, external_id text, name_key text, investor_key text, code text,
         b registry.project, n registry.project, contact jsonb, diff jsonb, said jsonb, clashes jsonb,
         whole jsonb, -- what the row said, if not all of it is taken
-        verdict text, no text, idx int, note api.warning[], echo int -- the row that repeats this one
+        verdict text, no text, idx int, alone boolean, note api.warning[], echo int -- the row that repeats this one
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no', 'version'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
@@ -300,22 +300,21 @@ BEGIN
     UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
                                    NULL)::registry.finding
     WHERE d.fault IS NULL AND d.given IS NOT NULL AND d.diff <> '{}' AND NOT registry.may(p_account, 'write', (d.b).office);
-    UPDATE draft d SET
-        fault = x.fault, verdict = CASE WHEN (x.fault).code IS NOT NULL THEN NULL WHEN d.project IS NULL THEN 'new' ELSE 'update' END
-    FROM (SELECT y.row, registry.judge(p_account, y.b, y.n, NOT (
-                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = y.after_name
-                            AND p.investor_key = y.after_investor AND p.id IS DISTINCT FROM y.project)
-                    OR EXISTS (SELECT FROM registry.project p WHERE p.investor_key = y.after_investor AND p.investor_key <> ''
-                               AND p.id IS DISTINCT FROM y.project AND NOT registry.apart_by_source(y.n, p))
-                    OR y.code IS NOT NULL OR y.external_id IS NOT NULL AND y.project IS NOT NULL), o.may) AS fault
-          FROM (SELECT z.*, (z.n).office AS after_office, (z.n).name_key AS after_name, (z.n).investor_key AS after_investor
+    UPDATE draft d SET fault = x.fault, alone = x.lonely,
+        verdict = CASE WHEN (x.fault).code IS NOT NULL THEN NULL WHEN d.project IS NULL THEN 'new' ELSE 'update' END
+    FROM (SELECT y.row, y.lonely, registry.judge(p_account, y.b, y.n, y.lonely AND y.code IS NULL AND (y.external_id IS NULL OR y.project IS NULL), o.may) AS fault
+          FROM (SELECT z.*, (z.n).office AS after_office, NOT (
+                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = (z.n).name_key AND p.investor_key = (z.n).investor_key AND p.id IS DISTINCT FROM z.project)
+                    OR (z.n).investor_key <> '' AND EXISTS (SELECT FROM registry.project p WHERE p.investor_key = (z.n).investor_key AND p.investor_key <> ''
+                               AND p.id IS DISTINCT FROM z.project)) AS lonely
                 FROM draft z WHERE z.fault IS NULL AND (z.project IS NULL OR z.diff <> '{}') OFFSET 0) y
           LEFT JOIN (SELECT q.code, registry.may(p_account, 'write', q.code) AS may FROM registry.office q OFFSET 0) o
           ON o.code = y.after_office OFFSET 0) x
     WHERE d.row = x.row;
 END $$;
 
--- What else the rows that will be carried out may be.
+-- What else the rows that will be carried out may be. New ones alone with their name and investor, without code, place and telephone, are
+-- nothing else.
 CREATE FUNCTION registry.import_notes(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     x record;
@@ -323,7 +322,7 @@ BEGIN
     FOR x IN SELECT array_agg(y.row) AS rows, array_agg(y.n) AS drafts, array_agg(y.fields) AS fields, array_agg(y.phone) AS phones, array_agg(p_lang) AS langs
              FROM (SELECT d.row, d.n, CASE WHEN d.verdict = 'update' THEN d.diff || d.contact END AS fields,
                        CASE WHEN d.verdict = 'update' THEN d.contact -> '45' ->> 1 ELSE d.contact ->> '45' END AS phone, row_number() OVER (ORDER BY d.row) AS place
-                   FROM draft d WHERE d.verdict = 'new' OR d.verdict = 'update' AND registry.suspicious(d.diff || d.contact)) y
+                   FROM draft d WHERE d.verdict = 'new' AND NOT (d.alone AND d.code IS NULL AND num_nonnulls((d.n).site, (d.n).park, d.contact ->> '45') = 0) OR d.verdict = 'update' AND registry.suspicious(d.diff || d.contact)) y
              GROUP BY y.place / 500 LOOP
         UPDATE draft d SET note = w.warnings FROM registry.warnings(x.langs, x.drafts, x.fields, x.phones) w WHERE d.row = x.rows[w.n];
     END LOOP;
@@ -352,27 +351,26 @@ BEGIN
     FROM registry.import_rows(i) x WHERE x.skip IS NOT NULL OR x.bad IS NOT NULL;
 END $$;
 
--- The drafts as verdicts.
+-- The drafts as verdicts: after they were carried out with what became of them.
 CREATE FUNCTION registry.import_verdicts(i registry.import, p_account int, p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
-    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;
-    -- of another project no more is told than a single registration is
-    UPDATE draft d SET project = NULL, b = NULL
-    WHERE d.verdict = 'duplicate' OR (d.fault).code IS NOT NULL AND EXISTS (SELECT FROM registry.project p WHERE p.id = d.project AND NOT p.audience && grants);
     DELETE FROM registry.import_verdict x WHERE x.import = i.id;
     PERFORM registry.import_unread(i);
-    INSERT INTO registry.import_verdict (import, row, verdict, object, project, no, code, field, text, message, hint, changes, clashes, rule,
-        other_no, other_office, other_on, was)
-    SELECT i.id, d.row, d.verdict, d.project, d.project, (d.b).no, e.code, e.field, left((d.fault).value, 200),
-        CASE WHEN e.code IS NOT NULL THEN e.message ELSE nullif(concat_ws('; ', CASE WHEN d.echo IS NOT NULL THEN registry.say(p_lang, 'import.echo', d.echo::text) END,
-            (SELECT string_agg(u.sentence, '; ') FROM unnest(d.note) u)), '') END, e.hint,
-        CASE WHEN d.verdict = 'update' THEN registry.import_changes('project', d.diff) END, d.clashes,
-        coalesce(registry.rule_of(d.fault), s.code), coalesce(e.other_no, s.no), coalesce(e.other_office, s.office),
-        coalesce(registry.day(e.at), s."on"), CASE WHEN d.verdict = 'update' THEN d.said END
-    FROM draft d LEFT JOIN LATERAL registry.error_of(p_lang, 'project', d.fault) e ON (d.fault).code IS NOT NULL
-    LEFT JOIN LATERAL (SELECT * FROM unnest(d.note) u WHERE u.no IS NOT NULL LIMIT 1) s ON d.note IS NOT NULL;
+    -- of another project no more is told than a single registration is
+    INSERT INTO registry.import_verdict (import, row, verdict, object, project, no, code, field, text, message, hint, clashes, rule, other_no, other_office, other_on)
+    SELECT i.id, d.row, d.verdict, t.id, t.id, t.no, e.code, e.field, left((d.fault).value, 200), e.message, e.hint, d.clashes, registry.rule_of(d.fault),
+        e.other_no, e.other_office, registry.day(e.at)
+    FROM (SELECT * FROM draft x WHERE (x.fault).code IS NOT NULL OFFSET 0) d CROSS JOIN LATERAL registry.error_of(p_lang, 'project', d.fault) e
+    LEFT JOIN registry.project t ON t.id = d.project AND d.verdict <> 'duplicate' AND t.audience && grants;
+    INSERT INTO registry.import_verdict (import, row, verdict, object, project, no, message, changes, rule, other_no, other_office, other_on, was)
+    SELECT i.id, d.row, d.verdict, d.project, d.project, coalesce(d.no, (d.b).no),
+        CASE WHEN d.echo IS NOT NULL OR d.note IS NOT NULL THEN concat_ws('; ', CASE WHEN d.echo IS NOT NULL THEN registry.say(p_lang, 'import.echo', d.echo::text) END,
+            (SELECT string_agg(u.sentence, '; ') FROM unnest(d.note) u)) END,
+        CASE WHEN d.verdict = 'update' THEN registry.import_changes('project', d.diff) END, s.code, s.no, s.office, s."on", CASE WHEN d.verdict = 'update' THEN d.said END
+    FROM draft d LEFT JOIN LATERAL (SELECT * FROM unnest(d.note) u WHERE u.no IS NOT NULL LIMIT 1) s ON true
+    WHERE (d.fault).code IS NULL;
 END $$;
 
 -- Contacts that were compared, and restricted projects: told to the audit.
@@ -421,7 +419,7 @@ BEGIN
     PERFORM registry.import_rule(p_account);
     PERFORM registry.import_notes(p_lang);
     PERFORM registry.import_audit(i, p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END);
-    PERFORM registry.import_verdicts(i, p_account, p_lang);
+    UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;
 END $$;
 
 -- Judges a batch of whatever kind.
@@ -429,7 +427,7 @@ CREATE FUNCTION registry.import_judged(i registry.import, p_account int, p_lang 
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF i.kind = 'project' THEN
-        PERFORM registry.import_judge(i, p_account, p_lang, p_lock, p_reason);
+        PERFORM registry.import_judge(i, p_account, p_lang, p_lock, p_reason), registry.import_verdicts(i, p_account, p_lang);
     ELSE
         PERFORM registry.import_records(i, p_account, p_lang, false, false, p_reason);
     END IF;
