@@ -61,19 +61,28 @@ BEGIN
     RETURN p_letter || substr(u, 1, 12) || substr(u, 14, 3);
 END $$;
 
--- 2026-0042: counts from 1 each year; numbers of registrations that failed stay unused.
-CREATE FUNCTION registry.new_no() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+-- The sequence that this year's numbers are drawn from.
+CREATE FUNCTION registry.no_sequence(p_year text) RETURNS regclass LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    year text := extract(year FROM registry.today())::text;
-    seq text := 'registry.no_' || year;
-    n bigint;
+    seq CONSTANT text := 'registry.no_' || p_year;
 BEGIN
     IF to_regclass(seq) IS NULL THEN
         PERFORM pg_advisory_xact_lock(hashtext('registry.new_no'));
-        EXECUTE format('CREATE SEQUENCE IF NOT EXISTS registry.%I', 'no_' || year);
+        EXECUTE format('CREATE SEQUENCE IF NOT EXISTS registry.%I', 'no_' || p_year);
     END IF;
-    n := nextval(seq);
-    RETURN year || '-' || CASE WHEN n < 10000 THEN lpad(n::text, 4, '0') ELSE n::text END;
+    RETURN seq::regclass;
+END $$;
+
+CREATE FUNCTION registry.no_of(p_year text, p_n bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_year || '-' || CASE WHEN p_n < 10000 THEN lpad(p_n::text, 4, '0') ELSE p_n::text END
+$$;
+
+-- 2026-0042: counts from 1 each year; numbers of registrations that failed stay unused.
+CREATE FUNCTION registry.new_no() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    year CONSTANT text := extract(year FROM registry.today())::text;
+BEGIN
+    RETURN registry.no_of(year, nextval(registry.no_sequence(year)));
 END $$;
 
 CREATE FUNCTION registry.rule_set_in_force() RETURNS int LANGUAGE plpgsql STABLE AS $$

@@ -122,12 +122,11 @@ BEGIN
     ORDER BY d.kind, d.key FOR UPDATE;
 END $$;
 
--- What can be its twin has one of these keys, too: similar names are of one investor. (The key of the name stays with it, for
--- registries of two versions at work.)
+-- What can be its twin has one of these keys, too: the same names, and similar ones, are of one investor, or of none.
 CREATE FUNCTION registry.lock_project_keys(n registry.project) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM registry.lock_keys(ARRAY['code', 'external', 'investor', 'name'],
-        ARRAY[n.code, n.source || '|' || n.external_id, nullif(n.investor_key, ''), n.name_key || '|' || n.investor_key]);
+        ARRAY[n.code, n.source || '|' || n.external_id, nullif(n.investor_key, ''), CASE WHEN n.investor_key = '' THEN n.name_key || '|' END]);
 END $$;
 
 -- ---------------------------------------------------------------- warnings

@@ -10,11 +10,13 @@ $$;
 -- Ids, numbers, places in the journal of the rows that write; how many.
 CREATE FUNCTION registry.import_number(p_first int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+    year CONSTANT text := extract(year FROM registry.today())::text;
+    seq CONSTANT regclass := registry.no_sequence(year);
     written int;
 BEGIN
     UPDATE draft d SET project = x.id, no = x.no, idx = p_first + x.place - 1
     FROM (SELECT y.row, coalesce(y.project, registry.new_id('p')) AS id, row_number() OVER (ORDER BY y.row) AS place,
-              CASE WHEN y.project IS NULL THEN registry.new_no() ELSE y.no END AS no
+              CASE WHEN y.project IS NULL THEN registry.no_of(year, nextval(seq)) ELSE y.no END AS no
           FROM (SELECT z.row, z.project, (z.b).no FROM draft z
                 WHERE z.verdict IN ('new', 'update') ORDER BY z.row OFFSET 0) y OFFSET 0) x
     WHERE d.row = x.row;

@@ -20,15 +20,16 @@ END $$;
 
 -- ---------------------------------------------------------------- drafts
 
--- `draft`, a row for each that can be read at all.
+-- `came`: the rows as they came; `draft`: one for each that can be read at all.
 CREATE FUNCTION registry.import_draft(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     sets jsonb[];
     numbers int[];
 BEGIN
     IF to_regclass('pg_temp.draft') IS NOT NULL THEN
-        DROP TABLE pg_temp.draft;
+        DROP TABLE pg_temp.draft, pg_temp.came;
     END IF;
+    CREATE TEMPORARY TABLE came ON COMMIT DROP AS SELECT * FROM registry.import_rows(i);
     CREATE TEMPORARY TABLE draft (
         row int PRIMARY KEY, given text, version bigint, clean jsonb, fault registry.finding, project text,
         source text, external_id text, name_key text, investor_key text, code text,
@@ -38,14 +39,14 @@ BEGIN
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no', 'version'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
-    INTO sets, numbers FROM registry.import_rows(i) x WHERE x.skip IS NULL AND x.bad IS NULL;
+    INTO sets, numbers FROM came x WHERE x.skip IS NULL AND x.bad IS NULL;
     INSERT INTO draft (row, given, version, clean, fault, source, external_id, name_key, investor_key, code)
     SELECT x.row, coalesce(nullif(btrim(x.set ->> 'id'), ''), nullif(btrim(x.set ->> 'no'), '')), coalesce(x.version, (x.set ->> 'version')::bigint),
         CASE WHEN s.clean ->> 'external_id' IS NOT NULL AND s.clean ->> 'source' IS NULL
             THEN s.clean || jsonb_build_object('source', i.source) ELSE s.clean END, s.fault,
         CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
         s.clean ->> 'external_id', registry.norm(s.clean ->> 'name'), registry.norm(s.clean ->> 'investor'), s.clean ->> 'code'
-    FROM registry.read_sets('project', sets) s JOIN registry.import_rows(i) x ON x.row = numbers[s.ord];
+    FROM registry.read_sets('project', sets) s JOIN came x ON x.row = numbers[s.ord];
     ANALYZE draft;
 END $$;
 
@@ -54,7 +55,7 @@ CREATE FUNCTION registry.import_lock_keys() RETURNS void LANGUAGE plpgsql VOLATI
 BEGIN
     PERFORM registry.lock_keys(array_agg(k.kind), array_agg(k.key)) FROM (
         SELECT DISTINCT v.kind, v.key FROM draft d CROSS JOIN LATERAL (VALUES
-            ('name', CASE WHEN d.name_key <> '' THEN d.name_key || '|' || d.investor_key END), ('investor', nullif(d.investor_key, '')),
+            ('name', CASE WHEN d.name_key <> '' AND d.investor_key = '' THEN d.name_key || '|' END), ('investor', nullif(d.investor_key, '')),
             ('external', d.source || '|' || d.external_id), ('code', d.code)) v(kind, key)
         WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
 END $$;
