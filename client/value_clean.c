@@ -119,25 +119,35 @@ char *value_fold(const char *text, struct arena *arena)
     return out;
 }
 
+/* A day that programs write for none, in whatever shape. */
+static bool is_no_day(const char *text)
+{
+    static const struct value_day days[] = {{1900, 1, 1}, {1900, 1, 0}, {1899, 12, 30}, {1899, 12, 31},
+                                            {1904, 1, 1}, {1970, 1, 1}, {9999, 12, 31}, {1, 1, 1}};
+    struct value_day day;
+    struct value_error e;
+
+    if (!strncmp(text, "0000-00-00", 10))
+        return true;
+    value_read_day(text, &day, &e); /* an impossible day is told, and refused */
+    for (size_t i = 0; i < N(days); i++)
+        if (day.y == days[i].y && day.m == days[i].m && day.d == days[i].d)
+            return true;
+    return false;
+}
+
 bool value_is_none(const ProtobufCFieldDescriptor *f, const char *text)
 {
     static const char *const marks[] = {"-", "--", "—", "——", "－", "/", "／", "\\", NULL};
     static const char *const words[] = {"无", "暂无", "未知", "n/a", "null", "none", NULL};
-    static const char *const days[] = {"1900-01-01", "1900/1/1",   "1900-01-00", "1900/1/0",
-                                       "1899-12-30", "1899-12-31", "1970-01-01", "0000-00-00",
-                                       "0001-01-01", "9999-12-31", NULL};
     enum value_kind kind = value_kind(f);
-    const char *end = text + strcspn(text, " ");
 
     if (value_one_of(text, marks))
         return true;
     for (const char *const *w = words; kind != VALUE_TEXT && kind != VALUE_BOOL && *w; w++)
         if (!strcasecmp(text, *w))
             return true;
-    for (const char *const *d = days; kind == VALUE_DATE && *d; d++)
-        if (!strncmp(text, *d, strlen(*d)) && (!*end || text + strlen(*d) == end))
-            return true;
-    return false;
+    return kind == VALUE_DATE && is_no_day(text);
 }
 
 char *value_clean_code(const char *name, const char *text, struct arena *arena)

@@ -35,15 +35,16 @@ static const char *skip_spaces(const char *s)
     return s;
 }
 
+static const char *const currencies[] = {"美元", "美金", "港元",   "港币", "欧元", "日元",
+                                         "英镑", "韩元", "新台币", "台币", "$",    "€",
+                                         "£",    "USD",  "EUR",    "HKD",  "JPY",  NULL};
+
 /* What is wrong with a text that is no plain number. */
 static bool bad_number(struct value_error *e, const char *text)
 {
     static const char *const vague[] = {"约",     "近",   "余",   "多",   "左右",  "以上", "以下", "超",
                                         "不低于", "上下", "大概", "预计", "about", "ca.",  NULL};
     static const char *const range[] = {"-", "~", "至", "到", "–", "—", "～", NULL};
-    static const char *const money[] = {"美元", "美金", "港元",   "港币", "欧元", "日元",
-                                        "英镑", "韩元", "新台币", "台币", "$",    "€",
-                                        "£",    "USD",  "EUR",    "HKD",  "JPY",  NULL};
     struct value_brief s = value_brief(text);
     const char *w;
 
@@ -53,7 +54,7 @@ static bool bad_number(struct value_error *e, const char *text)
         return value_fail(e, "", _("\"%s\" is negative"), s.text);
     if ((w = value_find_any(text, range)))
         return value_fail(e, _("write one exact figure"), _("\"%s\" is a range (%s)"), s.text, w);
-    if ((w = value_find_any(text, money)))
+    if ((w = value_find_any(text, currencies)))
         return value_fail(e, _("write the amount without it, and the field currency beside it"),
                           _("\"%s\" names a currency (%s)"), s.text, w);
     if (strpbrk(text, "eE") && strpbrk(text, "+0123456789"))
@@ -133,6 +134,9 @@ static bool money_part(const char **p, const char *whole, int base, int *last, i
     }
     if (power >= *last)
         return bad_number(e, whole);
+    if (*last == 8 && power == 3) /* 3亿5千: people mean 3.5亿 */
+        return value_fail(e, _("write one number with one unit"), _("\"%s\" can be read in two ways"),
+                          value_brief(whole).text);
     *last = power;
     if (decimal_to_int(d, power + 2, &part, &fits) && !__builtin_add_overflow(*fen, part, fen))
         return true;
@@ -147,6 +151,10 @@ static bool unit_power(const char *unit, int *power, struct value_error *e)
     *power = 0;
     if (!unit || (take_money_unit(&p, power) && !*p))
         return true;
+    if (value_find_any(unit, currencies))
+        return value_fail(e,
+                          _("a mapping file says the unit (unit = 万元) and the currency (currency = USD)"),
+                          _("the amounts are in another currency (%s)"), value_brief(unit).text);
     return value_fail(e, _("known units: 元 千元 万元 百万元 千万元 亿元 thousand million billion"),
                       _("unknown unit of money \"%s\""), value_brief(unit).text);
 }

@@ -41,6 +41,7 @@ struct reading {
     uint64_t large, small; /* units taken last: none at or above them may follow */
     int digit;             /* waiting for its unit, -1 = none */
     bool zero;             /* stood before it */
+    bool vague;            /* 三亿五千: of what? */
 };
 
 /* A digit at an end belongs to the ones. Behind 百 without 零 it may as well mean tens: 一百二. */
@@ -61,6 +62,7 @@ static bool take_small_unit(struct reading *r, uint64_t unit)
         r->digit = 1; /* 十二 */
     if (r->digit <= 0 || unit >= r->small)
         return false;
+    r->vague |= r->large == 100000000 && !r->zero;
     r->section += (uint64_t)r->digit * unit;
     r->small = unit;
     r->digit = -1;
@@ -101,7 +103,7 @@ static bool read_whole(const char **p, uint64_t *ret)
                           : unit < SECTION ? take_small_unit(&r, unit)
                                            : take_large_unit(&r, unit));
     }
-    clear = clear && take_ones(&r);
+    clear = clear && take_ones(&r) && !r.vague;
     *ret = r.sum + r.section;
     return clear;
 }

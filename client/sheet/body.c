@@ -59,17 +59,22 @@ static void fill(struct body *b, const struct grid_row *row)
         b->cells[i] = row->cells[i];
     for (size_t i = 0; i < b->layout->width; i++) {
         const struct held *h = &b->held[i];
+        b->shared[i] = false;
         if (i >= b->n)
             b->cells[i] = (struct grid_cell){"", GRID_EMPTY};
-        if (h->text && h->until >= row->number && !b->cells[i].text[0])
+        if (h->text && h->until >= row->number && !b->cells[i].text[0]) {
             b->cells[i] = (struct grid_cell){h->text, h->type};
+            b->shared[i] = true;
+        }
         if (b->cells[i].text[0] && i >= b->n)
             b->n = i + 1;
     }
     for (; b->next_merge < b->n_merges && b->merges[b->next_merge].row <= row->number; b->next_merge++) {
         const struct grid_merge *m = &b->merges[b->next_merge];
-        if (m->row == row->number && m->n_rows > 1 && m->column >= 0 && m->column < GRID_MAX_COLUMNS)
+        if (m->row == row->number && m->n_rows > 1 && m->column >= 0 && m->column < GRID_MAX_COLUMNS) {
             hold(b, m, row);
+            b->shared[m->column] = true;
+        }
     }
 }
 

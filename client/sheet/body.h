@@ -19,6 +19,7 @@ struct body {
         int until; /* last row */
     } held[GRID_MAX_COLUMNS];
     struct grid_cell cells[GRID_MAX_COLUMNS]; /* of the row, merges filled in */
+    bool shared[GRID_MAX_COLUMNS];            /* by several rows: merged */
     size_t n;
     char levels[BODY_LEVELS][BODY_TEXT]; /* headings that count, outermost first */
     char joined[BODY_LEVELS * (BODY_TEXT + 3)];

@@ -4,6 +4,7 @@
 #include "utf8.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,17 @@ static bool one_of(const char *key, const char *const *words, size_t n)
 static bool starts_with(const char *key, const char *head)
 {
     return !strncmp(key, head, strlen(head));
+}
+
+/* The longest word that the text begins with; NULL = none. */
+static const char *begins_with(const char *text, const char *const *words, size_t n)
+{
+    const char *best = NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (starts_with(text, words[i]) && (!best || strlen(words[i]) > strlen(best)))
+            best = words[i];
+    return best;
 }
 
 static bool ends_with(const char *key, const char *tail)
@@ -217,20 +229,38 @@ bool form_is_remark(const char *key)
     return starts_with(key, "(单位:");
 }
 
+/* 第2页, 第二页,共三页; 第五代网页 is a name. */
+static bool is_page(const char *key)
+{
+    const char *p = key + strlen("第");
+
+    if (!starts_with(key, "第"))
+        return false;
+    p += strspn(p, "0123456789");
+    p += chinese_number(p);
+    return starts_with(p, "页");
+}
+
 bool form_is_again(const char *key)
 {
-    return starts_with(key, "续表") || ends_with(key, "(续)") || ends_with(key, "(续表)") ||
-           (starts_with(key, "第") && strstr(key, "页") && strlen(key) < 40);
+    return starts_with(key, "续表") || ends_with(key, "(续)") || ends_with(key, "(续表)") || is_page(key);
+}
+
+/* 示例 alone, 示例1, 样例:…; 示例工厂 is a name. */
+static bool is_example_word(const char *key)
+{
+    static const char *const words[] = {"示例", "样例"}, *const behind[] = {":", "(", "行", "项目", "数据"};
+    const char *word = begins_with(key, words, N(words)), *rest = word ? key + strlen(word) : NULL;
+
+    return rest && (!*rest || (*rest >= '0' && *rest <= '9') || begins_with(rest, behind, N(behind)));
 }
 
 bool form_is_example(const char *key)
 {
-    static const char *const heads[] = {"示例", "样例", "例:", "例如", "(例)", "(示例)", "example:"};
+    static const char *const heads[] = {"例:", "例如", "(例)", "(示例)", "example:", "……", "..."};
 
-    for (size_t i = 0; i < N(heads); i++)
-        if (starts_with(key, heads[i]))
-            return true;
-    return !strcmp(key, "例") || starts_with(key, "……") || !strcmp(key, "…") || starts_with(key, "...");
+    return is_example_word(key) || begins_with(key, heads, N(heads)) || !strcmp(key, "例") ||
+           !strcmp(key, "…");
 }
 
 bool form_is_advice(const char *key)
@@ -258,33 +288,82 @@ void form_cut_marks(char *key)
     }
 }
 
-static void first_unit(const char *key, const char *const *units, size_t n, char ret[16])
+static size_t separator(const char *p)
 {
-    const char *best = NULL, *at;
+    return starts_with(p, "、") || starts_with(p, "和") ? strlen("、") : *p && strchr(",;/(", *p) ? 1 : 0;
+}
 
-    ret[0] = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!(at = strstr(key, units[i])) || (best && at >= best))
+/* 万 and 元 begin names of places, too (填报单位:万年县): a unit of one character must end here. */
+static bool is_whole(const char *unit, const char *rest)
+{
+    static const char *const next[] = {"填", "制", "报", "截", "日期", "时间"};
+
+    return strlen(unit) > strlen("万") || !*rest || *rest == ')' || separator(rest) || form_is_figure(rest) ||
+           begins_with(rest, next, N(next)) || begins_with(rest, area_units, N(area_units));
+}
+
+/* Takes the unit at p, if it is one; the bytes of it. */
+static size_t take_unit(const char *p, const char *const *units, size_t n, char ret[FORM_UNIT])
+{
+    const char *unit = begins_with(p, units, n);
+
+    if (!unit || !is_whole(unit, p + strlen(unit)))
+        return 0;
+    if (!*ret)
+        strcpy(ret, unit);
+    return strlen(unit);
+}
+
+static size_t item_length(const char *p)
+{
+    size_t n = 0;
+
+    while (p[n] && p[n] != ')' && !separator(p + n))
+        n++;
+    return n;
+}
+
+/* 万美元 is told as it is: nobody may take it for yuan. */
+static bool take_currency(const char *p, char ret[FORM_UNIT])
+{
+    static const char *const currencies[] = {"美元", "美金", "港元", "港币", "欧元", "日元", "英镑", "韩元"};
+    size_t n = item_length(p);
+    const char *at;
+
+    for (size_t i = 0; i < N(currencies); i++) {
+        if (!(at = strstr(p, currencies[i])) || at >= p + n)
             continue;
-        best = at;
-        memcpy(ret, units[i], strlen(units[i]) + 1);
+        n = (size_t)(at - p) + strlen(currencies[i]);
+        snprintf(ret, FORM_UNIT, "%.*s", (int)n, n < FORM_UNIT ? p : currencies[i]);
+        return true;
+    }
+    return false;
+}
+
+/* What stands behind 单位: 万元、亩. Others, and names, are passed over. */
+static void list_units(const char *p, char money[FORM_UNIT], char area[FORM_UNIT])
+{
+    while (*p && *p != ')') {
+        size_t n = separator(p);
+        if (!n && starts_with(p, "人民币"))
+            n = strlen("人民币");
+        if (!n && !*money && take_currency(p, money))
+            n = item_length(p);
+        if (!n && !(n = take_unit(p, money_units, N(money_units), money)))
+            n = take_unit(p, area_units, N(area_units), area);
+        p += n ? n : item_length(p);
     }
 }
 
-bool form_units(const char *key, char money[16], char area[16])
+bool form_units(const char *key, char money[FORM_UNIT], char area[FORM_UNIT])
 {
-    const char *at = strstr(key, "单位:");
-
     money[0] = area[0] = 0;
-    if (!at)
-        return false;
-    char names[64];
-    size_t n = strcspn(at + strlen("单位:"), ")");
-    n = n < sizeof(names) ? n : sizeof(names) - 1;
-    memcpy(names, at + strlen("单位:"), n);
-    names[n] = 0;
-    first_unit(names, money_units, N(money_units), money);
-    first_unit(names, area_units, N(area_units), area);
+    for (const char *p = key; (p = strstr(p, "单位:"));) {
+        char names[FORM_KEY];
+        const char *next = strstr(p += strlen("单位:"), "单位:");
+        snprintf(names, sizeof(names), "%.*s", (int)(next ? (size_t)(next - p) : strlen(p)), p);
+        list_units(names, money, area);
+    }
     return money[0] || area[0];
 }
 

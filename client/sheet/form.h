@@ -27,8 +27,11 @@ bool form_is_again(const char *key);   /* 续表, 第2页 */
 bool form_is_example(const char *key); /* 示例, 例:…, …… */
 bool form_is_advice(const char *key);  /* below a header, on how to fill its column: 必填, 格式:… */
 
-/* Of a text that names units (单位:万元、亩): the first of money and the first of area, "" = none. False when there is none. */
-bool form_units(const char *key, char money[16], char area[16]);
+#define FORM_UNIT 16
+
+/* Of a text that names units (单位:万元、亩): the first of money and the first of area, "" = none. False when there is none. Of
+ * another currency the name is kept (万美元): it is no unit of yuan. */
+bool form_units(const char *key, char money[FORM_UNIT], char area[FORM_UNIT]);
 
 /* Without the marks people put around a header that must be filled: *项目名称, ★项目名称. */
 void form_cut_marks(char *key);

@@ -388,7 +388,7 @@ static bool name_column(struct layout *l, const struct scan *s, const struct blo
 static bool read_title(struct layout *l, const struct scan *s, int until)
 {
     const char *title = "";
-    char money[16], area[16];
+    char money[FORM_UNIT], area[FORM_UNIT];
 
     for (int r = 0; r < until; r++) {
         for (size_t i = 0; !s->rows[r].bad && i < s->width; i++) {

@@ -77,7 +77,7 @@ static bool is_unit_of(struct mapping *m, const char *field, const char *unit)
 
 void mapping_default_units(struct mapping *m, const char *unit, const char *area_unit)
 {
-    if (unit && !m->unit && is_unit_of(m, "amount_total", unit))
+    if (unit && !m->unit) /* one that is no unit of yuan (万美元) is refused cell by cell */
         m->unit = arena_strdup(&m->arena, unit);
     if (area_unit && !m->area_unit && is_unit_of(m, "land_mu", area_unit))
         m->area_unit = arena_strdup(&m->arena, area_unit);

@@ -57,13 +57,14 @@ struct joined {
     int parts;           /* cells with content */
     enum grid_type type; /* of the first; an error or a missing value of any */
     const char *unit;    /* of the header it came from, NULL = none */
-    bool over;
+    bool over, shared;   /* too long; merged over several rows */
 };
 
 static void take_type(const struct work *w, const struct term *t, struct joined *j)
 {
     enum grid_type type = w->row->types && t->column >= 0 ? w->row->types[t->column] : GRID_TEXT;
 
+    j->shared |= w->row->shared && t->column >= 0 && w->row->shared[t->column];
     if (j->parts++ == 0 || type == GRID_ERROR || type == GRID_NO_VALUE)
         j->type = type;
 }
@@ -278,6 +279,7 @@ static bool check_formula(const struct joined *j, struct value_error *e)
 #define FIRST_SERIAL 20000 /* 1954; smaller numbers are years, larger ones (to 2119) no dates people mean */
 #define LAST_SERIAL  80000
 #define LONGEST      15 /* digits that a number in a spreadsheet holds */
+#define DIGITS       "0123456789"
 
 /* A number in a field of dates is a day's number, or what it looks like; one of a date and a time is the date. */
 static void to_date(const struct work *w, struct joined *j)
@@ -293,24 +295,57 @@ static void to_date(const struct work *w, struct joined *j)
     j->n = strlen(j->text);
 }
 
+/* 9.13201E+17: what a spreadsheet program makes of a long number when it saves text. */
+static bool has_exponent(const char *text)
+{
+    const char *p = text + strspn(text, DIGITS);
+
+    if (p == text)
+        return false;
+    p += *p == '.' ? 1 + strspn(p + 1, DIGITS) : 0;
+    return (p[0] == 'E' || p[0] == 'e') && p[1] == '+' && p[2] && !p[2 + strspn(p + 2, DIGITS)];
+}
+
+static bool refuse_exponent(const struct joined *j, struct value_error *e)
+{
+    snprintf(e->message, sizeof(e->message), _("\"%.80s\" is written with an exponent"), j->text);
+    snprintf(e->hint, sizeof(e->hint), "%s", _("format the column as text and type the value again"));
+    return false;
+}
+
 /* A code typed as a number has zeros where its last digits were. */
 static bool check_digits(const struct field *f, const struct joined *j, struct value_error *e)
 {
     enum value_kind kind = value_kind(f->f);
 
-    if (j->type != GRID_NUMBER || (kind != VALUE_TEXT && kind != VALUE_CODE) ||
-        strspn(j->text, "0123456789") <= LONGEST)
+    if (kind != VALUE_TEXT && kind != VALUE_CODE)
+        return true;
+    if (has_exponent(j->text))
+        return refuse_exponent(j, e);
+    if (j->type != GRID_NUMBER || strspn(j->text, DIGITS) <= LONGEST)
         return true;
     snprintf(e->message, sizeof(e->message),
              _("the cell is a number of %zu digits; the sheet has lost those behind the 15th"),
-             strspn(j->text, "0123456789"));
+             strspn(j->text, DIGITS));
     snprintf(e->hint, sizeof(e->hint), "%s", _("format the column as text and type the value again"));
+    return false;
+}
+
+/* A figure over three rows is one figure: given to each of them it would count three times. */
+static bool check_shared(const struct field *f, const struct joined *j, struct value_error *e)
+{
+    enum value_kind kind = value_kind(f->f);
+
+    if (!j->shared || (kind != VALUE_MONEY && kind != VALUE_AREA && kind != VALUE_INT))
+        return true;
+    snprintf(e->message, sizeof(e->message), _("the figure \"%.80s\" is merged over several rows"), j->text);
+    snprintf(e->hint, sizeof(e->hint), "%s", _("unmerge the cells and write for each row what is its own"));
     return false;
 }
 
 static bool check_type(const struct work *w, const struct field *f, struct joined *j, struct value_error *e)
 {
-    if (!check_formula(j, e))
+    if (!check_formula(j, e) || !check_shared(f, j, e))
         return false;
     if (j->parts == 1 && value_kind(f->f) == VALUE_DATE)
         to_date(w, j);

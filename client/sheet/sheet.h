@@ -32,6 +32,7 @@ struct sheet_row {
     size_t n;                    /* cells = columns of the header */
     char **cells;                /* UTF-8 */
     const enum grid_type *types; /* of the cells; NULL = all of them text */
+    const bool *shared;          /* cells merged over several rows; NULL = none */
     bool disarmed, since_1904;   /* as in grid.h */
     const char *const
         *groups;       /* headings above it: all joined, then each, SHEET_GROUPS in all; NULL = none */

@@ -19,6 +19,7 @@ struct table {
     struct body body;
     char *cells[SHEET_MAX_COLUMNS];
     enum grid_type types[SHEET_MAX_COLUMNS];
+    bool shared[SHEET_MAX_COLUMNS];
     int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
     bool counted;        /* the notes say so */
 };
@@ -75,6 +76,7 @@ static void take_cells(struct sheet *s, struct table *t)
         bool there = column < b->n;
         t->cells[i] = (char *)(uintptr_t)(there ? b->cells[column].text : "");
         t->types[i] = there ? b->cells[column].type : GRID_EMPTY;
+        t->shared[i] = there && b->shared[column];
         named[column] = true;
     }
     for (size_t i = 0; i < b->n; i++) {
@@ -113,6 +115,7 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
                               .n = s->n_header,
                               .cells = t->cells,
                               .types = t->types,
+                              .shared = t->shared,
                               .disarmed = grid_disarmed(t->grid),
                               .since_1904 = grid_since_1904(t->grid),
                               .groups = t->body.groups,

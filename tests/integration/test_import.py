@@ -208,6 +208,33 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     assert [(r["row"], r["column"], r["text"]) for r in bad] == [(6, "投资情况 / 总投资", "约1.3亿")]
 
 
+def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
+    """One amount merged over several rows, a title with another currency, a place whose name begins like a unit."""
+    head = ["序号", "项目名称", "投资方", "总投资"]
+
+    def book(name, rows, *merged):
+        made = openpyxl.Workbook()
+        for row in rows:
+            made.active.append(row)
+        for area in merged:
+            made.active.merge_cells(area)
+        made.save(tmp_path / name)
+        return tmp_path / name
+
+    rows = [head, [1, "合并数一期", "合并公司", 90000], [2, "合并数二期", "合并公司", None], [3, "不合并", "合并公司", 3]]
+    bad = run(county, "chengguan", book("merged.xlsx", rows, "D2:D3", "C2:C4"), code=7).json
+    adds_up(bad, rows=3, new=1, rejected=2)
+    assert {(r["row"], r["text"]) for r in bad["rejections"]} == {(2, "90000"), (3, "90000")}
+    assert "合并在几行上" in bad["rejections"][0]["message"]
+    rows = [["在谈项目表"], ["单位：万美元"], head, [1, "美元计项目", "外资公司", 1200]]
+    bad = run(county, "chengguan", book("dollar.xlsx", rows), code=7).json["rejections"]
+    assert "其他币种(万美元)" in bad[0]["message"]
+    rows = [["在谈项目表"], ["填报单位：元坝镇  单位：万元"], head, [1, "元坝镇项目", "元坝公司", 1200]]
+    run(county, "chengguan", book("place.xlsx", rows), "--commit")
+    got = json.loads(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name=元坝镇项目", ok=True).stdout)
+    assert got["amount_total"] == "12000000.00"
+
+
 def test_every_label_of_the_registry_is_a_header():
     """What an export writes above a column is read back: labels of sql/data stand in headers.def, fields.def has the projects'."""
     headers = set(re.findall(r'^HEADER\((\w+), (\w+), "(.*)"\)$', (TOP / "client/sheet/headers.def").read_text(), re.M))

@@ -284,6 +284,39 @@ static void csv_titles(void **state)
           "6 - a sum\n");
 }
 
+static void units_of(const char *key, const char *money, const char *area)
+{
+    char m[FORM_UNIT], a[FORM_UNIT];
+
+    assert_int_equal(form_units(key, m, a), *money || *area);
+    assert_string_equal(m, money);
+    assert_string_equal(a, area);
+}
+
+static void units_above(void **state)
+{
+    (void)state;
+    units_of("单位:万元、亩", "万元", "亩");
+    units_of("单位:亿元亩", "亿元", "亩");
+    units_of("(单位:个、人民币万元)", "万元", "");
+    units_of("2024年6月单位:元", "元", "");
+    units_of("金额单位:万填报时间:2024年3月", "万", "");
+    units_of("填报单位:元坝镇单位:万元", "万元", ""); /* names of places */
+    units_of("填报单位:万年县招商局", "", "");
+    units_of("填报单位:亩桥镇、万源市", "", "");
+    units_of("单位:万美元", "万美元", ""); /* no yuan */
+    units_of("单位:百万美元、公顷", "百万美元", "公顷");
+    units_of("单位:美元", "美元", "");
+    check("项目名称|投资方\n第五代网页|甲\n样例工厂|乙\n第2页|\n第二页，共三页|\n样例：丙|丁\n示例1|戊",
+          "1-1: 项目名称|投资方\n"
+          "2: 第五代网页|甲\n"
+          "3: 样例工厂|乙\n"
+          "4 - a remark outside the table\n"
+          "5 - a remark outside the table\n"
+          "6 - an example\n"
+          "7 - an example\n");
+}
+
 static void three_levels(void **state)
 {
     (void)state;
@@ -551,6 +584,7 @@ int main(void)
         cmocka_unit_test(talks),
         cmocka_unit_test(arrivals),
         cmocka_unit_test(csv_titles),
+        cmocka_unit_test(units_above),
         cmocka_unit_test(three_levels),
         cmocka_unit_test(merged_body),
         cmocka_unit_test(shifted),

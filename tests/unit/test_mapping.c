@@ -290,7 +290,7 @@ static void units(void **state)
     same("[source]\nunit = 亿元\n[columns]\nname = 项目名称\namount_total = 总投资\n",
          "单位：万元,\n项目名称,总投资\n甲,1\n", "name=甲 amount_total=100000000.00");
     refused(NULL, "项目名称,总投资（含设备）\n甲,1\n", "unknown unit");
-    refused(NULL, "项目名称,总投资（万美元）\n甲,1\n", "unknown unit");
+    refused(NULL, "项目名称,总投资（万美元）\n甲,1\n", "another currency");
 }
 
 static void groups(void **state)
@@ -394,6 +394,11 @@ static void types(void **state)
         "!credit_code|a|123417006868633950|the cell is a number of 18 digits; the sheet has lost those "
         "behind the 15th "
         "(format the column as text and type the value again)");
+    one("contact_phone", "1.39E+10", GRID_TEXT,
+        "!contact_phone|a|1.39E+10|\"1.39E+10\" is written with an exponent (format the column as text and "
+        "type "
+        "the value again)");
+    one("name", "3E+5号地", GRID_TEXT, "name=3E+5号地");
     assert_string_equal(typed("[columns]\nname = a\nsigned_on = b\n", true, 2, date, two),
                         "name=x signed_on=2023-01-02");
     assert_string_equal(typed("[columns]\nname = a + b\n", false, 2, date, two), "name=x43466");

@@ -122,6 +122,11 @@ static void money_refused(void **state)
     refused("amount_total", "一百二万", "not a number");
     refused("amount_total", "三亿五", "not a number");
     refused("amount_total", "3亿五千万", "two ways");
+    refused("amount_total", "3亿5千", "two ways"); /* 3.5亿 is meant, or 3亿零5千 */
+    refused("amount_total", "三亿五千", "not a number");
+    refused("amount_total", "三亿五百元", "not a number");
+    same("amount_total", "三亿零五千元", "300005000.00");
+    same("amount_total", "三亿五千万三千元", "350003000.00");
     refused("amount_total", "5000万3亿", "not a number");
     refused("amount_total", "99999999999999999999", "too large");
     refused("amount_total", "123456789012345678901234567890123", "too many digits");
@@ -228,6 +233,11 @@ static void nothing(void **state)
     (void)state;
     assert_true(value_is_none(field("signed_on"), "1900-01-01"));
     assert_true(value_is_none(field("signed_on"), "1900-01-00 00:00:00"));
+    assert_true(value_is_none(field("signed_on"), "1900年1月1日"));
+    assert_true(value_is_none(field("signed_on"), "1900.1.1"));
+    assert_true(value_is_none(field("signed_on"), "1904/1/1"));
+    assert_true(value_is_none(field("signed_on"), "0000-00-00"));
+    assert_false(value_is_none(field("signed_on"), "1900"));
     assert_true(value_is_none(field("signed_on"), "暂无"));
     assert_true(value_is_none(field("amount_total"), "——"));
     assert_true(value_is_none(field("amount_total"), "N/A"));
