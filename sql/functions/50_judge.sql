@@ -79,6 +79,15 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- A word in a list of offices that means none, or one that takes nothing new; null = neither.
+CREATE FUNCTION registry.office_fault(p_field text, p_word text) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    o CONSTANT text := registry.resolve('office', btrim(p_word));
+BEGIN
+    RETURN CASE WHEN o IS NULL THEN registry.bad(p_field, p_word, 'code.unknown')
+        WHEN registry.office_refused('office', to_jsonb(o)) IS NOT NULL THEN registry.bad(p_field, p_word, 'office.ended') END;
+END $$;
+
 -- Text of a cell, or null when it is no text.
 CREATE FUNCTION registry.cell_text(p_value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN jsonb_typeof(p_value) = 'string' THEN btrim(p_value #>> '{}', E' \t\u3000') END

@@ -262,8 +262,8 @@ DECLARE
     codes text[] := '{}';
 BEGIN
     FOREACH w IN ARRAY coalesce(n.helpers, '{}') LOOP
-        IF registry.resolve('office', w) IS NULL THEN
-            fault := registry.bad('helpers', w, 'code.unknown');
+        fault := registry.office_fault('helpers', w);
+        IF fault.code IS NOT NULL THEN
             RETURN;
         ELSIF registry.resolve('office', w) <> ALL (codes || n.office) THEN
             codes := codes || registry.resolve('office', w);
@@ -325,7 +325,8 @@ BEGIN
     ELSE
         FOREACH w IN ARRAY n.parts LOOP
             o := registry.resolve('office', btrim(w));
-            fault := CASE WHEN o IS NULL THEN registry.bad('office', w, 'code.unknown')
+            fault := registry.office_fault('office', w);
+            fault := CASE WHEN fault.code IS NOT NULL THEN fault
                 WHEN o = ANY (codes || b.office) THEN registry.bad('office', w, 'matter.part')
                 WHEN NOT registry.matter_reviews(p_account, b) AND (o = ANY (b.helpers)) IS NOT TRUE THEN registry.bad('office', w, 'matter.helper') END;
             x.office := o;

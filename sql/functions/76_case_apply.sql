@@ -110,13 +110,17 @@ END $$;
 CREATE FUNCTION registry.case_transfer(c registry."case") RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     p registry.project;
+    taker CONSTANT text := registry.office_now(c.other_office); -- it may have been merged since
 BEGIN
     SELECT * INTO p FROM registry.project x WHERE x.id = c.project FOR UPDATE;
-    UPDATE registry.project x SET office = c.other_office,
-        host_office = CASE WHEN coalesce(x.host_office, x.office) = x.office THEN c.other_office ELSE x.host_office END
+    IF p.office = taker THEN
+        RETURN;
+    END IF;
+    UPDATE registry.project x SET office = taker,
+        host_office = CASE WHEN coalesce(x.host_office, x.office) = x.office THEN taker ELSE x.host_office END
     WHERE x.id = p.id;
-    UPDATE registry.due d SET office = c.other_office WHERE d.project = p.id AND d.office = p.office AND d.state = 'open';
-    PERFORM registry.shares_give(c, p.id, p.office, c.other_office);
+    UPDATE registry.due d SET office = taker WHERE d.project = p.id AND d.office = p.office AND d.state = 'open';
+    PERFORM registry.shares_give(c, p.id, p.office, taker);
 END $$;
 
 -- The stage an admission opens by itself: the next one, as long as that is before the first that something must have happened for.

@@ -303,8 +303,8 @@ DECLARE
     offices text[] := '{}';
 BEGIN
     FOREACH w IN ARRAY n.asked LOOP
-        IF registry.resolve('office', btrim(w)) IS NULL THEN
-            fault := registry.bad('office', w, 'code.unknown');
+        fault := registry.office_fault('office', w);
+        IF fault.code IS NOT NULL THEN
             RETURN;
         END IF;
         offices := offices || registry.resolve('office', btrim(w));
@@ -328,6 +328,8 @@ DECLARE
 BEGIN
     IF p_granted AND gone IS NOT NULL AND n.class NOT IN ('accountability', 'reward') AND n.ruling <> 'keep_both' THEN
         RETURN registry.fault('FAILED_PRECONDITION', 'project', 'case.gone', gone);
+    ELSIF p_granted AND n.class = 'transfer' AND registry.office_now(n.other_office) = (SELECT p.office FROM registry.project p WHERE p.id = n.project) THEN
+        RETURN registry.bad('other_office', n.other_office, 'case.same_office');
     ELSIF n.ruling IN ('reward', 'penalise') AND n.points IS NULL AND n.amount_reward IS NULL THEN
         RETURN registry.fault('INVALID_ARGUMENT', 'points', 'case.reward_what');
     END IF;

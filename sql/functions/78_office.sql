@@ -38,7 +38,8 @@ $$;
 -- When a row p of a kind is still held by somebody, and may be by another ($1 words, $2 what they become): nobody inspects or deals with
 -- himself, who was asked already is not asked twice, and who has a layout of that name keeps his.
 CREATE FUNCTION registry.held_live(p_kind text) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT concat_ws(' AND ', CASE WHEN registry.has_field(p_kind, 'state') THEN 'registry.settled(p.state) IS NOT TRUE' ELSE 'true' END,
+    SELECT concat_ws(' AND ', CASE WHEN p_kind = 'case' THEN 'p.state NOT IN (''in_force'', ''rejected'', ''withdrawn'')' -- what is ruled may be objected to
+        WHEN registry.has_field(p_kind, 'state') THEN 'registry.settled(p.state) IS NOT TRUE' ELSE 'true' END,
         CASE p_kind WHEN 'inspection' THEN 'p.office <> ALL ($1 || $2)'
             WHEN 'milestone' THEN 'p.done_on IS NULL'
             WHEN 'alert' THEN 'p.project IS NOT NULL'

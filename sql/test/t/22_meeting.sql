@@ -217,6 +217,26 @@ SELECT is(pg_temp.said((pg_temp.merge(w, o, i, d)).error), want, why) FROM (VALU
     ('bureau', 'bureau', 'fagai', NULL, 'INVALID_ARGUMENT successor', 'the bureau reaches everywhere: not that')) v(w, o, i, d, want, why);
 SELECT count(api.profile_set(pg_temp.acc(w), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('name', n, 'map', w), NULL, NULL, NULL)) AS x
 FROM (VALUES ('xichen', '合并月报'), ('chengguan', '合并月报'), ('xichen', '西城周报')) v(w, n) \gset
+-- cases under way: a transfer between the two, and a reward of the one, ruled on but open to objections
+SELECT (pg_temp.add('chengguan', '{"name":"流转途中"}')).project.id AS moving \gset
+CREATE FUNCTION pg_temp.case(who text, op text, id text, VARIADIC words text[]) RETURNS api.case_reply LANGUAGE plpgsql AS $$
+DECLARE
+    me CONSTANT int := pg_temp.acc(who);
+BEGIN
+    CASE op WHEN 'opine' THEN PERFORM api.opinion_give(me, 'en', pg_temp.req(), '\x00', NULL, id, words[1], NULL);
+        WHEN 'open' THEN RETURN api.case_set(me, 'en', pg_temp.req(), '\x00', NULL, NULL, words[1]::jsonb, NULL, NULL, NULL);
+        WHEN 'step' THEN RETURN api.case_step(me, 'en', pg_temp.req(), '\x00', NULL, id, NULL, NULL);
+        WHEN 'ask' THEN RETURN api.case_ask(me, 'en', pg_temp.req(), '\x00', NULL, id, words, NULL, NULL);
+        WHEN 'object' THEN RETURN api.case_object(me, 'en', pg_temp.req(), '\x00', NULL, id, words[1]);
+        ELSE RETURN api.case_decide(me, 'en', pg_temp.req(), '\x00', NULL, id, words[1], 'so', NULL, NULL, 5, NULL, NULL); END CASE;
+    RETURN NULL;
+END $$;
+SELECT (pg_temp.case('chengguan', 'open', NULL, jsonb_build_object('class', 'transfer', 'project', :'moving', 'other_office', 'xichen')::text))."case".id AS t,
+    (pg_temp.case('bureau', 'open', NULL, '{"class":"reward","other_office":"xichen","subject":"并入前"}'))."case".id AS praise \gset
+SELECT pg_temp.case('xichen', 'opine', :'t', 'agree'), pg_temp.case('bureau', 'step', :'t', ''), pg_temp.case('bureau', 'ask', :'t', 'fagai'), pg_temp.case('c.fagai', 'opine', :'t', 'agree'), pg_temp.case('bureau', 'step', :'t', ''),
+    pg_temp.case('bureau', 'step', :'praise', ''), pg_temp.case('bureau', 'ask', :'praise', 'fagai'), pg_temp.case('c.fagai', 'opine', :'praise', 'agree'), pg_temp.case('bureau', 'step', :'praise', ''),
+    pg_temp.case('leader', 'decide', :'praise', 'reward') \g /dev/null
+SELECT is((SELECT string_agg(c.state, ' ' ORDER BY c.class) FROM registry."case" c WHERE c.id IN (:'t', :'praise')), 'decided review', 'two cases are under way');
 SELECT (pg_temp.merge('bureau', '西城街道', '城关镇')).reform AS r \gset
 SELECT is((:'r'::api.reform).state, 'planned', 'ordered');
 SELECT is((:'r'::api.reform).proposed, E'qipan account grant xichen clerk --office chengguan\nqipan account grant xihead approver --office chengguan', 'and which roles the security officer may give');
@@ -224,9 +244,9 @@ SELECT is(pg_temp.said((pg_temp.merge('bureau', 'xichen', 'dongshan')).error), '
 SELECT is((SELECT office FROM registry.project WHERE id = :'hidden'), 'xichen', 'nothing has moved yet');
 SELECT is((api.due_next()).offices, true, 'the daemon is told that there is something to do');
 SELECT is((api.office_turn()).turned, 1, 'a step');
-SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('moving'::text, 34), 'more than a few: those who edit are not kept waiting, the end comes later');
+SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('moving'::text, 35), 'more than a few: those who edit are not kept waiting, the end comes later');
 SELECT is((api.office_turn()).turned, 1, 'another');
-SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('done'::text, 34), 'done');
+SELECT row_eq(format('SELECT state, moved FROM registry.reform WHERE id = %L', (:'r'::api.reform).id), ROW('done'::text, 35), 'done');
 SELECT is((SELECT string_agg(p.office || ' ' || p.name || ' ' || p.map, ', ' ORDER BY p.name, p.map) FROM registry.profile p WHERE p.name IN ('合并月报', '西城周报')),
     'chengguan 合并月报 chengguan, xichen 合并月报 xichen, chengguan 西城周报 xichen', 'its layouts went along, but for one of a name that is there');
 SELECT is((api.office_turn()).turned, 0, 'nothing is left');
@@ -247,6 +267,15 @@ SELECT is((pg_temp.add('xichen', '{"name":"不能"}')).error.code, 'PERMISSION_D
 SELECT is(pg_temp.said((pg_temp.add('bureau', '{"name":"旧单位","office":"xichen"}')).error), 'INVALID_ARGUMENT office', 'an old name takes nothing new');
 SELECT is((pg_temp.add('bureau', '{"name":"旧单位","office":"西城街道"}')).error.allowed, '{chengguan}', 'and says who took over');
 SELECT is(cardinality((api.project_list(pg_temp.acc('bureau'), 'en', '[{"field":"office","values":["xichen"]}]', NULL, NULL, NULL, NULL, NULL)).rows), NULL, 'one may still look for it');
+SELECT is(pg_temp.said((pg_temp.case('leader', 'decide', :'t', 'transfer')).error), 'INVALID_ARGUMENT other_office', 'a project is not transferred to who is gone, nor to itself');
+SELECT registry.case_transfer(c) FROM registry."case" c WHERE c.id = :'t' \g /dev/null
+SELECT is((SELECT office FROM registry.project WHERE id = :'moving'), 'chengguan', 'nor when the ruling was before');
+SELECT is((SELECT other_office FROM registry."case" WHERE id = :'praise'), 'chengguan', 'what was ruled on goes along as long as it may be objected to');
+SELECT is((pg_temp.case('chengguan', 'object', :'praise', '不是我们的'))."case".state, 'objection', 'its successor objects');
+SELECT is((pg_temp.case('bureau', 'ask', :'t', 'xichen')).error.allowed, '{chengguan}', 'nobody is asked who is gone');
+SELECT is(pg_temp.said((api.matter_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"class":"order","office":"dongshan","subject":"协办","helpers":["西城街道"]}', NULL, NULL, NULL)).error), 'INVALID_ARGUMENT helpers', 'nor helps');
+SELECT (api.matter_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"class":"order","office":"dongshan","subject":"分解"}', NULL, NULL, NULL)).matter.id AS whole \gset
+SELECT is(pg_temp.said((api.matter_split(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', :'whole', '{xichen}', NULL)).error), 'INVALID_ARGUMENT office', 'nor gets a part');
 -- split
 SELECT array_agg(id ORDER BY id) AS some FROM (SELECT id FROM registry.project WHERE office = 'chengguan' AND name LIKE '西城项目%' ORDER BY id LIMIT 3) x \gset
 CREATE FUNCTION pg_temp.split("into" text, name text, projects text[], "on" text DEFAULT NULL) RETURNS api.reform_reply LANGUAGE sql AS $$
