@@ -51,11 +51,20 @@ static int unknown_field(struct cli *cli, const struct out_style *style, const c
     return cli_fail(cli, "INVALID_ARGUMENT", name, hint, _("unknown field \"%s\""), name);
 }
 
+/* In a table of people the id of a project that stands there by its number. */
+static bool is_doubled(const struct out *o, const ProtobufCFieldDescriptor *f)
+{
+    return o->cli->output <= OUT_WIDE && strcmp(f->name, "project") == 0 &&
+           protobuf_c_message_descriptor_get_field_by_name(o->style->desc, "no");
+}
+
 static void add_all(struct out *o)
 {
-    for (unsigned i = 0; i < o->style->desc->n_fields && o->n_columns < OUT_MAX_COLUMNS; i++)
-        if (value_kind(&o->style->desc->fields[i]) != VALUE_OTHER)
-            o->columns[o->n_columns++] = &o->style->desc->fields[i];
+    const ProtobufCMessageDescriptor *desc = o->style->desc;
+
+    for (unsigned i = 0; i < desc->n_fields && o->n_columns < OUT_MAX_COLUMNS; i++)
+        if (value_kind(&desc->fields[i]) != VALUE_OTHER && !is_doubled(o, &desc->fields[i]))
+            o->columns[o->n_columns++] = &desc->fields[i];
 }
 
 int out_find_field(struct cli *cli, const struct out_style *style, const char *name,
@@ -434,17 +443,12 @@ static int print_object_json(struct out *o, const ProtobufCMessage *object, cons
     return cli_flush(o->cli);
 }
 
-/* The registry's id of a project whose number stands beside it; the facts of a case, which have a table of their own. */
+/* The other project of a case, whose number stands beside it; its facts, which have a table of their own. */
 static bool is_said(const ProtobufCMessage *object, const ProtobufCFieldDescriptor *f)
 {
-    const char *other = strcmp(f->name, "project") == 0         ? "no"
-                        : strcmp(f->name, "other_project") == 0 ? "other_no"
-                                                                : NULL;
-    const ProtobufCFieldDescriptor *no =
-        other ? protobuf_c_message_descriptor_get_field_by_name(object->descriptor, other) : NULL;
-
-    return (no && value_has(object, no)) ||
-           (object->descriptor == &qipan__case__descriptor && strcmp(f->name, "facts") == 0);
+    return object->descriptor == &qipan__case__descriptor &&
+           (strcmp(f->name, "facts") == 0 ||
+            (strcmp(f->name, "other_project") == 0 && ((const Qipan__Case *)object)->other_no));
 }
 
 static int print_object_table(struct out *o, const ProtobufCMessage *object)

@@ -2,6 +2,7 @@
 #include "page.h"
 
 #include "json.h"
+#include "names.h"
 #include "out.h"
 
 #include <libsmartcols/libsmartcols.h>
@@ -59,9 +60,13 @@ static int print_json(struct cli *cli, const Qipan__ProjectPageReply *page)
 static const char *shown(struct cli *cli, const char *kind, const Qipan__Cell *c)
 {
     const struct kind_info *k = kind_by_name(kind);
-    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(
-        k ? k->message : &qipan__project__descriptor, c->name);
+    const char *field =
+        !k && strstr(c->name, "amount") ? "amount_total" : c->name; /* brought_amount is money, too */
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(k ? k->message : &qipan__project__descriptor, field);
+    const char *name = !c->text && names_field(NULL, c->name) ? names_text(cli, c->value) : NULL;
     const char *text = c->text ? c->text
+                       : name  ? name
                        : f     ? value_people_text(f, c->value, NULL, cli->lang, &cli->scratch)
                                : c->value;
 
