@@ -62,7 +62,7 @@ const struct command help_commands[] = {
      "qipan board --filter 'office=chengguan'\n"},
     {"import", cmd_import,
      "qipan import FILE [--commit] [--kind K] [--sheet S] [--profile NAME] [--map FILE] [--encoding E]\n"
-     "             [--keep-going] [--opening] [--report FILE] [--exit-code]\n",
+     "             [--without COLUMN] [--keep-going] [--opening] [--report FILE] [--exit-code]\n",
      N_("a sheet into the registry: previewed, then with --commit"),
      N_("A workbook, CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row "
         "is judged as new, updated,\n"
@@ -74,8 +74,10 @@ const struct command help_commands[] = {
         "the same, it is a conflict.\n"
         "Titles, headers of several levels, headings and sums are recognised. Columns called like fields "
         "(name, 项目名称,\n"
-        "总投资(万元)) need no mapping file; others are explained by one: --map FILE, or --profile NAME. "
-        "--kind says what the rows\n"
+        "总投资(万元)) need no mapping file; others are explained by one: --map FILE, or --profile NAME; "
+        "--without leaves a column out. What\n"
+        "a commit confirms is remembered for the next sheet with these headings (qipan profile). --kind says "
+        "what the rows\n"
         "are (arrival, activity, enterprise …; default project), --sheet which sheet of a workbook. "
         "--opening is the bureau's: projects\n"
         "with the days of their stages, arrivals or steps of before the county went live. A batch can be "

@@ -65,18 +65,14 @@ static int run(struct import *im)
 int cmd_import(struct cli *cli, int argc, char **argv)
 {
     struct import im = {.cli = cli, .counts = QIPAN__IMPORT_REPLY__INIT};
+    bool without;
     const struct cli_option options[] = {
-        {"--commit", NULL, &im.commit},
-        {"--keep-going", NULL, &im.keep_going},
-        {"--exit-code", NULL, &im.exit_code},
-        {"--map", &im.map, NULL},
-        {"--profile", &im.profile, NULL},
-        {"--encoding", &im.encoding, NULL},
-        {"--report", &im.report, NULL},
-        {"--sheet", &im.sheet_name, NULL},
-        {"--kind", &im.kind, NULL},
-        {"--opening", NULL, &im.opening},
-        {NULL, NULL, NULL},
+        {"--commit", NULL, &im.commit},       {"--keep-going", NULL, &im.keep_going},
+        {"--exit-code", NULL, &im.exit_code}, {"--map", &im.map, NULL},
+        {"--profile", &im.profile, NULL},     {"--encoding", &im.encoding, NULL},
+        {"--report", &im.report, NULL},       {"--sheet", &im.sheet_name, NULL},
+        {"--kind", &im.kind, NULL},           {"--without", &im.without, &without},
+        {"--opening", NULL, &im.opening},     {NULL, NULL, NULL},
     };
     int n, code = cli_options(cli, argc, argv, options, &n);
 
@@ -86,6 +82,8 @@ int cmd_import(struct cli *cli, int argc, char **argv)
         return cli_usage(cli, _("qipan import FILE [--commit] [--map FILE]"));
     if (im.map && im.profile)
         return cli_usage(cli, _("--map and --profile exclude each other"));
+    if (im.without && (im.map || im.profile))
+        return cli_usage(cli, _("what a mapping doesn't name is left out: --without goes without one"));
     im.file = argv[1];
     im.rejects = json_array();
     code = run(&im);

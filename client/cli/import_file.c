@@ -2,6 +2,8 @@
 /* The file of an import, and what its columns mean. */
 #include "import_internal.h"
 
+#include "form.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -173,6 +175,67 @@ static bool has_other_sheets(const struct import *im)
     return n > 1;
 }
 
+/* Is it the header, or the last of its levels, as far as form matters? */
+static bool is_named(const char *header, const char *name)
+{
+    char a[MAPPING_WHY_SIZE], b[MAPPING_WHY_SIZE];
+
+    form_key(name, b, sizeof(b));
+    for (; header; header = mapping_next_level(header)) {
+        form_key(header, a, sizeof(a));
+        if (!strcmp(a, b))
+            return true;
+    }
+    return false;
+}
+
+/* The headers but those of --without, which are left empty. */
+static int without(struct import *im, char *const *headers, size_t n, char ***ret)
+{
+    char **kept = arena_alloc(&im->cli->arena, (n + 1) * sizeof(*kept));
+
+    if (!(*ret = kept))
+        return cli_no_memory(im->cli);
+    memcpy(kept, headers, n * sizeof(*kept));
+    for (const char *p = im->without; p && *p; p += strcspn(p, "\n"), p += *p == '\n') {
+        const char *name = arena_strndup(&im->cli->arena, p, strcspn(p, "\n"));
+        bool found = false;
+        for (size_t i = 0; name && i < n; i++) {
+            if (is_named(headers[i], name)) {
+                kept[i] = (char *)"";
+                found = true;
+            }
+        }
+        if (!found)
+            return cli_fail(im->cli, "INVALID_ARGUMENT", NULL, NULL,
+                            _("--without: there is no column \"%s\""), name ? name : "");
+    }
+    return 0;
+}
+
+/* By what the headers say. */
+static int map_by_headers(struct import *im, char *const *headers, size_t n)
+{
+    char why[MAPPING_WHY_SIZE], **kept;
+    int code = without(im, headers, n, &kept);
+
+    if (code)
+        return code;
+    snprintf(im->profile_name, sizeof(im->profile_name), "auto");
+    if (!(im->mapping = mapping_auto(kind_of(im), kept, n, why)))
+        return cli_fail(
+            im->cli, "INVALID_ARGUMENT", NULL,
+            has_other_sheets(im)
+                ? _("another sheet? --sheet names it; --without COLUMN leaves one out, --map FILE says what "
+                    "it is")
+                : _("--without COLUMN leaves one out, --map FILE says what it is; see: qipan help import"),
+            "%s: %s", import_base_name(im->file), why);
+    if (!(im->map_text = mapping_auto_text(im->mapping)))
+        return cli_no_memory(im->cli);
+    im->map_n = strlen(im->map_text);
+    return 0;
+}
+
 static int bind_columns(struct import *im)
 {
     char why[MAPPING_WHY_SIZE];
@@ -182,27 +245,17 @@ static int bind_columns(struct import *im)
 
     if (!profile_digest(headers, n, im->headers))
         return cli_no_memory(im->cli);
-    if (!im->mapping && !(code = ask_profile(im, NULL)) && im->map_text)
+    if (!im->mapping && !im->without && !(code = ask_profile(im, NULL)) && im->map_text)
         code = parse_map(im);
-    if (code)
-        return code;
-    bool given = im->mapping != NULL;
-    if (given && !mapping_bind(im->mapping, headers, n, why))
-        return import_invalid(im, import_base_name(im->file), why);
-    if (!given)
-        snprintf(im->profile_name, sizeof(im->profile_name), "auto");
-    if (!given && !(im->mapping = mapping_auto(kind_of(im), headers, n, why)))
-        return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
-                        has_other_sheets(im)
-                            ? _("another sheet? --sheet names it; or give a mapping file with --map")
-                            : _("give a mapping file with --map; see: qipan help import"),
-                        "%s: %s", import_base_name(im->file), why);
-    if (!given && !(im->map_text = mapping_auto_text(im->mapping)))
-        return cli_no_memory(im->cli);
-    if (!given)
-        im->map_n = strlen(im->map_text);
-    mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
-    return 0;
+    if (!code && im->mapping)
+        code = mapping_bind(im->mapping, headers, n, why)
+                   ? 0
+                   : import_invalid(im, import_base_name(im->file), why);
+    else if (!code)
+        code = map_by_headers(im, headers, n);
+    if (!code)
+        mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
+    return code;
 }
 
 /* What was confirmed by a commit reads the office's next sheet of these headings. Exports that come back read themselves. */

@@ -74,11 +74,11 @@ static void set_lang(const char *lang)
 
 /* Options of single commands that take a value: the word behind them is not looked at. Those of verbs.def are known anyway. */
 static const char *const with_value[] = {
-    "--base",   "--cursor-file", "--encoding", "--evidence", "--exec",    "--filter",
-    "--map",    "--on",          "--prefix",   "--profile",  "--reason",  "--report",
-    "--search", "--sheet",       "--since",    "--sort",     "--timeout", "-n",
-    "--office", "--source",      "--state",    "--from",     "--until",   "--deputy-of",
-    "--person", "--project",     "--wait",     "--field",    "--layout",  NULL};
+    "--base",   "--cursor-file", "--encoding",  "--evidence", "--exec",    "--filter", "--map",
+    "--on",     "--prefix",      "--profile",   "--reason",   "--report",  "--search", "--sheet",
+    "--since",  "--sort",        "--timeout",   "-n",         "--office",  "--source", "--state",
+    "--from",   "--until",       "--deputy-of", "--person",   "--project", "--wait",   "--field",
+    "--layout", "--without",     NULL};
 
 static bool is_with_value(const struct verb *verb, const char *word)
 {

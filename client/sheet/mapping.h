@@ -45,6 +45,9 @@ void mapping_default_units(struct mapping *m, const char *unit, const char *area
 /* Finds the columns of a sheet; false with a sentence that names an unknown header and the nearest one. */
 bool mapping_bind(struct mapping *m, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE]);
 
+/* Of a header of several levels; NULL = this is the last. */
+const char *mapping_next_level(const char *header);
+
 /* The header a field is read from, NULL when it comes from no column. */
 const char *mapping_column(const struct mapping *m, const char *field);
 

@@ -28,6 +28,8 @@ static char *joined_key(struct mapping *m, const char *header, enum cut cut, con
         if (!level)
             return NULL;
         form_key(level, level, strlen(level) + 1);
+        if (!strncmp(level, "其中", strlen("其中")) && level[strlen("其中")])
+            level += strlen("其中") + (level[strlen("其中")] == ':');
         if (next && *level)
             level[strlen(level) - 1] = 0; /* the separator's mark */
         form_cut_marks(level);

@@ -122,8 +122,6 @@ bool mapping_take_expr(struct mapping *m, const char *p, struct expr *x);
 
 /* mapping_bind.c */
 char *mapping_key(struct mapping *m, const char *text); /* form_key(), of any length */
-const char *
-mapping_next_level(const char *header); /* of a header of several levels; NULL = this is the last */
 bool mapping_note_left_out(struct mapping *m);
 int mapping_first_column(const struct expr *x); /* -1 = none */
 

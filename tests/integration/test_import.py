@@ -410,6 +410,19 @@ def test_a_confirmed_mapping_reads_the_next_sheet(new_county, tmp_path):
     assert len(county.qipan("bureau", "-o", "json", "profile", "list", ok=True).json) == 2
 
 
+def test_a_column_left_out(county, tmp_path):
+    """A column that is no field stops the sheet until somebody says that it may be left out; then nobody asks again."""
+    path = write(tmp_path / "左列.csv", "项目名称,其中:固定资产投资(万元),领导包联情况\n留列一,5,张县长\n")
+    assert "领导包联情况" in run(county, "dongshan", path, code=7).stderr
+    assert "没有列" in run(county, "dongshan", path, "--without", "包联", code=7).stderr
+    run(county, "dongshan", path, "--without", "领导包联情况", "--commit")
+    made = county.qipan("dongshan", "-o", "json", "project", "list", "--filter", "name=留列一", ok=True).json[0]
+    assert made["amount_fixed"] == "50000.00"
+    next_month = write(tmp_path / "下月.csv", path.read_text() + "留列二,6,\n")
+    adds_up(run(county, "dongshan", next_month).json, new=1, unchanged=1)
+    run(county, "dongshan", path, "--without", "领导包联情况", "--profile", "左列", code=2)
+
+
 def test_request_ids(county, tmp_path):
     path = sheet(tmp_path / "a.csv", 3, "编号项目")
     first = run(county, "dongshan", path, "--commit", "--request", "import-test-1").json
