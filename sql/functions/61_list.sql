@@ -262,7 +262,11 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
         INTO r.total USING grants;
     END IF;
-    PERFORM registry.commit_here();
+    IF export AND after IS NOT NULL THEN
+        PERFORM set_config('synchronous_commit', 'off', true); -- that there is an export waited for the disk, how far it came doesn't
+    ELSE
+        PERFORM registry.commit_here();
+    END IF;
     PERFORM registry.audit_counted(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, fit,
         cardinality(array_positions(contacts[1:fit], true)), cardinality(array_positions(restricted[1:fit], true)),
         jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'n', 100)));

@@ -349,3 +349,25 @@ def county(county, run):
         large.fill(county)
     goals = {"operation": large.OPERATION_MS, "median": large.OPERATION_MS, "first": large.LIST_MS, "clock": large.CLOCK_S, "beside": large.OPERATION_MS}
     return {name: (ours, goals[name]) for name, ours in large.measure(county, run).items()}
+
+
+# ---------------------------------------------------------------- export
+
+def timed_output(county, *command):
+    """Seconds until all is in a file, and the most memory the command held, in MiB."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile(dir=county.dir) as out:
+        child = subprocess.Popen([str(c) for c in command], stdout=out, env=county.env)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = status
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+@group(copy=("export of all projects as CSV, labels and audit apart", "COPY of the same view by psql", "rows/s", ">= 0.5", "high"),
+       memory=("memory of the client meanwhile", "goal, however many rows", "MiB", ">= 1", "low"))
+def export(county, _run):
+    """qipan export against COPY TO of the reader's view"""
+    county.sql("VACUUM ANALYZE")
+    ours, peak = timed_output(county, BUILD / "bin/qipan", "--context", "bureau", "export")
+    theirs, _ = timed_output(county, "psql", "-qXc", "COPY (SELECT * FROM registry.project_report) TO STDOUT CSV")
+    return {"copy": (county.projects / ours, county.projects / theirs), "memory": (peak, 24)}
