@@ -94,8 +94,11 @@ static void table(void **state)
         has_fields(v, record_rows(v), v->columns, ",");
         assert_true(strncmp(record_form(&cli.arena, v) + 6, words, strlen(words)) == 0);
         if (record_field(op->request, "terms"))
-            assert_non_null(record_rows(v));
+            assert_non_null(record_terms(v));
     }
+    assert_ptr_equal(record_terms(record_verb("project", "pipeline")), &qipan__project__descriptor);
+    assert_ptr_equal(record_terms(record_verb("matter", "list")), &qipan__matter__descriptor);
+    assert_null(record_terms(record_verb("matter", "show")));
     assert_null(record_verb("activity", "nothing"));
     assert_null(record_verb("activity", NULL));
     assert_null(record_verb(NULL, NULL));
