@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists as files that people edit and send in again: workbooks, CSV, JSON Lines."""
+import contextlib
 import csv
 import datetime
 import decimal
@@ -280,3 +281,21 @@ def test_a_layout_that_is_wrong_is_told(county, tmp_path, text, words):
     (tmp_path / "bad.layout").write_text(text, encoding="utf-8")
     done = county.qipan("bureau", "export", "--layout", tmp_path / "bad.layout", tmp_path / "a.xlsx")
     assert done.returncode in (2, 7) and words in done.stderr and not (tmp_path / "a.xlsx").exists()
+
+
+# ---------------------------------------------------------------- and in again
+
+@pytest.mark.parametrize("kind", ["project", "enterprise", "arrival", "activity", "milestone", "plot", "park", "land"])
+def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
+    talks = offices["chengguan", "talks"]
+    with contextlib.suppress(AssertionError):  # those of an earlier kind stand already
+        county.qipan("chengguan", "enterprise", "add", "name=回来示例有限公司", "region=安徽省", "industry=C38", ok=True)
+        county.qipan("bureau", "park", "add", "no=huilai", "name=回来园区", "office=jingkai", "class=industry", "trades=C38,C39", "area_mu=320.5", ok=True)
+        county.qipan("bureau", "plot", "add", "park=huilai", "name=H-1", "class=land", "area_mu=85.5", "office=jingkai", ok=True)
+        county.qipan("chengguan", "milestone", "add", f"project={talks}", "class=start", "planned_on=2026-05", ok=True)
+        county.qipan("chengguan", "land", "add", f"project={talks}", "area_mu=40", "households=12", "due_on=2026-12-31", ok=True)
+    for ending in ("xlsx", "csv", "jsonl"):
+        path = tmp_path / f"{kind}.{ending}"
+        county.qipan("bureau", "export", kind, path, ok=True)
+        seen = imported(county, path, "--kind", kind, "--commit")
+        assert seen["rows"] > 0 and seen["unchanged"] == seen["rows"], (ending, seen)
