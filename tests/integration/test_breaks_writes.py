@@ -89,7 +89,7 @@ def test_change_of_rights_during_an_import(new_county, tmp_path, who, rows):
     sheet.write_text("项目名称,投资方\n乙项目,乙公司\n")
     with county.peer("bureau") as peer, county.peer("sysadmin") as officer, connect(county) as session, session.cursor() as cursor:
         project = add(peer)
-        cursor.execute("INSERT INTO registry.dedup_key VALUES ('name', '乙项目|乙公司')")  # the import's commit waits here
+        cursor.execute("INSERT INTO registry.dedup_key VALUES ('investor', '乙公司')")  # the import's commit waits here
         sheet_in = county.popen("robot", "import", sheet, "--commit")
         wait_for(lambda: waiting(county, "import_commit", "bulk"))
         begun = time.monotonic()
