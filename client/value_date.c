@@ -95,12 +95,10 @@ static bool month_and_day(const char *text, const char *p, struct value_day *v, 
     bool more = chinese ? value_starts(p, "月") : *p == mark;
     if (!more && *p)
         return bad_date(e, text);
-    if (!more && !chinese && mark == '.' && n == 1)
-        return value_fail(e,
-                          v->m == 1 ? _("write the month with two digits: 01 or 10")
-                                    : _("write the month with two digits"),
+    if (!more && !chinese && mark == '.' && n == 1 && v->m == 1) /* there is no month 20 */
+        return value_fail(e, _("write the month with two digits: 01 or 10"),
                           _("\"%s\" may be month %d or %d: a cell kept as a number loses its last zero"),
-                          value_brief(text).text, v->m, v->m == 1 ? 10 : v->m);
+                          value_brief(text).text, 1, 10);
     if (!more)
         return chinese ? bad_date(e, text) : true;
     p += chinese ? strlen("月") : 1;

@@ -164,7 +164,7 @@ static bool name_columns(struct sheet *s, const struct layout *l)
 /* Does the ending promise something else than the bytes are? */
 static void note_ending(struct sheet *s, const struct grid *g, const char *name)
 {
-    static const char *const workbooks[] = {".xlsx", ".xlsm", ".xltx", ".xls", ".et", NULL};
+    static const char *const workbooks[] = {".xlsx", ".xlsm", ".xltx", ".xls", ".et", ".ods", NULL};
     const char *dot = name ? strrchr(name, '.') : NULL;
     bool promised = false;
 

@@ -166,6 +166,7 @@ static void dates(void **state)
     refused("signed_on", "2023 1 5", "not a date");
     refused("signed_on", "一月五日", "not a date");
     refused("signed_on", "2022.1", "may be month 1 or 10");
+    same("signed_on", "2022.3", "2022-03");
     refused("signed_on", "2023-02-29", "no such day");
     refused("signed_on", "2023-13-01", "no such day");
     refused("signed_on", "44931", "serial number");
