@@ -215,8 +215,6 @@ static bool auto_column(struct mapping *m, size_t column)
         m->version.column = (int)column;
         return true;
     }
-    if (!strcmp(found.f->name, "no") && mapping_find_field(m, "id") && !headers_shown(m->kind, "no"))
-        return true;
     if (!headers_shown(m->kind, found.f->name) && !mapping_may_map(m, found.f))
         return true;
     return take_column(m, &found, column);

@@ -31,7 +31,7 @@ BEGIN
     END IF;
     CREATE TEMPORARY TABLE came ON COMMIT DROP AS SELECT * FROM registry.import_rows(i);
     CREATE TEMPORARY TABLE draft (
-        row int PRIMARY KEY, given text, version bigint, clean jsonb, fault registry.finding, project text,
+        row int PRIMARY KEY, given text, numbered text, version bigint, clean jsonb, fault registry.finding, project text,
         source text, external_id text, name_key text, investor_key text, code text,
         b registry.project, n registry.project, contact jsonb, diff jsonb, said jsonb, clashes jsonb,
         whole jsonb, -- what the row said, if not all of it is taken
@@ -40,8 +40,8 @@ BEGIN
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no', 'version'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
     INTO sets, numbers FROM came x WHERE x.skip IS NULL AND x.bad IS NULL;
-    INSERT INTO draft (row, given, version, clean, fault, source, external_id, name_key, investor_key, code)
-    SELECT x.row, coalesce(nullif(btrim(x.set ->> 'id'), ''), nullif(btrim(x.set ->> 'no'), '')), coalesce(x.version, (x.set ->> 'version')::bigint),
+    INSERT INTO draft (row, given, numbered, version, clean, fault, source, external_id, name_key, investor_key, code)
+    SELECT x.row, coalesce(nullif(btrim(x.set ->> 'id'), ''), nullif(btrim(x.set ->> 'no'), '')), nullif(btrim(x.set ->> 'no'), ''), coalesce(x.version, (x.set ->> 'version')::bigint),
         CASE WHEN s.clean ->> 'external_id' IS NOT NULL AND s.clean ->> 'source' IS NULL
             THEN s.clean || jsonb_build_object('source', i.source) ELSE s.clean END, s.fault,
         CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
@@ -68,6 +68,9 @@ BEGIN
     UPDATE draft d SET project = p.id FROM registry.project p WHERE d.fault IS NULL AND p.id = d.given AND p.audience && grants;
     UPDATE draft d SET project = p.id FROM registry.project p
     WHERE d.fault IS NULL AND d.project IS NULL AND p.no = d.given AND p.audience && grants;
+    -- hidden columns don't move when the others are sorted
+    UPDATE draft d SET fault = ROW('INVALID_ARGUMENT', 'no', d.numbered, 'import.moved', ARRAY[p.no], NULL, NULL, NULL, NULL)::registry.finding
+    FROM registry.project p WHERE d.fault IS NULL AND d.numbered <> d.given AND p.id = d.project AND p.no <> d.numbered;
     UPDATE draft d SET fault = ROW('NOT_FOUND', 'id', d.given, 'import.unknown', NULL, NULL, NULL, NULL, NULL)::registry.finding
     WHERE d.fault IS NULL AND d.project IS NULL AND d.given IS NOT NULL;
     UPDATE draft d SET project = p.id FROM registry.project p
@@ -154,7 +157,7 @@ BEGIN
                                    NULL)::registry.finding
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.clean ?| ARRAY['contact_name', 'contact_phone']
       AND (contacts && ARRAY['*', (d.b).office]) IS NOT TRUE;
-    UPDATE draft d SET fault = ROW('INVALID_ARGUMENT', 'version', d.version::text, 'base.future', ARRAY[(d.b).version::text],
+    UPDATE draft d SET fault = ROW('INVALID_ARGUMENT', 'version', d.version::text, 'import.future', ARRAY[(d.b).version::text],
                                    NULL, NULL, NULL, NULL)::registry.finding
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version NOT BETWEEN 1 AND (d.b).version;
 END $$;

@@ -84,7 +84,7 @@ DECLARE
 BEGIN
     said := (SELECT s.set FROM registry.import_base s WHERE s.source = i.source AND s.object = p_object);
     IF p_version NOT BETWEEN 1 AND p_stands_version THEN
-        fault := registry.bad('version', p_version::text, 'base.future', p_stands_version::text);
+        fault := registry.bad('version', p_version::text, 'import.future', p_stands_version::text);
         RETURN;
     ELSIF p_version IS NULL AND said IS NOT NULL THEN
         p_clean := coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(p_clean) c WHERE said -> c.key IS DISTINCT FROM c.value), '{}');

@@ -236,7 +236,7 @@ static void automatic(void **state)
     same(NULL, "项目名称,投资方,总投资（万元）,标签,用地(亩)\n甲,乙,1200,大,30\n",
          "name=甲 investor=乙 tags=大 amount_total=12000000.00 land_mu=30");
     same(NULL, "id,no,version,name,stage,changed_at\nx1,2026-0001,3,'=甲,signed,2026-01-01T00:00:00Z\n",
-         "id=x1 name==甲 stage=signed @3");
+         "id=x1 no=2026-0001 name==甲 stage=signed @3");
     same(NULL, "项目名称,总投资(亿)\n甲,1.5\n", "name=甲 amount_total=150000000.00");
     same(NULL, "no,name\n2026-0001,甲\n", "no=2026-0001 name=甲");
     same(NULL, "\"项目\n名称\",\"总投资\n(万元)\"\n甲,1\n", "name=甲 amount_total=10000.00");

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(57);
+SELECT plan(60);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -96,6 +96,17 @@ SELECT is((pg_temp.import('chengguan', '五', '[{"name":"重一","external_id":"
 SELECT (pg_temp.edit('bureau', NULL, (SELECT id FROM registry.project WHERE name = '重一'), '{"contact_name":"新密"}')).error \g /dev/null
 SELECT is((pg_temp.import('chengguan', '五甲', '[{"name":"重一","external_id":"a1","contact_name":"密"}]')).unchanged, 1, 'contacts too');
 SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '五乙', '[{"name":"重一","external_id":"a1","contact_name":"又"}]')).id) v), 'CONFLICT', 'and clash');
+-- an exported sheet whose id column stayed while the others were sorted
+SELECT id AS one_id, no AS one_no FROM registry.project WHERE name = '重一' \gset
+SELECT id AS two_id, no AS two_no FROM registry.project WHERE name = '重二' \gset
+SELECT is((SELECT string_agg(v.field || ': ' || v.message, '; ' ORDER BY v."row") FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '错位',
+        jsonb_build_array(jsonb_build_object('id', :'one_id', 'no', :'two_no', 'name', '重二'), jsonb_build_object('id', :'two_id', 'no', :'one_no', 'name', '重一')))).id) v),
+    format('no: the id is that of the project %1$s, but the row says %2$s; no: the id is that of the project %2$s, but the row says %1$s', :'one_no', :'two_no'),
+    'rows whose id and number disagree are refused');
+SELECT is(pg_temp.counts(pg_temp.import('chengguan', '同位', jsonb_build_array(jsonb_build_object('id', :'one_id', 'no', :'one_no', 'name', '重一')))),
+    '1 = 0 + 0 + 1 + 0 + 0', 'those that agree are not');
+SELECT is((SELECT v.message FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '来日', jsonb_build_array(jsonb_build_object('id', :'two_id', 'version', 99, 'jobs', 9)))).id) v),
+    'version 99 does not exist; it is at ' || (SELECT version FROM registry.project WHERE name = '重二'), 'nor was a row made from a version to come');
 -- duplicates
 SELECT results_eq($$ SELECT v."row", v.verdict, v.code, v.field FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '六',
         '[{"name":"甲地块","investor":"同","external_id":"d1"},{"name":"甲地块","investor":"同","external_id":"d2"},{"name":"别名","external_id":"d1"},
