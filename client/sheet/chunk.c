@@ -2,9 +2,11 @@
 #include "chunk.h"
 
 #include "limits.h"
+#include "sheet_internal.h"
 #include "value.h"
 
 #include <libintl.h>
+#include <string.h>
 
 #define _(text) dgettext("qipan", text)
 
@@ -13,6 +15,8 @@
 #define OTHER_BYTES  128 /* of a chunk beside its rows: the import's id and number */
 #define ROW_BYTES    4   /* tag and length before each row */
 #define MAX_ELEMENTS (LIMIT_ELEMENTS - 64)
+#define LARGEST_FEN  INT64_C(1000000000000) /* 100亿元: no project of a county */
+#define SMALLEST_FEN 1000000                /* 1万元 */
 
 void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping)
 {
@@ -46,6 +50,30 @@ static Qipan__ImportRow *map_row(struct chunker *c)
     return row;
 }
 
+/* 万元 read as 元, or the other way round: nothing that a refusal could be built on. */
+static void weigh(struct chunker *c, const Qipan__ImportRow *row)
+{
+    const Qipan__Project *p = row->set;
+
+    if (!p || !p->has_amount_total || (p->currency && strcmp(p->currency, "CNY") != 0) ||
+        (p->amount_total >= SMALLEST_FEN && p->amount_total < LARGEST_FEN))
+        return;
+    if (c->odd++ == 0)
+        c->first_odd = row->row;
+}
+
+static enum chunk_result end(struct chunker *c)
+{
+    if (c->odd)
+        sheet_note(
+            c->sheet,
+            _("the total investment of %d rows, row %d first, is 10 billion yuan or more, or less than 10 "
+              "thousand: are the units right?"),
+            c->odd, c->first_odd);
+    c->odd = 0;
+    return CHUNK_END;
+}
+
 static enum chunk_result next_row(struct chunker *c)
 {
     enum sheet_result r = c->again ? SHEET_ROW : sheet_next(c->sheet, &c->row);
@@ -77,7 +105,8 @@ enum chunk_result chunk_next(struct chunker *c)
             break;
         }
         c->rows[c->n_rows++] = row;
+        weigh(c, row);
     }
     c->total += (int)c->n_rows;
-    return r == CHUNK_FAILED || c->n_rows > 0 ? (r == CHUNK_FAILED ? r : CHUNK_READY) : CHUNK_END;
+    return r == CHUNK_FAILED ? r : c->n_rows > 0 ? CHUNK_READY : end(c);
 }

@@ -21,7 +21,8 @@ struct chunker {
     /* private */
     struct arena arena;
     struct sheet_row row;
-    bool again; /* row did not fit into the chunk before */
+    bool again;         /* row did not fit into the chunk before */
+    int odd, first_odd; /* rows whose amount speaks of a wrong unit; number of the first */
 };
 
 enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
@@ -29,6 +30,7 @@ enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
 void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping);
 enum chunk_result
 chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
+/* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project. */
 void chunk_stop(struct chunker *c);
 
 #endif

@@ -229,6 +229,8 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     rows = [["在谈项目表"], ["单位：万美元"], head, [1, "美元计项目", "外资公司", 1200]]
     bad = run(county, "chengguan", book("dollar.xlsx", rows), code=7).json["rejections"]
     assert "其他币种(万美元)" in bad[0]["message"]
+    rows = [head, [1, "单位错项目", "单位公司", 1200], [2, "单位对项目", "单位公司", 12000]]
+    assert run(county, "chengguan", book("unit.xlsx", rows)).json["notes"] == ["1 行(首见于第 2 行)的总投资在 100 亿元以上或不足 1 万元,请核对单位"]
     rows = [["在谈项目表"], ["填报单位：元坝镇  单位：万元"], head, [1, "元坝镇项目", "元坝公司", 1200]]
     run(county, "chengguan", book("place.xlsx", rows), "--commit")
     got = json.loads(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name=元坝镇项目", ok=True).stdout)
