@@ -77,6 +77,9 @@ BEGIN
             fault := ROW('INVALID_ARGUMENT', missing, NULL, 'field.required', NULL, NULL, NULL, NULL, NULL);
         END IF;
     END IF;
+    IF fault.code IS NULL AND left(registry.day(n.due_at), 4) NOT BETWEEN '1990' AND '2100' THEN
+        fault := registry.bad('due_at', registry.day(n.due_at), 'ymd.range');
+    END IF;
     n.project := b.project;
 END $$;
 

@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.fresh(p text, days numeric, text text DEFAULT '报告进
 CREATE FUNCTION pg_temp.last_event() RETURNS TABLE (type text, actor text, request text, object text, version bigint, changes jsonb) LANGUAGE sql AS $$
     SELECT e.type, e.actor, e.request, e.object, e.version, (SELECT jsonb_object_agg(c.number, c.new) FROM unnest(e.changes) c)
     FROM api.journal_read((SELECT max(rev) - 1 FROM registry.txn), 1) j, unnest(j.rows) r, unnest(r.events) e $$;
-SELECT plan(70);
+SELECT plan(72);
 SELECT (pg_temp.add('chengguan', '{"name":"期限一"}')).project.id AS p \gset
 SELECT (pg_temp.add('dongshan', '{"name":"期限二"}')).project.id AS q \gset
 SELECT no AS p_no FROM registry.project WHERE id = :'p' \gset
@@ -37,6 +37,8 @@ FROM (VALUES ('dongshan', format('{"project":"%s","text":"a","due_at":1}', :'p')
     ('chengguan', format('{"project":"%s","text":"a"}', :'p'), 'INVALID_ARGUMENT due_at', 'without time'),
     ('chengguan', format('{"project":"%s","text":"a","due_at":-1}', :'p'), 'INVALID_ARGUMENT due_at', 'before 1970'),
     ('chengguan', format('{"project":"%s","text":"a","due_at":9223372036854775807}', :'p'), 'INVALID_ARGUMENT due_at', 'beyond all reason'),
+    ('chengguan', format('{"project":"%s","text":"a","due_at":599616000000000}', :'p'), 'INVALID_ARGUMENT due_at', 'before 1990'),
+    ('chengguan', format('{"project":"%s","text":"a","due_at":4133980800000000}', :'p'), 'INVALID_ARGUMENT due_at', 'after 2100'),
     ('chengguan', format('{"project":"%s","text":"a","due_at":1,"state":"fired"}', :'p'), 'INVALID_ARGUMENT state', 'the state is the registry''s'),
     ('chengguan', format('{"project":"%s","text":"a","due_at":1,"office":"nowhere"}', :'p'), 'INVALID_ARGUMENT office', 'no such office'),
     ('chengguan', format('{"project":"%s","text":"%s","due_at":1}', :'p', repeat('长', 501)), 'INVALID_ARGUMENT text', 'too long')) v(w, s, want, why);
