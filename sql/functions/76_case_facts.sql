@@ -35,10 +35,17 @@ CREATE FUNCTION registry.fact(p_fact text, p_value text, p_kind text DEFAULT NUL
     SELECT jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('fact', p_fact, 'value', p_value, 'kind', p_kind)))
 $$;
 
+-- The investment of a project in yuan; of one in another currency it isn't known.
+CREATE FUNCTION registry.total_yuan(p registry.project) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN coalesce(p.currency, 'CNY') = 'CNY' THEN p.amount_total END
+$$;
+
 CREATE FUNCTION registry.facts_worth(p registry.project) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    total CONSTANT bigint := registry.total_yuan(p);
 BEGIN
-    RETURN registry.fact('amount_total', registry.wan(p.amount_total)) || registry.fact('land', trim_scale(p.land_mu)::text)
-        || registry.fact('invest_per_mu', registry.per_mu(p.amount_total, p.land_mu)::text)
+    RETURN registry.fact('amount_total', registry.wan(total)) || registry.fact('land', trim_scale(p.land_mu)::text)
+        || registry.fact('invest_per_mu', registry.per_mu(total, p.land_mu)::text)
         || registry.fact('tax_per_mu', registry.per_mu(p.amount_tax, p.land_mu)::text)
         || registry.fact('output_per_mu', registry.per_mu(p.amount_output, p.land_mu)::text) || registry.fact('jobs', p.jobs::text);
 END $$;

@@ -241,7 +241,7 @@ BEGIN
         SELECT c AS c, p AS p FROM registry."case" c JOIN registry.project p ON p.id = c.project AND p.audience && grants
         WHERE c.class = 'admission' AND registry.case_open(c.state) AND (of_plot IS NULL OR c.plot = of_plot) AND (of_park IS NULL OR p.park = of_park)),
     value AS (
-        SELECT (k.c).id, w.fact, w.weight, CASE w.fact WHEN 'invest_per_mu' THEN registry.per_mu((k.p).amount_total, (k.p).land_mu)
+        SELECT (k.c).id, w.fact, w.weight, CASE w.fact WHEN 'invest_per_mu' THEN registry.per_mu(registry.total_yuan(k.p), (k.p).land_mu)
             WHEN 'tax_per_mu' THEN registry.per_mu((k.p).amount_tax, (k.p).land_mu) ELSE registry.per_mu((k.p).amount_output, (k.p).land_mu) END AS value
         FROM candidate k, registry.case_weight w WHERE w.rule_set = registry.rule_set_in_force()),
     part AS (

@@ -36,7 +36,7 @@ CREATE FUNCTION pg_temp.later(days int) RETURNS void LANGUAGE sql AS $$
     SELECT registry.set_clock_offset((SELECT s.value::interval FROM registry.setting s WHERE s.key = 'clock_offset') + days * interval '1 day');
     SELECT set_config('qipan.now', '', true) $$;
 CREATE FUNCTION pg_temp.fire() RETURNS int LANGUAGE sql AS $$ SELECT (api.due_fire(64)).fired $$;
-SELECT plan(206);
+SELECT plan(208);
 SELECT registry.account_new('c.zhang', '章', 'bureau', 'bureau') AS zhang, registry.account_new('c.duban', '督', 'fagai', 'supervisor') AS duban,
     registry.account_new('c.fagai', '发', 'fagai', 'clerk') AS fagai \gset
 
@@ -409,6 +409,12 @@ SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'s'
 SELECT is((api.case_show(pg_temp.acc('dongshan'), 'en', :'c')).error.code, 'NOT_FOUND', 'a case about a restricted project is for those who see it');
 SELECT is((f.r).error.code, 'NOT_FOUND', 'in every view') FROM (SELECT api.case_facts(pg_temp.acc('dongshan'), 'en', :'c')::text::api.case_facts_reply AS r) f;
 SELECT is((SELECT string_agg(DISTINCT h.kind || array_to_string(h.audience, ','), ' ') FROM registry.change h WHERE h.object = :'c'), 'case' || array_to_string((pg_temp.project(:'s')).audience, ','), 'and in the feed');
+-- the threshold is in yuan
+SELECT pg_temp.p('日元项目', 'chengguan', '{"amount_total":500000000000,"currency":"JPY","land_mu":"100","stage":"intent"}') AS y \gset
+SELECT pg_temp.open('chengguan', 'admission', jsonb_build_object('project', :'y', 'plot', 'CS-7')) AS c \gset
+SELECT is((SELECT string_agg(concat_ws('|', f.fact, f.value, f.met), ' ' ORDER BY f.fact) FROM unnest((api.case_facts(pg_temp.acc('leader'), 'en', :'c')).rows) f WHERE f.fact IN ('amount_total', 'invest_per_mu')),
+    'amount_total|— invest_per_mu|—|—', 'an investment in yen is not held against it');
+SELECT is((SELECT x.invest_per_mu FROM unnest((api.case_rank(pg_temp.acc('leader'), 'en', 'CS-7', NULL)).rows) x WHERE x.name = '日元项目'), NULL, 'nor ranked as if it were yuan');
 -- ---------------------------------------------------------------- whom it is about neither changes it nor takes it back
 SELECT pg_temp.open('c.duban', 'accountability', '{"other_office":"bureau","subject":"两次缺报","person":"丁"}') AS c \gset
 SELECT matches(pg_temp.said((pg_temp.withdraw('bureau', :'c')).error), '^PERMISSION_DENIED .* nobody of an office the case is about', 'an office does not take back a case against it');
