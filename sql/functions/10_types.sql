@@ -81,7 +81,7 @@ CREATE TYPE api.batch AS (
 );
 CREATE TYPE api.batch_list_reply AS (error api.error, rows api.batch[], next text);
 CREATE TYPE api.batch_reply AS (error api.error, batch api.batch, rev bigint, replayed boolean);
-CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int);
+CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int, next text);
 
 CREATE TYPE api.revision AS (
     rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[], rights boolean

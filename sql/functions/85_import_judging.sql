@@ -481,7 +481,7 @@ BEGIN
     RETURN registry.import_reply(i);
 END $$;
 
-CREATE FUNCTION api.import_verdicts(p_account int, p_lang text, id text, after_row int, "limit" int, verdicts text[])
+CREATE FUNCTION api.import_verdicts(p_account int, p_lang text, id text, after_row int, "limit" int, verdicts text[], after text DEFAULT NULL)
 RETURNS api.import_verdicts_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
@@ -508,11 +508,12 @@ BEGIN
                     ARRAY(SELECT jsonb_populate_record(NULL::api.clash, c) FROM jsonb_array_elements(z.clashes) c),
                     z.rule, z.other_no, z.other_office, z.other_on)::api.verdict AS v
                 FROM registry.import_verdict z
-                WHERE z.import = i.id AND z.row > coalesce(after_row, -1) AND (verdicts IS NULL OR z.verdict = ANY (verdicts))
+                WHERE z.import = i.id AND z.row > coalesce(after_row, CASE WHEN after ~ '^[0-9]{1,9}$' THEN after::int END, -1) AND (verdicts IS NULL OR z.verdict = ANY (verdicts))
                 ORDER BY z.row LIMIT most + 1) y
           WINDOW w AS (ORDER BY y.row)) x;
     IF total > coalesce(cardinality(r.rows), 0) THEN
         r.next_row := last_row;
+        r.next := last_row::text;
     END IF;
     RETURN r;
 END $$;

@@ -116,6 +116,7 @@ def test_taken_back(here, tmp_path):
     batch = batch_of(here, "chengguan", "撤销.csv")
     shown = here.qipan("chengguan", "-o", "json", "batch", "show", batch["id"], ok=True).json
     assert (shown["status"], shown["added"], shown["account"], shown["kind"]) == ("done", 4, "chengguan", "project") and shown["wrote_rev"]
+    assert len(here.qipan("chengguan", "-o", "jsonl", "batch", "rows", batch["id"], "--verdicts", "new", ok=True).lines) == 4
     assert here.qipan("dongshan", "batch", "show", batch["id"]).returncode == 5
     no = json.loads(here.qipan("chengguan", "-o", "jsonl", "project", "list", "--filter", "name~撤销项目", ok=True).stdout.splitlines()[0])["no"]
     here.qipan("bureau", "project", "edit", no, "jobs=1", ok=True)
