@@ -35,8 +35,10 @@ BEGIN
             (SELECT count(*) FROM unnest(steps) s WHERE s <= (d.n).amount_total), (d.n).amount_total IS NULL,
             CASE WHEN firms THEN (d.n).credit_code END, CASE WHEN firms THEN (d.n).investor END)::text AS alike
         FROM draft d WHERE d.verdict = 'new'),
-    made AS MATERIALIZED (SELECT x.alike, to_jsonb(registry.auto_tags(x.n)) AS tags FROM (SELECT DISTINCT ON (y.alike) y.alike, y.n FROM y) x)
-    UPDATE draft d SET n = jsonb_populate_record(d.n, jsonb_build_object('auto_tags', made.tags)) FROM y JOIN made ON made.alike = y.alike WHERE d.row = y.row;
+    first AS (SELECT y.row, y.alike, CASE WHEN row_number() OVER (PARTITION BY y.alike ORDER BY y.row) = 1 THEN to_jsonb(registry.auto_tags(y.n)) END AS tags FROM y)
+    UPDATE draft d SET n = jsonb_populate_record(d.n, jsonb_build_object('auto_tags', made.tags))
+    -- no join of like with like: of 30 000 investors the planner expects one
+    FROM (SELECT f.row, first_value(f.tags) OVER (PARTITION BY f.alike ORDER BY f.row) AS tags FROM first f) made WHERE d.row = made.row;
     UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
     UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
 END $$;
