@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(60);
+SELECT plan(61);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -148,4 +148,16 @@ SELECT pg_temp.counts(pg_temp.import('chengguan', '并入一', '[{"name":"并入
 UPDATE registry.project SET merged_into = (SELECT p.no FROM registry.project p WHERE p.external_id = 'bm-2'), stage = 'exited' WHERE external_id = 'bm-1';
 SELECT is(pg_temp.counts(pg_temp.import('chengguan', '并入二', '[{"name":"并入项目","external_id":"bm-1","amount_total":200},{"name":"并存项目","external_id":"bm-2","jobs":5}]')), '2 = 0 + 1 + 1 + 0 + 0', 'a merged project''s row holds up nothing');
 SELECT is((SELECT p.amount_total::bigint FROM registry.project p WHERE p.external_id = 'bm-1'), 100::bigint, 'and changes nothing');
+-- many investors, each with its own tags by rule: no pair of rows is compared
+INSERT INTO registry.enterprise SELECT e.* FROM jsonb_populate_record((SELECT x FROM registry.enterprise x LIMIT 1), '{"id":"etagged","version":1,"office":"chengguan","name":"有类企业","name_key":"有类企业","classes":["scale"],"changed_at":"2026-01-01","registered_at":"2026-01-01"}') e;
+DROP TABLE IF EXISTS pg_temp.draft;
+CREATE TEMPORARY TABLE draft AS SELECT r AS row, NULL::text AS verdict, NULL::jsonb AS diff, NULL::registry.project AS b,
+    jsonb_populate_record((SELECT p FROM registry.project p LIMIT 1), jsonb_build_object('investor', '司' || r)) AS n FROM generate_series(1, 12000) r;
+ALTER TABLE draft ADD PRIMARY KEY (row);
+ANALYZE draft;
+UPDATE draft SET verdict = 'new';
+SET statement_timeout = '12s';
+SELECT lives_ok('SELECT registry.import_follow()', 'tags of many investors at a linear price');
+RESET statement_timeout;
+DROP TABLE draft;
 SELECT * FROM finish();
