@@ -139,7 +139,7 @@ static bool is_no_day(const char *text)
 bool value_is_none(const ProtobufCFieldDescriptor *f, const char *text)
 {
     static const char *const marks[] = {"-", "--", "—", "——", "－", "/", "／", "\\", NULL};
-    static const char *const words[] = {"无", "暂无", "未知", "n/a", "null", "none", NULL};
+    static const char *const words[] = {"无", "暂无", "待定", "未知", "n/a", "null", "none", NULL};
     enum value_kind kind = value_kind(f);
 
     if (value_one_of(text, marks))

@@ -475,7 +475,7 @@ BEGIN
             n.find_key := registry.find_key(n.name_key, n.investor_key, n.no, n.external_id);
             PERFORM registry.lock_project_keys(n);
         END IF;
-        f := CASE WHEN d ?| ARRAY['52', '53', '54', '56', '57', '58'] THEN registry.project_days(n) END;
+        f := CASE WHEN d ?| ARRAY['52', '53', '54', '55', '56', '57', '58'] THEN registry.project_days(n) END;
         IF f.code IS NULL AND p_force IS NOT TRUE AND d ?| ARRAY['20', '21', '22', '23', '24'] THEN
             f := registry.project_odd(b, n);
         END IF;

@@ -9,13 +9,19 @@ BEGIN
         registry.bad(split_part(p_until_field, '.', 2), p_until, 'day.order', '@field:' || p_from_field, p_from) END;
 END $$;
 
--- What is built before it is begun, planned or done; null = nothing.
+-- What is said to have happened on a day to come, or is built before it is begun, planned or done; null = nothing.
 CREATE FUNCTION registry.project_days(p registry.project) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
 DECLARE
     f registry.finding;
     pair text[];
     days CONSTANT jsonb := to_jsonb(p);
+    today CONSTANT text := registry.today()::text;
+    early CONSTANT text := (SELECT u FROM unnest('{signed_on,started_on,completed_on,produced_on}'::text[]) u
+                            WHERE days ->> u > left(today, length(days ->> u)) LIMIT 1);
 BEGIN
+    IF early IS NOT NULL THEN
+        RETURN registry.bad(early, days ->> early, 'day.future');
+    END IF;
     FOREACH pair SLICE 1 IN ARRAY '{{planned_start_on,planned_complete_on},{planned_start_on,planned_produce_on},{started_on,completed_on},{started_on,produced_on}}'::text[] LOOP
         f := registry.order_fault('project.' || pair[1], days ->> pair[1], 'project.' || pair[2], days ->> pair[2]);
         EXIT WHEN f.code IS NOT NULL;

@@ -172,8 +172,9 @@ DECLARE
     works CONSTANT boolean := registry.matter_works(p_account, b);
 BEGIN
     IF p_op IN ('matter_sign', 'matter_start', 'matter_report', 'matter_extend') THEN
-        -- the lead office signs for the matter, or who signs for a helping one
-        RETURN CASE WHEN NOT works THEN registry.fault('PERMISSION_DENIED', NULL, 'matter.performer', '@office:' || b.office)
+        -- the lead office signs for the matter, or who signs for a helping one; it alone answers for the whole
+        RETURN CASE WHEN NOT works OR p_op IN ('matter_report', 'matter_extend') AND registry.acts_for(p_account, ARRAY[b.office]) = '{}' THEN
+            registry.fault('PERMISSION_DENIED', NULL, 'matter.performer', '@office:' || b.office)
             WHEN p_op = 'matter_sign' AND b.state = 'issued' AND NOT registry.matter_helps(p_account, b)
                 AND registry.acts_for(p_account, ARRAY[b.office]) = '{}' THEN registry.fault('FAILED_PRECONDITION', 'helpers_signed', 'matter.helped') END;
     ELSIF p_op = 'matter_withdraw' THEN

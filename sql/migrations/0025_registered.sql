@@ -7,7 +7,7 @@ CREATE INDEX project_office_stage ON registry.project (office, stage);
 DROP INDEX registry.project_office, registry.project_exited;
 
 -- How many projects there are and what they come to, by what people count them by (registry.counted_by); kind 'all': every
--- one. Who writes a project appends to tally_news what is added and taken, and locks nobody's row; once an hour that is folded in.
+-- one. Who writes a project appends to tally_news what is added and taken, and locks nobody's row; behind the feed that is folded in.
 CREATE TABLE registry.project_tally (
     kind text NOT NULL,
     code text,

@@ -240,6 +240,7 @@ static void nothing(void **state)
     assert_true(value_is_none(field("signed_on"), "0000-00-00"));
     assert_false(value_is_none(field("signed_on"), "1900"));
     assert_true(value_is_none(field("signed_on"), "暂无"));
+    assert_true(value_is_none(field("planned_start_on"), "待定"));
     assert_true(value_is_none(field("amount_total"), "——"));
     assert_true(value_is_none(field("amount_total"), "N/A"));
     assert_true(value_is_none(field("name"), "/"));

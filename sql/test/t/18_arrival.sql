@@ -30,7 +30,7 @@ BEGIN
 END $$;
 SELECT registry.account_new('ar.till', '审二', 'chengguan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(85);
+SELECT plan(87);
 SELECT (pg_temp.add('chengguan', '{"name":"到位一","amount_total":35000000000,"amount_fixed":30000000000}')).project.id AS p \gset
 
 -- reported, approved, summed
@@ -120,6 +120,8 @@ SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error),
 SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, s) FROM (VALUES
     ('{"started_on":"2026-05"}', ''), ('{"completed_on":"2026-04"}', 'INVALID_ARGUMENT completed_on'), ('{"completed_on":"2026-05-01"}', ''),
     ('{"started_on":"2026-06"}', 'INVALID_ARGUMENT completed_on'), ('{"planned_start_on":"2027","planned_produce_on":"2026-12"}', 'INVALID_ARGUMENT planned_produce_on')) v(s, want);
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error), want, s) FROM (VALUES
+    ('{"signed_on":"2099-01-01"}', 'INVALID_ARGUMENT signed_on'), ('{"produced_on":"2099"}', 'INVALID_ARGUMENT produced_on')) v(s, want);
 SELECT matches((pg_temp.edit('chengguan', NULL, :'p', '{"completed_on":"2026-04"}')).error.message, '^completed on \(2026-04\) is before started on \(2026-05\)$', 'which days');
 SELECT is(pg_temp.said((pg_temp.add('chengguan', '{"name":"倒置","started_on":"2026-05","completed_on":"2026-04"}')).error), 'INVALID_ARGUMENT completed_on', 'nor at its registration');
 SELECT is((registry.order_fault('project.started_on', '2026-05', 'project.completed_on', u)).field, want, u) FROM (VALUES ('2026-04-30', 'completed_on'), ('2026', NULL), ('2026-05-01', NULL)) v(u, want);

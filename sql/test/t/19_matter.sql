@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(168);
+SELECT plan(169);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -107,6 +107,7 @@ SELECT is(pg_temp.said(pg_temp.set('bureau', :'hm', '{"helpers":["fagai","dongsh
 SELECT registry.set_clock_offset('50 minutes') \g /dev/null
 SELECT is(pg_temp.said(pg_temp.move('chengguan', 'sign', :'hm')), 'signed', 'the lead office signs');
 SELECT is(pg_temp.said(pg_temp.move('m.help2', 'sign', :'hm')), 'signed', 'a helping one still may, behind it');
+SELECT is(pg_temp.said(pg_temp.move('m.help2', 'report', :'hm')), 'PERMISSION_DENIED', 'but it doesn''t report for the lead office');
 SELECT row_eq(format('SELECT helpers_signed, helper_minutes, sign_minutes, mover FROM registry.matter WHERE id = %L', :'hm'),
     ROW('{fagai,dongshan}'::text[], '{30,20}'::text[], 50, 'chengguan'::text), 'counted from when it was asked');
 SELECT is((SELECT array_agg(c.fields -> '42' ORDER BY c.version) FROM registry.change c WHERE c.object = :'hm' AND c.fields ? '42'), '{"[null, \"fagai\"]","[\"fagai\", \"fagai,dongshan\"]"}'::jsonb[], 'each in the journal');
