@@ -131,7 +131,6 @@ static int take_words(struct export *x, int n, char **words)
 /* What the layout says of the list, where the command doesn't. */
 static int take_layout(struct export *x)
 {
-    const struct verb *list;
     char *both;
     size_t n;
     int code = planned_read(x->cli, x->layout, &x->plan);
@@ -140,9 +139,8 @@ static int take_layout(struct export *x)
         return code;
     if (x->cli->output == OUT_JSONL || x->cli->fields)
         return cli_usage(x->cli, _("a layout says which columns: no --fields, no JSON"));
-    if (x->plan->kind && !(list = record_list(x->cli, x->plan->kind)))
+    if (x->plan->kind && !(x->list = record_list(x->cli, x->plan->kind)))
         return cli_usage(x->cli, _("there is no list \"%s\""), x->plan->kind);
-    x->list = x->plan->kind ? list : x->list;
     if (!x->sort)
         x->sort = x->plan->sort ? x->plan->sort : x->plan->group;
     if (!x->plan->filter)

@@ -258,10 +258,11 @@ static int bind_columns(struct import *im)
     return code;
 }
 
-/* What was confirmed by a commit reads the office's next sheet of these headings. Exports that come back read themselves. */
+/* What was confirmed by a commit reads the office's next sheet of these headings. What we wrote ourselves, or a program, needs none. */
 void import_remember(struct import *im)
 {
-    if (!im->known && !im->profile && (im->map || !mapping_column(im->mapping, "id")))
+    if (!im->known && !im->profile &&
+        (im->map || !(mapping_column(im->mapping, "id") || mapping_is_plain(im->mapping))))
         profile_remember(im->cli, im->map ? im->map : im->file, mapping_kind(im->mapping), im->headers,
                          im->map_text);
 }

@@ -32,6 +32,8 @@ struct mapping *mapping_read(const char *text, size_t n, const char *kind, char 
 /* Without a mapping file: headers that are names, labels or other known names of fields map themselves; "总投资(万元)" brings
  * its unit, of a header of several levels its last ones are enough while no other column ends so. */
 struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE]);
+/* Are its headers the names of fields, as programs write them? */
+bool mapping_is_plain(const struct mapping *m);
 /* What mapping_auto() made, as a mapping file that reads the sheet alike. To be freed; NULL when memory is out. */
 char *mapping_auto_text(const struct mapping *m);
 void mapping_free(struct mapping *m); /* NULL-safe */

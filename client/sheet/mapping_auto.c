@@ -260,3 +260,11 @@ struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, c
     mapping_free(m);
     return NULL;
 }
+
+bool mapping_is_plain(const struct mapping *m)
+{
+    for (int i = 0; i < m->n_fields; i++)
+        if (strcmp(m->headers[m->fields[i].expr.alts[0].terms[0].column], m->fields[i].f->name))
+            return false;
+    return true;
+}

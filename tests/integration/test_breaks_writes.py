@@ -44,10 +44,10 @@ def test_same_id_in_one_group(county):
     assert all(a.rev for _, a in answers)
 
 
-@pytest.mark.parametrize("name, kind, key", [("project_add", "name", "同号|同号公司"), ("enterprise_add", "firm", "同号")])
+@pytest.mark.parametrize("name, kind, key", [("project_add", "investor", "同号公司"), ("enterprise_add", "firm", "同号")])
 def test_same_id_with_another_body_at_once(county, name, kind, key):
     """Two bodies under one id reach the registry together: one is done, the other is told that the id is taken."""
-    bodies = [{"name": "同号", **({"investor": "同号公司", "stage": "lead", "summary": word} if kind == "name" else {"region": word})}
+    bodies = [{"name": "同号", **({"investor": "同号公司", "stage": "lead", "summary": word} if kind == "investor" else {"region": word})}
               for word in ("11", "13")]
     with county.peer("bureau", n=1) as a, county.peer("bureau", n=2) as b, connect(county) as session, \
             session.cursor() as cursor:

@@ -96,7 +96,7 @@ def test_one_page_with_everything(town):
     no = town.light["no"]
     town.qipan("chengguan", "project", "edit", no, "amount_total=7亿元", "--reason", "追加", ok=True)
     town.qipan("chengguan", "activity", "add", f"project={no}", "class=洽谈", "held_on=2026-01-05", "result=谈妥用地", ok=True)
-    town.qipan("chengguan", "due", "set", no, "at=2199-12-01", "text=报送开工材料", ok=True)
+    town.qipan("chengguan", "due", "set", no, "at=2099-12-01", "text=报送开工材料", ok=True)
     page = town.qipan("chengguan", "project", "show", no, "--full", "-o", "json", ok=True).json
     assert (page["contact_phone"], page["facts"]["sector"]) == ("13900001111", "secondary")
     assert {"stage", "activity", "due"} <= set(page["sections"]) and page["sections"]["activity"]["rows"][0]["result"] == "谈妥用地"

@@ -149,7 +149,7 @@ UPDATE registry.project SET merged_into = (SELECT p.no FROM registry.project p W
 SELECT is(pg_temp.counts(pg_temp.import('chengguan', '并入二', '[{"name":"并入项目","external_id":"bm-1","amount_total":200},{"name":"并存项目","external_id":"bm-2","jobs":5}]')), '2 = 0 + 1 + 1 + 0 + 0', 'a merged project''s row holds up nothing');
 SELECT is((SELECT p.amount_total::bigint FROM registry.project p WHERE p.external_id = 'bm-1'), 100::bigint, 'and changes nothing');
 -- many investors, each with its own tags by rule: no pair of rows is compared
-INSERT INTO registry.enterprise SELECT e.* FROM jsonb_populate_record((SELECT x FROM registry.enterprise x LIMIT 1), '{"id":"etagged","version":1,"office":"chengguan","name":"有类企业","name_key":"有类企业","classes":["scale"],"changed_at":"2026-01-01","registered_at":"2026-01-01"}') e;
+INSERT INTO registry.enterprise SELECT e.* FROM jsonb_populate_record((SELECT x FROM registry.enterprise x LIMIT 1), '{"id":"etagged","credit_code":null,"version":1,"office":"chengguan","name":"有类企业","name_key":"有类企业","classes":["scale"],"changed_at":"2026-01-01","registered_at":"2026-01-01"}') e;
 DROP TABLE IF EXISTS pg_temp.draft;
 CREATE TEMPORARY TABLE draft AS SELECT r AS row, NULL::text AS verdict, NULL::jsonb AS diff, NULL::registry.project AS b,
     jsonb_populate_record((SELECT p FROM registry.project p LIMIT 1), jsonb_build_object('investor', '司' || r)) AS n FROM generate_series(1, 12000) r;
