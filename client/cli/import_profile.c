@@ -105,7 +105,7 @@ void profile_remember(struct cli *cli, const char *file, const char *kind, const
     char *name = name_of(cli, file);
     bool same;
 
-    if (!name || strlen(map) > PROFILE_MAX)
+    if (!name)
         return;
     m.id = (char *)(uintptr_t)find_own(cli, name, headers, map, &same);
     if (same)

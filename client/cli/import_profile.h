@@ -5,8 +5,7 @@
 
 #include "cli.h"
 
-#define PROFILE_DIGEST 65    /* hex digits and the end */
-#define PROFILE_MAX    16000 /* characters of a map that can be kept: registry.field */
+#define PROFILE_DIGEST 65 /* hex digits and the end */
 
 /* Of the headings, as messages Profile have it. False when memory is out. */
 bool profile_digest(char *const *headers, size_t n, char ret[PROFILE_DIGEST]);

@@ -266,13 +266,13 @@ int import_put(struct import *im)
     return code ? code : import_unchanged(im);
 }
 
-int import_judge(struct import *im)
+/* What judges or writes all rows, and says how many of each there are. */
+static int settle_counts(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
+                         const char *what)
 {
-    Qipan__ImportJudgeRequest m = QIPAN__IMPORT_JUDGE_REQUEST__INIT;
     struct qipan_result r;
+    int code = settle(im, op, message, request, what, &r);
 
-    m.id = im->id;
-    int code = settle(im, QIPAN_OP_import_judge, &m.base, request_id(im, ".judge"), _("judging"), &r);
     if (code)
         return code;
     take_counts(im, (const Qipan__ImportReply *)r.message);
@@ -280,20 +280,22 @@ int import_judge(struct import *im)
     return 0;
 }
 
+int import_judge(struct import *im)
+{
+    Qipan__ImportJudgeRequest m = QIPAN__IMPORT_JUDGE_REQUEST__INIT;
+
+    m.id = im->id;
+    return settle_counts(im, QIPAN_OP_import_judge, &m.base, request_id(im, ".judge"), _("judging"));
+}
+
 int import_commit(struct import *im)
 {
     Qipan__ImportCommitRequest m = QIPAN__IMPORT_COMMIT_REQUEST__INIT;
-    struct qipan_result r;
 
     m.id = im->id;
     m.has_keep_going = 1;
     m.keep_going = im->keep_going;
-    int code = settle(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"), &r);
-    if (code)
-        return code;
-    take_counts(im, (const Qipan__ImportReply *)r.message);
-    qipan_result_free(&r);
-    return 0;
+    return settle_counts(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"));
 }
 
 int import_counts(struct import *im)

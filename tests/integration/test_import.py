@@ -410,6 +410,11 @@ def test_a_confirmed_mapping_reads_the_next_sheet(new_county, tmp_path):
     assert 'amount_total = "总投资(万元)" unit 万元' in kept["map"]
     adds_up(run(county, "jingkai", tmp_path / "自明.csv", "--commit").json, unchanged=2)
     assert len(county.qipan("bureau", "-o", "json", "profile", "list", ok=True).json) == 2
+    # what is too long to be kept is told, and the import stands
+    for n, size in enumerate((40_000, 200_000)):
+        long = write(tmp_path / "长.map", "[columns]\nname = 工程\ninvestor = 业主\n" + "# 说明\n" * (size // 9))
+        said = run(county, "dongshan", write(tmp_path / "长.csv", f"工程,业主,另{n}\n长表{n},甲公司,\n"), "--map", long, "--commit")
+        assert said.json["new"] == 1 and "未能保存" in said.stderr, said.stderr
 
 
 def test_a_column_left_out(county, tmp_path):
