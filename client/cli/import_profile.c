@@ -77,7 +77,7 @@ static char *name_of(struct cli *cli, const char *file)
     return name;
 }
 
-/* The id of the office's own profile of that name, and whether it is the same already. */
+/* The id of the office's own profile of that name, shared or not, and whether it is the same already. */
 static const char *find_own(struct cli *cli, const char *name, const char *headers, const char *map,
                             bool *ret_same)
 {
@@ -90,7 +90,7 @@ static const char *find_own(struct cli *cli, const char *name, const char *heade
     if (qipan_call_wait(cli->q, QIPAN_OP_profile_find, &m.base, NULL, &r) == QIPAN_DONE) {
         const Qipan__Profile *p = ((const Qipan__ProfileReply *)r.message)->profile;
         *ret_same = p && p->map && !strcmp(p->map, map) && p->headers && !strcmp(p->headers, headers);
-        id = p && !p->shared ? cli_safe(&cli->arena, p->id) : NULL;
+        id = p && p->office && !strcmp(p->office, qipan_office(cli->q)) ? cli_safe(&cli->arena, p->id) : NULL;
     }
     qipan_result_free(&r);
     return id;

@@ -410,6 +410,14 @@ def test_a_confirmed_mapping_reads_the_next_sheet(new_county, tmp_path):
     assert 'amount_total = "总投资(万元)" unit 万元' in kept["map"]
     adds_up(run(county, "jingkai", tmp_path / "自明.csv", "--commit").json, unchanged=2)
     assert len(county.qipan("bureau", "-o", "json", "profile", "list", ok=True).json) == 2
+    # the bureau's own, which it shares, is told anew like any other
+    for n in (1, 2):
+        told = write(tmp_path / "县表.map", f"[columns]\nname = 名\ninvestor = 主\n[constants]\nsummary = 第{n}版\n")
+        said = run(county, "bureau", write(tmp_path / "县.csv", f"名,主\n县表工程{n},甲公司\n"), "--map", told, "--commit")
+        assert said.json["new"] == 1 and "县表" in said.stderr and "未能保存" not in said.stderr, said.stderr
+        kept = county.qipan("bureau", "-o", "json", "profile", "list", "name=县表", ok=True).json
+        assert [(p["shared"], f"第{n}版" in p["map"]) for p in kept] == [(n == 2, True)]
+        county.qipan("bureau", "profile", "edit", kept[0]["id"], "shared=true", ok=True)
     # what is too long to be kept is told, and the import stands
     for n, size in enumerate((40_000, 200_000)):
         long = write(tmp_path / "长.map", "[columns]\nname = 工程\ninvestor = 业主\n" + "# 说明\n" * (size // 9))
