@@ -76,6 +76,13 @@ bool value_is_none(const ProtobufCFieldDescriptor *field, const char *text);
 /* Full-width ASCII (ＡＢＣ１２３，．) made plain ASCII, without the characters that nobody sees. */
 char *value_fold(const char *text, struct arena *arena);
 
+/* The currency (ISO 4217) that a text names, 500万美元, US$; NULL = none. The second and third, unless NULL: where, and how many bytes of it. */
+const char *value_currency(const char *text, const char **ret_word, size_t *ret_n);
+
+/* Is it a unit of yuan: 元 is 0, 万元 4? Is it one of area? */
+bool value_money_unit(const char *unit, int *ret_power);
+bool value_area_unit(const char *unit);
+
 /* The word of the list (ended by NULL) that is nearest to what was written; NULL when none is near. */
 const char *value_nearest(const char *written, const char *const *words);
 

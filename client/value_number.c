@@ -35,9 +35,41 @@ static const char *skip_spaces(const char *s)
     return s;
 }
 
-static const char *const currencies[] = {"美元", "美金", "港元",   "港币", "欧元", "日元",
-                                         "英镑", "韩元", "新台币", "台币", "$",    "€",
-                                         "£",    "USD",  "EUR",    "HKD",  "JPY",  NULL};
+const char *value_currency(const char *text, const char **ret_word, size_t *ret_n)
+{
+    static const struct {
+        const char *word, *code;
+    } words[] = {
+        /* the first that occurs: those that hold another one before it */
+        {"美元", "USD"},   {"美金", "USD"}, {"港元", "HKD"}, {"港币", "HKD"},   {"欧元", "EUR"},
+        {"日元", "JPY"},   {"英镑", "GBP"}, {"韩元", "KRW"}, {"新台币", "TWD"}, {"台币", "TWD"},
+        {"澳门元", "MOP"}, {"US$", "USD"},  {"HK$", "HKD"},  {"NT$", "TWD"},    {"MOP$", "MOP"},
+        {"A$", "AUD"},     {"C$", "CAD"},   {"S$", "SGD"},   {"$", "USD"},      {"€", "EUR"},
+        {"£", "GBP"},      {"₩", "KRW"},    {"USD", "USD"},  {"EUR", "EUR"},    {"HKD", "HKD"},
+        {"JPY", "JPY"},    {"GBP", "GBP"},  {"KRW", "KRW"},  {"TWD", "TWD"},
+    };
+    const char *at;
+
+    for (size_t i = 0; i < N(words); i++) {
+        if (!(at = strstr(text, words[i].word)))
+            continue;
+        if (ret_word)
+            *ret_word = at;
+        if (ret_n)
+            *ret_n = strlen(words[i].word);
+        return words[i].code;
+    }
+    return NULL;
+}
+
+/* As it stands there, or with a clock behind it. */
+static bool is_day(const char *text)
+{
+    struct value_day day;
+    struct value_error e;
+
+    return value_read_day(text, &day, &e) && day.m > 0;
+}
 
 /* What is wrong with a text that is no plain number. */
 static bool bad_number(struct value_error *e, const char *text)
@@ -52,9 +84,12 @@ static bool bad_number(struct value_error *e, const char *text)
         return value_fail(e, _("write one exact figure"), _("\"%s\" is not exact (%s)"), s.text, w);
     if (text[0] == '-' || text[0] == '(')
         return value_fail(e, "", _("\"%s\" is negative"), s.text);
+    if (is_day(text))
+        return value_fail(e, _("write the figure, and give the cell a number format instead of a date's"),
+                          _("\"%s\" is a date"), s.text);
     if ((w = value_find_any(text, range)))
         return value_fail(e, _("write one exact figure"), _("\"%s\" is a range (%s)"), s.text, w);
-    if ((w = value_find_any(text, currencies)))
+    if ((w = value_currency(text, NULL, NULL)))
         return value_fail(e, _("write the amount without it, and the field currency beside it"),
                           _("\"%s\" names a currency (%s)"), s.text, w);
     if (strpbrk(text, "eE") && strpbrk(text, "+0123456789"))
@@ -151,12 +186,19 @@ static bool unit_power(const char *unit, int *power, struct value_error *e)
     *power = 0;
     if (!unit || (take_money_unit(&p, power) && !*p))
         return true;
-    if (value_find_any(unit, currencies))
+    if (value_currency(unit, NULL, NULL))
         return value_fail(e,
                           _("a mapping file says the unit (unit = 万元) and the currency (currency = USD)"),
                           _("the amounts are in another currency (%s)"), value_brief(unit).text);
     return value_fail(e, _("known units: 元 千元 万元 百万元 千万元 亿元 thousand million billion"),
                       _("unknown unit of money \"%s\""), value_brief(unit).text);
+}
+
+bool value_money_unit(const char *unit, int *ret_power)
+{
+    struct value_error e;
+
+    return unit && unit_power(unit, ret_power, &e);
 }
 
 bool value_read_money(const char *text, const char *unit, int64_t *ret, struct value_error *e)
@@ -182,6 +224,11 @@ static const struct area_unit *find_area_unit(const char **p)
         }
     }
     return NULL;
+}
+
+bool value_area_unit(const char *unit)
+{
+    return find_area_unit(&unit) && !*unit;
 }
 
 char *value_read_area(const char *text, const char *unit, struct arena *arena, struct value_error *e)

@@ -2,6 +2,7 @@
 #include "form.h"
 
 #include "utf8.h"
+#include "value.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -326,18 +327,16 @@ static size_t item_length(const char *p)
 /* 万美元 is told as it is: nobody may take it for yuan. */
 static bool take_currency(const char *p, char ret[FORM_UNIT])
 {
-    static const char *const currencies[] = {"美元", "美金", "港元", "港币", "欧元", "日元", "英镑", "韩元"};
-    size_t n = item_length(p);
-    const char *at;
+    char item[FORM_KEY];
+    const char *word;
+    size_t n;
 
-    for (size_t i = 0; i < N(currencies); i++) {
-        if (!(at = strstr(p, currencies[i])) || at >= p + n)
-            continue;
-        n = (size_t)(at - p) + strlen(currencies[i]);
-        snprintf(ret, FORM_UNIT, "%.*s", (int)n, n < FORM_UNIT ? p : currencies[i]);
-        return true;
-    }
-    return false;
+    snprintf(item, sizeof(item), "%.*s", (int)item_length(p), p);
+    if (!value_currency(item, &word, &n))
+        return false;
+    n += (size_t)(word - item);
+    snprintf(ret, FORM_UNIT, "%.*s", (int)n, n < FORM_UNIT ? item : word);
+    return true;
 }
 
 /* What stands behind 单位: 万元、亩. Others, and names, are passed over. */

@@ -24,6 +24,14 @@ enum grid_type {
     GRID_NO_VALUE /* a formula that no program has computed yet; the text is the formula */
 };
 
+/* How a number is shown, where that is more than its digits. */
+struct grid_format {
+    char currency[4];  /* ISO 4217: $#,##0; "" = not said */
+    char unit[16];     /* what stands behind the digits: 0.0,,"百万"; "" = nothing */
+    signed char scale; /* what is shown is the number divided by 10^scale: 6; negative = multiplied */
+    bool percent;
+};
+
 struct grid_cell {
     const char *text; /* UTF-8, never NULL */
     enum grid_type type;
@@ -34,6 +42,8 @@ struct grid_row {
     bool hidden;
     size_t n; /* cells up to the last one that holds anything; of text as many as the row has */
     const struct grid_cell *cells;
+    const struct grid_format *const
+        *formats; /* of the cells; each NULL = nothing to be said; NULL = of all */
     /* a broken row (an open quote, bytes that can't be decoded) has a reason instead of cells */
     const char *bad;      /* in the caller's language, NULL = not broken */
     const char *bad_text; /* the cell or the beginning of the row, never NULL with a reason */

@@ -53,11 +53,13 @@ static const char *cell_of(struct work *w, const struct term *t)
 struct joined {
     char text[MAX_TEXT];
     size_t n;
-    int column;          /* the first with content */
-    int parts;           /* cells with content */
-    enum grid_type type; /* of the first; an error or a missing value of any */
-    const char *unit;    /* of the header it came from, NULL = none */
-    bool over, shared;   /* too long; merged over several rows */
+    int column;                       /* the first with content */
+    int parts;                        /* cells with content */
+    enum grid_type type;              /* of the first; an error or a missing value of any */
+    const struct grid_format *format; /* of the first, NULL = nothing to be said */
+    const char *unit;                 /* of the header it came from, NULL = none */
+    const char *shown;                /* unit that its number format says, NULL = none */
+    bool over, shared;                /* too long; merged over several rows */
 };
 
 static void take_type(const struct work *w, const struct term *t, struct joined *j)
@@ -65,6 +67,8 @@ static void take_type(const struct work *w, const struct term *t, struct joined 
     enum grid_type type = w->row->types && t->column >= 0 ? w->row->types[t->column] : GRID_TEXT;
 
     j->shared |= w->row->shared && t->column >= 0 && w->row->shared[t->column];
+    if (j->parts == 0 && w->row->formats && t->column >= 0)
+        j->format = w->row->formats[t->column];
     if (j->parts++ == 0 || type == GRID_ERROR || type == GRID_NO_VALUE)
         j->type = type;
 }
@@ -243,11 +247,115 @@ static const char *default_unit(const struct mapping *m, const struct field *f, 
 {
     enum value_kind kind = value_kind(f->f);
 
-    return f->expr.unit          ? f->expr.unit
+    return j->shown              ? j->shown
+           : f->expr.unit        ? f->expr.unit
            : j->unit             ? j->unit
            : kind == VALUE_MONEY ? m->unit
            : kind == VALUE_AREA  ? m->area_unit
                                  : NULL;
+}
+
+/* ---------------------------------------------------------------- what a number format says */
+
+static bool refuse_percent(const struct joined *j, struct value_error *e)
+{
+    snprintf(e->message, sizeof(e->message), _("the cell holds %.80s and shows it as a percentage"), j->text);
+    snprintf(e->hint, sizeof(e->hint), "%s", _("write the figure itself, with an ordinary number format"));
+    return false;
+}
+
+/* What the amounts of the row are in; of an arrival only the one that says so is in another currency. */
+static const char *currency_of(const struct work *w, const struct field *f)
+{
+    const ProtobufCMessageDescriptor *d = w->m->desc;
+    const ProtobufCFieldDescriptor *c = protobuf_c_message_descriptor_get_field_by_name(d, "currency");
+    bool own = protobuf_c_message_descriptor_get_field_by_name(d, "amount_foreign") &&
+               strcmp(f->f->name, "amount_foreign") != 0;
+    const char *code = c && !own && value_has(w->object, c) ? value_text(w->object, c, w->arena) : NULL;
+
+    return code ? code : "CNY";
+}
+
+static bool check_currency(const struct work *w, const struct field *f, const struct joined *j,
+                           struct value_error *e)
+{
+    const char *shown = j->format->currency, *said = currency_of(w, f);
+
+    if (!*shown || !strcmp(shown, said))
+        return true;
+    snprintf(e->message, sizeof(e->message), _("the cell shows the amount in %s, the row says %s"), shown,
+             said);
+    snprintf(
+        e->hint, sizeof(e->hint), "%s",
+        _("a column 币种 (USD, EUR …) says the currency, or a mapping file (currency = USD); or change the "
+          "number format"));
+    return false;
+}
+
+/* The unit of 10^power yuan; NULL = there is none. */
+static const char *unit_of_power(int power)
+{
+    static const char *const units[] = {
+        [0] = "元", [3] = "千元", [4] = "万元", [6] = "百万元", [7] = "千万元", [8] = "亿元"};
+
+    return power >= 0 && power <= 8 ? units[power] : NULL;
+}
+
+static bool refuse_unit(const struct joined *j, const char *said, struct value_error *e)
+{
+    if (j->format->unit[0])
+        snprintf(e->message, sizeof(e->message),
+                 _("the cell holds %.80s and shows it in %s, the sheet says %s"), j->text, j->format->unit,
+                 said);
+    else
+        snprintf(e->message, sizeof(e->message),
+                 _("the cell holds %.80s and shows another number, the sheet says %s"), j->text, said);
+    snprintf(e->hint, sizeof(e->hint),
+             _("give it an ordinary number format: then it is in %s, or correct it"), said);
+    return false;
+}
+
+/* 0.0,,"百万" shows 12345678 as 12.3百万: what the cell holds is in yuan then, whether the header repeats 百万 or not. Without a unit a number
+ * that is shown shortened may be meant either way where the sheet names one. */
+static bool check_unit(struct joined *j, const char *said, struct value_error *e)
+{
+    int shown, held, power = 0;
+    bool named = value_money_unit(j->format->unit[0] ? j->format->unit : NULL, &shown);
+
+    if (said && !value_money_unit(said, &power))
+        return true; /* 万美元: refused for that */
+    if (!named)
+        return j->format->scale && power ? refuse_unit(j, said, e) : true;
+    held = shown - j->format->scale;
+    j->shown = unit_of_power(held);
+    return j->shown && (!said || power == shown || power == held) ? true
+                                                                  : refuse_unit(j, said ? said : "元", e);
+}
+
+static bool check_area_unit(struct joined *j, const char *said, struct value_error *e)
+{
+    const char *shown = j->format->unit;
+
+    if (j->format->scale)
+        return refuse_unit(j, said ? said : "亩", e);
+    if (!value_area_unit(shown))
+        return true;
+    j->shown = shown;
+    return said && strcmp(said, shown) != 0 ? refuse_unit(j, said, e) : true;
+}
+
+/* What the cell holds counts, not what it shows; but where both may be meant nobody guesses. */
+static bool check_format(const struct work *w, const struct field *f, struct joined *j, struct value_error *e)
+{
+    enum value_kind kind = value_kind(f->f);
+
+    if (!j->format || (kind != VALUE_MONEY && kind != VALUE_AREA && kind != VALUE_INT))
+        return true;
+    if (j->format->percent)
+        return refuse_percent(j, e);
+    if (kind == VALUE_AREA)
+        return check_area_unit(j, default_unit(w->m, f, j), e);
+    return kind == VALUE_INT || (check_currency(w, f, j, e) && check_unit(j, default_unit(w->m, f, j), e));
 }
 
 /* An empty cell, or one that says so in its way. */
@@ -349,7 +457,7 @@ static bool check_type(const struct work *w, const struct field *f, struct joine
         return false;
     if (j->parts == 1 && value_kind(f->f) == VALUE_DATE)
         to_date(w, j);
-    return j->parts != 1 || check_digits(f, j, e);
+    return j->parts != 1 || (check_digits(f, j, e) && check_format(w, f, j, e));
 }
 
 static void take_field(struct work *w, const struct field *f, struct joined *j)
@@ -469,8 +577,12 @@ static void take_row(struct work *w)
         skip_row(w, "%s", w->row->skip);
     if (w->out->skip)
         return;
+    for (int i = 0; i < w->m->n_fields && !w->out->skip; i++) /* it says what the amounts are */
+        if (!strcmp(w->m->fields[i].f->name, "currency"))
+            take_field(w, &w->m->fields[i], &j);
     for (int i = 0; i < w->m->n_fields && !w->out->skip; i++)
-        take_field(w, &w->m->fields[i], &j);
+        if (strcmp(w->m->fields[i].f->name, "currency") != 0)
+            take_field(w, &w->m->fields[i], &j);
     if (w->m->n_keys && !w->out->skip)
         take_key(w, &j);
     take_version(w);

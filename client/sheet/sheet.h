@@ -28,12 +28,13 @@ struct sheet_options {
 };
 
 struct sheet_row {
-    int number;                  /* in the file, from 1, the header counted */
-    size_t n;                    /* cells = columns of the header */
-    char **cells;                /* UTF-8 */
-    const enum grid_type *types; /* of the cells; NULL = all of them text */
-    const bool *shared;          /* cells merged over several rows; NULL = none */
-    bool disarmed, since_1904;   /* as in grid.h */
+    int number;                               /* in the file, from 1, the header counted */
+    size_t n;                                 /* cells = columns of the header */
+    char **cells;                             /* UTF-8 */
+    const enum grid_type *types;              /* of the cells; NULL = all of them text */
+    const struct grid_format *const *formats; /* as in grid.h; NULL = none */
+    const bool *shared;                       /* cells merged over several rows; NULL = none */
+    bool disarmed, since_1904;                /* as in grid.h */
     const char *const
         *groups;       /* headings above it: all joined, then each, SHEET_GROUPS in all; NULL = none */
     const char *title; /* of the sheet; NULL = none */

@@ -19,9 +19,14 @@ struct table {
     struct body body;
     char *cells[SHEET_MAX_COLUMNS];
     enum grid_type types[SHEET_MAX_COLUMNS];
+    const struct grid_format *formats[SHEET_MAX_COLUMNS];
     bool shared[SHEET_MAX_COLUMNS];
     int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
     bool counted;        /* the notes say so */
+    struct {
+        int n, row;
+        size_t column;
+    } scaled; /* cells that show another number than they hold, and the first of them */
 };
 
 static void show(char *out, size_t cap, const struct grid_row *row)
@@ -66,7 +71,22 @@ static bool check_width(struct sheet *s, const struct table *t, const struct gri
     return false;
 }
 
-static void take_cells(struct sheet *s, struct table *t)
+static void take_format(struct table *t, const struct grid_row *from, size_t i, size_t column)
+{
+    t->formats[i] = from->formats && column < from->n && !t->shared[i] ? from->formats[column] : NULL;
+}
+
+static void count_scaled(struct table *t, int row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!t->formats[i] || (!t->formats[i]->scale && !t->formats[i]->percent) || t->scaled.n++)
+            continue;
+        t->scaled.row = row;
+        t->scaled.column = i;
+    }
+}
+
+static void take_cells(struct sheet *s, struct table *t, const struct grid_row *from)
 {
     const struct body *b = &t->body;
     bool named[SHEET_MAX_COLUMNS] = {false};
@@ -77,6 +97,7 @@ static void take_cells(struct sheet *s, struct table *t)
         t->cells[i] = (char *)(uintptr_t)(there ? b->cells[column].text : "");
         t->types[i] = there ? b->cells[column].type : GRID_EMPTY;
         t->shared[i] = there && b->shared[column];
+        take_format(t, from, i, column);
         named[column] = true;
     }
     for (size_t i = 0; i < b->n; i++) {
@@ -95,6 +116,12 @@ static void count(struct sheet *s, struct table *t)
         sheet_note(s, _("%d rows are hidden in the sheet; they count like the others"), t->hidden);
     if (t->unnamed)
         sheet_note(s, _("%d rows have something in columns without a header; it is left out"), t->unnamed);
+    if (t->scaled.n)
+        sheet_note(
+            s,
+            _("%d cells, the first in row %d (%.60s), show another number than they hold, by their number "
+              "format; the one they hold counts"),
+            t->scaled.n, t->scaled.row, s->header[t->scaled.column]);
     t->counted = true;
 }
 
@@ -109,12 +136,15 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
     }
     if (!skip && !check_width(s, t, from))
         return sheet_broken(s, row, -1);
-    take_cells(s, t);
+    take_cells(s, t, from);
     t->hidden += from->hidden;
+    if (!skip)
+        count_scaled(t, from->number, s->n_header);
     *row = (struct sheet_row){.number = from->number,
                               .n = s->n_header,
                               .cells = t->cells,
                               .types = t->types,
+                              .formats = t->formats,
                               .shared = t->shared,
                               .disarmed = grid_disarmed(t->grid),
                               .since_1904 = grid_since_1904(t->grid),
@@ -260,7 +290,7 @@ static void rewind_grid(struct sheet *s, void *state)
     grid_rewind(t->grid);
     body_stop(&t->body);
     body_start(&t->body, &t->layout, t->grid);
-    t->hidden = t->unnamed = 0;
+    t->hidden = t->unnamed = t->scaled.n = 0;
 }
 
 static const struct grid *grid_of(const void *state)

@@ -30,6 +30,7 @@ struct xlsx_rows {
     bool hidden, ready;
     size_t n;
     struct grid_cell cells[GRID_MAX_COLUMNS];
+    const struct grid_format *formats[GRID_MAX_COLUMNS];
     char *text; /* of the row's cells */
     size_t n_text;
     bool bad;
@@ -95,14 +96,22 @@ static char *make_cell(struct xlsx_rows *r, size_t n)
     return r->text + r->n_text;
 }
 
+static struct xlsx_style style_of(const struct xlsx_rows *r)
+{
+    return r->style < r->from->styles->n ? r->from->styles->styles[r->style] : (struct xlsx_style){0};
+}
+
 static void keep_cell(struct xlsx_rows *r, enum grid_type type, size_t n)
 {
     char *text = r->text + r->n_text;
 
-    while (r->n < (size_t)r->column)
+    while (r->n < (size_t)r->column) {
+        r->formats[r->n] = NULL;
         r->cells[r->n++] = (struct grid_cell){"", GRID_EMPTY};
+    }
     text[n] = 0;
     r->n_text += n + 1;
+    r->formats[r->n] = type == GRID_NUMBER ? style_of(r).format : NULL;
     r->cells[r->n++] = (struct grid_cell){text, type};
 }
 
@@ -139,7 +148,7 @@ static void add_shared(struct xlsx_rows *r)
 
 static void add_number(struct xlsx_rows *r)
 {
-    unsigned shows = r->style < r->from->styles->n ? r->from->styles->shows[r->style] : 0;
+    unsigned shows = style_of(r).shows;
     char number[XLSX_NUMBER_SIZE], date[32];
     const char *text = xlsx_text(r->xml);
 
@@ -370,6 +379,7 @@ enum grid_result xlsx_rows_next(struct xlsx_rows *r, struct grid_row *ret_row)
     } else {
         ret_row->n = r->n;
         ret_row->cells = r->cells;
+        ret_row->formats = r->formats;
     }
     return GRID_ROW;
 }

@@ -16,6 +16,8 @@
 struct format {
     unsigned id;
     unsigned char shows;
+    bool has_number;
+    struct grid_format number;
 };
 
 /* Formats may stand behind the styles that use them. */
@@ -44,7 +46,9 @@ static bool add_format(struct found *f, unsigned id, const char *code)
     if (!more)
         return false;
     f->formats = more;
-    more[f->n_formats++] = (struct format){id, (unsigned char)xlsx_format_shows(code)};
+    more += f->n_formats++;
+    *more = (struct format){.id = id, .shows = (unsigned char)xlsx_format_shows(code)};
+    more->has_number = !more->shows && xlsx_format_number(code, &more->number);
     return true;
 }
 
@@ -79,18 +83,25 @@ static int by_id(const void *a, const void *b)
     return p->id < q->id ? -1 : p->id > q->id;
 }
 
+static struct xlsx_style style_of(const struct found *f, unsigned id)
+{
+    struct format key = {.id = id}, *own = NULL;
+
+    if (f->n_formats)
+        own = bsearch(&key, f->formats, f->n_formats, sizeof(key), by_id);
+    return own ? (struct xlsx_style){own->shows, own->has_number ? &own->number : NULL}
+               : (struct xlsx_style){(unsigned char)xlsx_format_built_in(id),
+                                     xlsx_format_number_built_in(id)};
+}
+
 static bool settle(struct xlsx_styles *s, const struct found *f, char *why)
 {
-    if (f->n_ids && !(s->shows = malloc(f->n_ids)))
+    if (f->n_ids && !(s->styles = malloc(f->n_ids * sizeof(*s->styles))))
         return xlsx_fail(why, "%s", strerror(ENOMEM));
     if (f->n_formats)
         qsort(f->formats, f->n_formats, sizeof(*f->formats), by_id);
-    for (size_t i = 0; i < f->n_ids; i++) {
-        struct format key = {.id = f->ids[i]}, *own = NULL;
-        if (f->n_formats)
-            own = bsearch(&key, f->formats, f->n_formats, sizeof(key), by_id);
-        s->shows[i] = own ? own->shows : (unsigned char)xlsx_format_built_in(key.id);
-    }
+    for (size_t i = 0; i < f->n_ids; i++)
+        s->styles[i] = style_of(f, f->ids[i]);
     s->n = f->n_ids;
     return true;
 }
@@ -101,13 +112,14 @@ bool xlsx_styles_read(struct xlsx_styles *s, struct xlsx_zip *zip, const char *p
     struct xlsx_reading how = {.owner = &f, .steps = steps, .enter = on_enter, .why = why};
     bool ok = xlsx_xml_all(&how, zip, part) && settle(s, &f, why);
 
-    free(f.formats);
+    s->formats = f.formats;
     free(f.ids);
     return ok;
 }
 
 void xlsx_styles_free(struct xlsx_styles *s)
 {
-    free(s->shows);
+    free(s->styles);
+    free(s->formats);
     *s = (struct xlsx_styles){0};
 }

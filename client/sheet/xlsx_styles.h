@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which of a workbook's cell styles show a date. */
+/* What a workbook's cell styles show of a number. */
 #ifndef QIPAN_XLSX_STYLES_H
 #define QIPAN_XLSX_STYLES_H
 
+#include "grid.h"
 #include "xlsx_zip.h"
 
+struct xlsx_style {
+    unsigned char shows; /* of a date: XLSX_YEAR … */
+    const struct grid_format *format;
+};
+
 struct xlsx_styles {
-    unsigned char *shows; /* by the number that cells name: XLSX_YEAR … */
+    struct xlsx_style *styles; /* by the number that cells name */
     size_t n;
+    void *formats; /* what styles point into */
 };
 
 /* False with a sentence; what is there must be freed in any case. */

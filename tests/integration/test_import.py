@@ -237,6 +237,32 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     assert got["amount_total"] == "12000000.00"
 
 
+def test_a_number_format_may_say_another_currency_or_unit(county, tmp_path):
+    """What the cell holds counts. What it shows may contradict the sheet: then nobody guesses. The preview says where they differ."""
+    shows = [(1200, '$#,##0', None), (1200, '[$€-407] #,##0', None), (0.05, '0.00%', None), (datetime.date(2024, 3, 5), 'yyyy-mm-dd', None),
+             (12345678, '0.0,,"百万"', "12345678.00"), (123456, '0\\.0,"万"', "123456.00"), (1200, '#,##0"万元"', "12000000.00"),
+             (1200000, '_ "￥"* #,##0.00_ ', "1200000.00")]
+
+    def book(name, currency):
+        made = openpyxl.Workbook()
+        made.active.append(["项目名称", "投资方", "总投资", "币种"])
+        for i, (value, code, _) in enumerate(shows):
+            made.active.append([f"{currency}格式项目{i}", f"格式公司{i}", value, currency])
+            made.active.cell(i + 2, 3).number_format = code
+        made.save(tmp_path / name)
+        return tmp_path / name
+
+    seen = run(county, "chengguan", book("yuan.xlsx", "CNY"), "--commit", "--keep-going", code=9).json
+    assert [(r["row"], r["column"]) for r in seen["rejections"]] == [(2, "总投资"), (3, "总投资"), (4, "总投资"), (5, "总投资")]
+    assert [w in r["message"] for w, r in zip(("USD", "EUR", "百分比", "日期"), seen["rejections"])] == [True] * 4, seen["rejections"]
+    assert seen["notes"][0].startswith("有 3 个单元格(首见于第 4 行,总投资)")
+    got = {p["name"]: p["amount_total"] for p in map(json.loads, county.qipan(
+        "bureau", "export", "-o", "jsonl", "--filter", "name~格式项目", ok=True).stdout.splitlines())}
+    assert got == {f"CNY格式项目{i}": want for i, (_, _, want) in enumerate(shows) if want}
+    seen = run(county, "chengguan", book("dollar.xlsx", "USD"), code=7).json
+    assert [r["row"] for r in seen["rejections"]] == [3, 4, 5, 9], "dollars are dollars where the row says so"
+
+
 def test_every_label_of_the_registry_is_a_header():
     """What an export writes above a column is read back: labels of sql/data stand in headers.def, fields.def has the projects'."""
     headers = set(re.findall(r'^HEADER\((\w+), (\w+), "(.*)"\)$', (TOP / "client/sheet/headers.def").read_text(), re.M))

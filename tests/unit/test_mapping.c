@@ -404,6 +404,54 @@ static void types(void **state)
     assert_string_equal(typed("[columns]\nname = a + b\n", false, 2, date, two), "name=x43466");
 }
 
+/* A number that is shown in some way under the mapping: of a column without a unit, of one in 万元, of dollars. */
+static void shown(struct grid_format format, const char *text, const char *bare, const char *wan,
+                  const char *usd)
+{
+    static const char *const maps[] = {"[columns]\namount_total = a\n",
+                                       "[columns]\namount_total = a unit 万元\n",
+                                       "[columns]\namount_total = a\n[constants]\ncurrency = USD\n"};
+    const char *const want[] = {bare, wan, usd};
+    const struct grid_format *formats[] = {&format};
+    char out[MAX_OUT], *headers[] = {(char *)"a"}, *cells[] = {(char *)(uintptr_t)text};
+    enum grid_type type = GRID_NUMBER;
+    struct sheet_row row = {.number = 2, .n = 1, .cells = cells, .types = &type, .formats = formats};
+
+    for (int i = 0; i < 3; i++) {
+        struct mapping *m = mapping_read(maps[i], strlen(maps[i]), NULL, why);
+        struct arena a;
+        assert_non_null(m);
+        assert_true(mapping_bind(m, headers, 1, why));
+        arena_init(&a, 1 << 20);
+        show(mapping_row(m, &row, &a), out);
+        if (*want[i] == '!'
+                ? *out != '!' || !strstr(out, want[i] + 1)
+                : strncmp(out, "amount_total=", 13) != 0 || strncmp(out + 13, want[i], strlen(want[i])) != 0)
+            fail_msg("map %d: %s, not %s", i, out, want[i]);
+        arena_free(&a);
+        mapping_free(m);
+    }
+}
+
+static void formats(void **state)
+{
+    (void)state;
+    shown((struct grid_format){.currency = "USD"}, "1200", "!in USD, the row says CNY", "!in USD", "1200.00");
+    shown((struct grid_format){.currency = "CNY"}, "1200", "1200.00", "12000000.00",
+          "!in CNY, the row says USD");
+    shown((struct grid_format){.unit = "万元"}, "12", "120000.00", "120000.00", "120000.00");
+    shown((struct grid_format){.unit = "亿元"}, "12", "1200000000.00",
+          "!shows it in 亿元, the sheet says 万元", "1200000000.00");
+    shown((struct grid_format){.unit = "万", .scale = 4}, "120000", "120000.00", "120000.00", "120000.00");
+    shown((struct grid_format){.unit = "百万", .scale = 6}, "12345678", "12345678.00", "!in 百万",
+          "12345678.00");
+    shown((struct grid_format){.unit = "万", .scale = 6}, "12345678", "!in 万", "!in 万", "!in 万");
+    shown((struct grid_format){.scale = 3}, "12000", "12000.00", "!another number, the sheet says 万元",
+          "12000.00");
+    shown((struct grid_format){.unit = "个"}, "12", "12.00", "120000.00", "12.00");
+    shown((struct grid_format){.percent = true}, "0.05", "!percentage", "!percentage", "!percentage");
+}
+
 static void left_out(void **state)
 {
     struct sheet *s = sheet_of("序号,项目名称,投资方,备注,changed_at\n1,甲,A,x,2026-01-01\n");
@@ -477,7 +525,7 @@ int main(void)
         cmocka_unit_test(bad_cells), cmocka_unit_test(faults),  cmocka_unit_test(automatic),
         cmocka_unit_test(levels),    cmocka_unit_test(units),   cmocka_unit_test(groups),
         cmocka_unit_test(kinds),     cmocka_unit_test(types),   cmocka_unit_test(left_out),
-        cmocka_unit_test(chunks),
+        cmocka_unit_test(chunks),    cmocka_unit_test(formats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

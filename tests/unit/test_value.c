@@ -109,6 +109,10 @@ static void money_refused(void **state)
     refused("amount_total", "1-2亿", "range");
     refused("amount_total", "1～2亿", "range");
     refused("amount_total", "1亿至2亿", "range");
+    refused("amount_total", "2024-03-05", "is a date");
+    refused("amount_total", "2024年3月", "is a date");
+    refused("jobs", "2024/3/5", "is a date");
+    refused("amount_total", "2023-2024", "range");
     refused("amount_total", "0.001元", "two decimals");
     refused("amount_total", "1.23456789万", "two decimals");
     refused("amount_total", "-5万", "negative");

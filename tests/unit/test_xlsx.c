@@ -215,6 +215,56 @@ static void formats(void **state)
     assert_int_equal(xlsx_format_built_in(4000000000u), 0);
 }
 
+/* Currency, unit, scale; "%" = a percentage; NULL = as it is. */
+static void number_formats(void **state)
+{
+    static const struct {
+        const char *code, *currency, *unit;
+        int scale;
+    } cases[] = {
+        {"General", NULL, NULL, 0},
+        {"#,##0.00", NULL, NULL, 0},
+        {"#,##0_);[Red]\\(#,##0\\)", NULL, NULL, 0},
+        {"0_ ", NULL, NULL, 0},
+        {"@", NULL, NULL, 0},
+        {"\"\"", NULL, NULL, 0},
+        {"\"$", NULL, NULL, 0},
+        {"[$", NULL, NULL, 0},
+        {"$#,##0", "USD", "", 0},
+        {"\"US$\"#,##0", "USD", "", 0},
+        {"\\$#,##0;-\\$#,##0", "USD", "", 0},
+        {"[$€-407] #,##0", "EUR", "", 0},
+        {"#,##0 [$€-1]", "EUR", "", 0},
+        {"[$HK$-C04]#,##0", "HKD", "", 0},
+        {"[$¥-411]#,##0", "JPY", "", 0},
+        {"[$￥-804]#,##0", "CNY", "", 0},
+        {"_ \"￥\"* #,##0.00_ ", "CNY", "", 0},
+        {"0\"万美元\"", "USD", "万", 0},
+        {"#,##0\"万元\"", "", "万元", 0},
+        {"0.00亿元", "", "亿元", 0},
+        {"0\"人\"", "", "人", 0},
+        {"#,##0,", "", "", 3},
+        {"0.0,,\"百万\"", "", "百万", 6},
+        {"0\\.0,\"万\"", "", "万", 4},
+        {"0!.00,\"万元\"", "", "万元", 5},
+        {"0.00%", "%", "", 0},
+        {"[>=10000]0\\.0,\"万\";0", "", "万", 4},
+    };
+    struct grid_format f;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool shows = xlsx_format_number(cases[i].code, &f), percent = shows && f.percent;
+        if (shows != (cases[i].currency != NULL) ||
+            (shows &&
+             (percent != (*cases[i].currency == '%') || strcmp(f.unit, cases[i].unit) != 0 ||
+              (!percent && strcmp(f.currency, cases[i].currency) != 0) || f.scale != cases[i].scale)))
+            fail_msg("%s: \"%s\" \"%s\" %d", cases[i].code, f.currency, f.unit, f.scale);
+    }
+    assert_true(xlsx_format_number_built_in(9)->percent);
+    assert_null(xlsx_format_number_built_in(5));
+}
+
 static void escapes(void **state)
 {
     static const char *const cases[][2] = {
@@ -360,10 +410,10 @@ static void converter_hangs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),         cmocka_unit_test(dates),   cmocka_unit_test(every_day),
-        cmocka_unit_test(iso_dates),       cmocka_unit_test(formats), cmocka_unit_test(escapes),
-        cmocka_unit_test(cells),           cmocka_unit_test(spool),   cmocka_unit_test(spool_full),
-        cmocka_unit_test(converter_hangs),
+        cmocka_unit_test(numbers),    cmocka_unit_test(dates),           cmocka_unit_test(every_day),
+        cmocka_unit_test(iso_dates),  cmocka_unit_test(formats),         cmocka_unit_test(number_formats),
+        cmocka_unit_test(escapes),    cmocka_unit_test(cells),           cmocka_unit_test(spool),
+        cmocka_unit_test(spool_full), cmocka_unit_test(converter_hangs),
     };
 
     unsetenv("TMPDIR");
