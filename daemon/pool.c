@@ -35,6 +35,7 @@ static const struct lane lanes[POOL_LANES] = {
     [POOL_READ] = {"read", 18000, "-c statement_timeout=15s", 2, READ_DEPTH, false},
     [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true, true},
     [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true, true},
+    [POOL_CHUNK] = {"chunk", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 1, 1, true, true},
     [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, false},
     [POOL_OFFICE] = {"office", 310000, "-c statement_timeout=15s -c lock_timeout=5s", 1, 1, true, false},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},

@@ -5,6 +5,7 @@
  *       sorted by object, in one implicit transaction: rights lock, n calls, seal. When idle a group of one goes at
  *       once. Neighbours of one operation that has a set-based twin go as one call of it. A job that fails unexpectedly is run again alone; its neighbours again together.
  * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
+ * CHUNK pieces of sheets and files, one at a time: large, and many of them; an edit would wait behind those of its group.
  * BULK  imports and reports: alone, may take long, delays nobody.
  * OFFICE changes of rights: alone, and behind nothing that takes long.
  * READ  reads, pipelined, each with its own sync; of whoever asks for many at once the later ones wait for others' first.
@@ -23,7 +24,17 @@
 
 #define POOL_GROUP 64
 
-enum pool_lane { POOL_READ, POOL_EDIT, POOL_SOLO, POOL_BULK, POOL_OFFICE, POOL_FEED, POOL_FENCE, POOL_LANES };
+enum pool_lane {
+    POOL_READ,
+    POOL_EDIT,
+    POOL_SOLO,
+    POOL_CHUNK,
+    POOL_BULK,
+    POOL_OFFICE,
+    POOL_FEED,
+    POOL_FENCE,
+    POOL_LANES
+};
 
 struct pool_answer {
     const PGresult *row; /* valid inside done() only; NULL when it failed */

@@ -206,6 +206,7 @@ static enum pool_lane lane_of(const struct op_info *info)
 {
     static const enum pool_lane lanes[] = {[LANE_READ] = POOL_READ,
                                            [LANE_EDIT] = POOL_EDIT,
+                                           [LANE_CHUNK] = POOL_CHUNK,
                                            [LANE_BULK] = POOL_BULK,
                                            [LANE_OFFICE] = POOL_OFFICE};
     return lanes[info->lane];

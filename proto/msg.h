@@ -58,7 +58,7 @@ struct op_info {
     unsigned number;
     const char *name;
     const ProtobufCMessageDescriptor *request, *reply;
-    enum op_lane { LANE_READ, LANE_EDIT, LANE_BULK, LANE_OFFICE, LANE_FEED } lane;
+    enum op_lane { LANE_READ, LANE_EDIT, LANE_CHUNK, LANE_BULK, LANE_OFFICE, LANE_FEED } lane;
     const char *right, *cli;
 };
 const struct op_info *op_by_number(unsigned number);

@@ -28,7 +28,7 @@ static bool has_base(const struct verb *v)
 {
     enum op_lane lane = op_by_number(v->op)->lane;
 
-    return lane == LANE_EDIT || lane == LANE_BULK || lane == LANE_OFFICE;
+    return lane != LANE_READ && lane != LANE_FEED;
 }
 
 static bool repeats(const ProtobufCFieldDescriptor *f)

@@ -41,7 +41,14 @@ def _messages():
 
 pb = _messages()
 
-Op = collections.namedtuple("Op", "number name request reply lane")
+
+class Op(collections.namedtuple("Op", "number name request reply lane")):
+    @property
+    def changes(self):
+        """It needs a request id."""
+        return self.lane not in ("READ", "FEED")
+
+
 OPS = {m[2]: Op(int(m[1]), m[2], getattr(pb, m[3]), getattr(pb, m[4]), m[5]) for m in re.finditer(
     r"^OP\((\d+), (\w+), (\w+), (\w+), (\w+),", (PROTO / "ops.def").read_text(), re.M)}
 
@@ -267,7 +274,7 @@ class Peer:
     def start(self, name, /, request=None, base=None, deadline_ms=None, **fields):
         """Sends a call by the operation's name; the answer comes by finish()."""
         op = OPS[name]
-        if request is None and op.lane in ("EDIT", "BULK", "OFFICE"):
+        if request is None and op.changes:
             request = self.next_request()
         payload = op.request(**fields).SerializeToString()
         return op, self.send_call(op.number, payload, request, base, deadline_ms)

@@ -211,7 +211,7 @@ def test_text_is_never_sql(county):
         requests = list(injected(op.request()))
         tried += len(requests)
         for batch in (requests[n:n + 16] for n in range(0, len(requests), 16)):
-            calls = [peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK", "OFFICE") else None)
+            calls = [peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.changes else None)
                      for _, _, request in batch]
             for call, (where, text, _) in zip(calls, batch):
                 try:
@@ -253,7 +253,7 @@ def test_a_long_text_is_answered_and_leaves_little(county):
         for start in (op.request(), op.request(**known), *([op.request(export=True)] if name == "project_list" else [])):
             for where, _, request in injected(start, [text]):
                 begun = time.monotonic()
-                call = peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.lane in ("EDIT", "BULK", "OFFICE") else None)
+                call = peer.send_call(op.number, request.SerializeToString(), peer.next_request() if op.changes else None)
                 try:
                     peer.wait(call, 10 * SLOW)
                     if name == "watch":

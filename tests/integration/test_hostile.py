@@ -43,7 +43,7 @@ TEXTS = [(op.name, path) for op in OPS.values() for path in string_fields(op.req
 
 def send(peer, op, payload):
     number = OPS[op]
-    request = peer.next_request() if number.lane in ("EDIT", "BULK", "OFFICE") else None
+    request = peer.next_request() if number.changes else None
     return peer.wait(peer.send_call(number.number, payload, request))
 
 
