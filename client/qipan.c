@@ -245,13 +245,19 @@ void qipan_watch_close(struct qipan *q, struct qipan_watch *w)
 
 /* ---------------------------------------------------------------- frames */
 
+/* Locked by whom is said when that is an import: it may take minutes, and whoever waits wants to know. */
+static bool held_by_import(const Qipan__Error *error)
+{
+    return error->code && strcmp(error->code, "LOCKED") == 0 && error->by && *error->by;
+}
+
 /* True when it goes out once more. */
 static bool ask_again(struct qipan *q, struct call *call, const Qipan__Error *error, int64_t now)
 {
     int retry = error_info(error->code ? error->code : "INTERNAL")->retry;
     unsigned pause;
 
-    if (retry == ERROR_NEVER)
+    if (retry == ERROR_NEVER || (held_by_import(error) && !call->unsure))
         return false;
     if (retry == ERROR_ASK && call_changes(call->op))
         call->unsure = true;

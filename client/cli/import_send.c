@@ -112,9 +112,10 @@ static void on_told(const struct qipan_reply *reply, void *arg)
 static enum qipan_outcome call_long(struct import *im, unsigned op, const ProtobufCMessage *message,
                                     const char *request, const char *what, struct qipan_result *ret)
 {
-    struct qipan_call_options o = {.request = request, .deadline_ms = LIMIT_BULK_MS};
+    struct qipan_call_options o = {.request = request};
     struct told t = {.result = ret};
 
+    o.deadline_ms = op_by_number(op)->lane == LANE_BULK ? LIMIT_BULK_MS : 0;
     memset(ret, 0, sizeof(*ret));
     uint32_t id = qipan_call(im->cli->q, op, message, &o, on_told, &t);
     if (!id) {
@@ -131,6 +132,13 @@ static enum qipan_outcome call_long(struct import *im, unsigned op, const Protob
     return ret->error ? QIPAN_FAILED : QIPAN_DONE;
 }
 
+/* An opening changes nothing: only a commit of its batch is waited for, begun maybe by a client that was killed since. */
+static bool worth_asking(struct import *im, unsigned op, const Qipan__Error *e)
+{
+    return error_info(e->code)->retry != ERROR_NEVER && qipan_link(im->cli->q) != QIPAN_LINK_REFUSED &&
+           (op != QIPAN_OP_import_open || !strcmp(e->code, "LOCKED"));
+}
+
 /* A call whose outcome must become known: asked again under the same request id until it is. */
 static int settle(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
                   const char *what, struct qipan_result *ret)
@@ -144,8 +152,7 @@ static int settle(struct import *im, unsigned op, const ProtobufCMessage *messag
             return 0;
         if (cli_signal)
             return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
-        if (outcome == QIPAN_FAILED && (error_info(ret->error->code)->retry == ERROR_NEVER ||
-                                        now_ms() > end || qipan_link(im->cli->q) == QIPAN_LINK_REFUSED))
+        if (outcome == QIPAN_FAILED && (now_ms() > end || !worth_asking(im, op, ret->error)))
             return failed(im, ret);
         qipan_result_free(ret);
         qipan_wait(im->cli->q, NULL, PAUSE_MS);
@@ -170,7 +177,6 @@ static void take_counts(struct import *im, const Qipan__ImportReply *r)
 int import_open(struct import *im)
 {
     Qipan__ImportOpenRequest m = QIPAN__IMPORT_OPEN_REQUEST__INIT;
-    struct qipan_call_options o = {.request = request_id(im, ".open")};
     struct qipan_result r;
     const char *source = mapping_source(im->mapping)->name;
 
@@ -183,7 +189,7 @@ int import_open(struct import *im)
     m.rows = im->rows;
     m.kind = (char *)(uintptr_t)mapping_kind(im->mapping);
     m.has_opening = m.opening = im->opening;
-    int code = cli_call(im->cli, QIPAN_OP_import_open, &m.base, &o, &r);
+    int code = settle(im, QIPAN_OP_import_open, &m.base, request_id(im, ".open"), _("opening"), &r);
     if (code)
         return code;
     const Qipan__ImportReply *reply = (const Qipan__ImportReply *)r.message;

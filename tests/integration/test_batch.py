@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import threading
+import time
 
 import openpyxl
 import pytest
@@ -160,13 +161,18 @@ def test_opening_sheet(here, tmp_path):
 
 
 def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
-    """The commit stands still at its last row, which somebody holds; the others of it answer who has them, all else goes on."""
+    """The commit stands still at its last row, which somebody holds; the others of it answer who has them, and a person is told so long before
+    his deadline; all else goes on. What was refused did nothing: the same request does it later, once."""
     run(here, "chengguan", sheet(tmp_path / "锁.csv", 6, "锁住项目"), "--commit")
     rows = export(here, "chengguan", tmp_path / "出.csv", "锁住项目")
     for row in rows:
         row["jobs"] = "9"
     path = give_back(tmp_path / "改锁.csv", rows)
     first, *_, last = sorted(row["id"] for row in rows)
+
+    def edit():
+        return here.qipan("bureau", "-o", "json", "--request", "held-1", "project", "edit", first, "site=锁后")
+
     with connect(here) as db, db.cursor() as c:
         c.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", [last])
         child = here.popen("chengguan", "-o", "json", "import", path, "--commit")
@@ -175,11 +181,19 @@ def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
         here.qipan("bureau", "project", "add", "name=锁外项目", "investor=锁外", ok=True)
         with pytest.raises(Refused) as refused:
             here.peer("bureau").do("project_edit", id=first, set=pb.Project(jobs=7))
+        begun = time.monotonic()
+        told = edit()
+        waited = time.monotonic() - begun
         db.rollback()
     out, err = child.communicate(timeout=60 * SLOW)
     assert child.returncode == 0, err
     e = refused.value.error
-    assert (e.code, e.by) == ("LOCKED", "chengguan") and json.loads(out)["id"] in e.message, e
+    batch = json.loads(out)["id"]
+    assert (e.code, e.by) == ("LOCKED", "chengguan") and batch in e.message, e
+    assert told.returncode == 6 and waited < 3 + 4 * SLOW, (waited, told.stderr)
+    assert (told.error["code"], told.error["by"]) == ("LOCKED", "chengguan") and batch in told.stderr, told.stderr
+    done, again = edit(), edit()
+    assert done.json["rev"] == again.json["rev"] and done.json["site"] == "锁后", (done.stderr, again.stderr)
 
 
 def test_two_offices_and_clerks_at_once(here, tmp_path, rng):
