@@ -126,8 +126,17 @@ void decode_lossy(struct decode *d, const char *in, size_t n, char *out, size_t 
 /* ---------------------------------------------------------------- detection */
 
 struct census {
-    size_t good, bad; /* characters of several bytes; bytes that belong to none */
+    size_t good, bad;             /* characters of several bytes; bytes that belong to none */
+    size_t good_lines, bad_lines; /* with such bytes; without, but with Chinese: three bytes a character */
+    bool line_good, line_bad;
 };
+
+static void end_line(struct census *c)
+{
+    c->bad_lines += c->line_bad;
+    c->good_lines += c->line_good && !c->line_bad;
+    c->line_good = c->line_bad = false;
+}
 
 /* Counts what is decided; returns how many bytes at the end may go on in the next block. */
 static size_t count_utf8(struct census *c, const uint8_t *p, size_t n, bool last)
@@ -135,14 +144,41 @@ static size_t count_utf8(struct census *c, const uint8_t *p, size_t n, bool last
     size_t i = 0;
 
     while (i < n) {
-        size_t len = utf8_length(p + i, n - i);
+        size_t len = p[i] ? utf8_length(p + i, n - i) : 1; /* a NUL is wrong in each of them */
         if (!len && !last && n - i < 4)
             return n - i;
         c->good += len > 1;
         c->bad += len == 0;
+        c->line_good |= len > 2;
+        c->line_bad |= len == 0;
+        if (p[i] == '\n')
+            end_line(c);
         i += len ? len : 1;
     }
     return 0;
+}
+
+/* A file of another encoding has hardly a line that is UTF-8; one where most are has been put together of two. */
+static bool is_mostly_utf8(const struct census *c)
+{
+    return c->bad == 0 || c->bad * 20 < c->good || (c->good_lines > 0 && c->good_lines >= c->bad_lines);
+}
+
+/* Without a mark: every comma, figure and end of a line has a NUL beside it, on the same side. */
+static const char *utf16_of(const uint8_t *p, size_t n)
+{
+    size_t nul[2] = {0}, lines[2] = {0};
+
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        nul[0] += p[i] == 0;
+        nul[1] += p[i + 1] == 0;
+        lines[0] += p[i] == 0 && p[i + 1] == '\n';
+        lines[1] += p[i] == '\n' && p[i + 1] == 0;
+    }
+    for (int side = 0; side < 2; side++)
+        if (lines[side] && nul[side] * 64 >= n && nul[side] > 16 * nul[!side])
+            return side ? "UTF-16LE" : "UTF-16BE";
+    return NULL;
 }
 
 static const char *mark_of(const uint8_t *p, size_t n, size_t *ret_bom)
@@ -156,7 +192,7 @@ static const char *mark_of(const uint8_t *p, size_t n, size_t *ret_bom)
         *ret_bom = 2;
         return p[0] == 0xFF ? "UTF-16LE" : "UTF-16BE";
     }
-    return NULL;
+    return utf16_of(p, n);
 }
 
 const char *decode_detect(FILE *file, size_t *ret_bom)
@@ -177,15 +213,16 @@ const char *decode_detect(FILE *file, size_t *ret_bom)
         memmove(block, block + n - keep, keep);
     }
     count_utf8(&c, block, keep, true);
+    end_line(&c);
     *ret_bom = 0;
     if (ferror(file))
         return NULL;
-    return c.bad == 0 || c.bad * 20 < c.good ? "UTF-8" : "GB18030";
+    return is_mostly_utf8(&c) ? "UTF-8" : "GB18030";
 }
 
 /* ---------------------------------------------------------------- UTF-16 */
 
-static bool pump(iconv_t cd, FILE *in, FILE *out)
+static bool pump(iconv_t cd, FILE *in, FILE *out, long *ret_at)
 {
     char raw[BLOCK], text[BLOCK * 2];
     size_t keep = 0, n;
@@ -193,7 +230,9 @@ static bool pump(iconv_t cd, FILE *in, FILE *out)
     while ((n = fread(raw + keep, 1, BLOCK - keep, in)) > 0) {
         char *p = raw, *q = text;
         size_t left = n + keep, room = sizeof(text);
-        if (iconv(cd, &p, &left, &q, &room) == (size_t)-1 && errno != EINVAL)
+        bool broken = iconv(cd, &p, &left, &q, &room) == (size_t)-1 && errno != EINVAL;
+        *ret_at += p - raw;
+        if (broken)
             return false;
         memmove(raw, p, left);
         keep = left;
@@ -203,11 +242,14 @@ static bool pump(iconv_t cd, FILE *in, FILE *out)
     return keep == 0 && !ferror(in) && fflush(out) == 0;
 }
 
-FILE *decode_utf16(FILE *file, const char *encoding)
+FILE *decode_utf16(FILE *file, const char *encoding, long *ret_at)
 {
     iconv_t cd = iconv_open("UTF-8", encoding);
     FILE *out = cd == (iconv_t)-1 ? NULL : tmpfile();
-    bool ok = out && pump(cd, file, out);
+    bool ok = false;
+
+    *ret_at = ftell(file);
+    ok = out && pump(cd, file, out, ret_at);
 
     if (cd != (iconv_t)-1)
         iconv_close(cd);

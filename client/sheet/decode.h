@@ -20,11 +20,12 @@ bool decode_text(struct decode *d, const char *in, size_t n, char *out, size_t c
 /* For messages: what can't be decoded becomes "?", what doesn't fit is left out. */
 void decode_lossy(struct decode *d, const char *in, size_t n, char *out, size_t cap);
 
-/* Reads the file from its start: a byte order mark decides, then whether it is UTF-8 (a few broken characters in
- * a UTF-8 file don't make it another one), then GB18030. *ret_bom = bytes of the mark. NULL when it can't be read. */
+/* Reads the file from its start: a byte order mark decides, or NUL bytes as UTF-16 has them, then whether it is UTF-8 (broken
+ * characters, or some lines in another encoding, don't make a UTF-8 file another one), then GB18030. *ret_bom = bytes of the mark. NULL when it can't be read. */
 const char *decode_detect(FILE *file, size_t *ret_bom);
 
-/* The rest of a UTF-16 file as UTF-8 in an unlinked file; NULL when it is broken or can't be written. */
-FILE *decode_utf16(FILE *file, const char *encoding);
+/* The rest of a UTF-16 file as UTF-8 in an unlinked file; NULL when it is broken or can't be written. *ret_at: offset of the bytes
+ * that were to be read then. */
+FILE *decode_utf16(FILE *file, const char *encoding, long *ret_at);
 
 #endif

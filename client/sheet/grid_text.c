@@ -4,6 +4,7 @@
 #include "decode.h"
 #include "grid_internal.h"
 #include "lines.h"
+#include "utf8.h"
 
 #include <csv.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define _(text) dgettext("qipan", text)
 
@@ -19,10 +21,12 @@
 
 struct text {
     struct csv_parser parser;
-    struct decode *decode;
+    struct decode *decode,
+        *gb18030; /* the second to tell what broken bytes are, opened when there are some */
     struct lines lines;
     char separator;
-    int row; /* read last */
+    int row;    /* read last */
+    long start; /* where it begins */
     char line[LINES_MAX + 2];
     char raw[LINES_MAX + GRID_MAX_COLUMNS]; /* cells as they are in the file, one after another */
     size_t raw_n;
@@ -96,14 +100,13 @@ static enum grid_result file_failed(struct grid *g)
 }
 
 /* Passes over the first line of a row that can't be parsed: the next one may be whole again. */
-static enum grid_result give_up(struct grid *g, struct text *c, long start, struct grid_row *row,
-                                const char *why)
+static enum grid_result give_up(struct grid *g, struct text *c, struct grid_row *row, const char *why)
 {
     size_t n;
 
     start_parser(c);
     clearerr(c->lines.file);
-    if (fseek(c->lines.file, start, SEEK_SET) != 0)
+    if (fseek(c->lines.file, c->start, SEEK_SET) != 0)
         return file_failed(g);
     lines_read(&c->lines, c->line, &n);
     while (n && strchr("\r\n", c->line[n - 1]))
@@ -114,9 +117,9 @@ static enum grid_result give_up(struct grid *g, struct text *c, long start, stru
 /* Reads lines until a row is whole. */
 static enum grid_result read_row(struct grid *g, struct text *c, struct grid_row *row)
 {
-    long start = ftell(c->lines.file);
     size_t total = 0, n;
 
+    c->start = ftell(c->lines.file);
     c->raw_n = c->n = 0;
     c->done = false;
     c->row++;
@@ -128,24 +131,34 @@ static enum grid_result read_row(struct grid *g, struct text *c, struct grid_row
             return GRID_END;
         total += n;
         if (got == LINES_LONG || total > LINES_MAX)
-            return give_up(g, c, start, row,
-                           total > n ? _("a quote is not closed") : _("the row is too long"));
+            return give_up(g, c, row, total > n ? _("a quote is not closed") : _("the row is too long"));
         if (got == LINES_END) {
             if (csv_fini(&c->parser, on_cell, on_row, c) != 0)
-                return give_up(g, c, start, row, _("a quote is not closed"));
+                return give_up(g, c, row, _("a quote is not closed"));
             break;
         }
         if (total == n && is_blank_line(c->line, n))
             break; /* as libcsv sees it, no row at all */
         if (csv_parse(&c->parser, c->line, n, on_cell, on_row, c) != n)
-            return give_up(g, c, start, row, _("a quote in the middle of a cell"));
+            return give_up(g, c, row, _("a quote in the middle of a cell"));
     }
     return GRID_ROW;
 }
 
-/* Cells as UTF-8; -1, or the first that can't be decoded. */
+/* Chinese in UTF-8: two characters of three bytes at least, which text in another encoding doesn't look like. */
+static bool is_chinese_utf8(const char *cell, size_t n)
+{
+    int three = 0;
+
+    for (size_t i = 0; i < n; i++)
+        three += ((unsigned char)cell[i] & 0xF0) == 0xE0;
+    return three > 1 && utf8_valid((const uint8_t *)cell, n);
+}
+
+/* Cells as UTF-8; -1, or the first that can't be decoded or is in UTF-8 in a file that isn't (*ret_bad: its first byte). */
 static int decode_cells(struct text *c, size_t *ret_bad)
 {
+    bool utf8 = !strcasecmp(c->lines.encoding, "utf-8");
     size_t w = 0;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -153,9 +166,85 @@ static int decode_cells(struct text *c, size_t *ret_bad)
         c->cells[i] = (struct grid_cell){c->text + w, len ? GRID_TEXT : GRID_EMPTY};
         if (!decode_text(c->decode, c->raw + c->begin[i], len, c->text + w, TEXT_SIZE - w, ret_bad))
             return (int)i;
+        if (!utf8 && is_chinese_utf8(c->raw + c->begin[i], len)) {
+            *ret_bad = 0;
+            return (int)i;
+        }
         w += strlen(c->text + w) + 1;
     }
     return -1;
+}
+
+/* ---------------------------------------------------------------- bytes that are not text */
+
+/* The bytes of a cell in the row as it stands in the file, quotes and blanks around it included. */
+static const char *find_raw(const struct text *c, size_t n, int cell, size_t *ret_n)
+{
+    bool quoted = false;
+    size_t from = 0;
+
+    *ret_n = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n)
+            quoted ^= c->line[i] == '"';
+        if (i < n && (quoted || c->line[i] != c->separator))
+            continue;
+        *ret_n = i - from;
+        if (cell-- == 0)
+            break;
+        from = i + 1;
+    }
+    return c->line + from;
+}
+
+/* Offset in the file of the bytes of the cell that can't be decoded, or of its first that isn't ASCII; -1 = of none that people have. The file stands behind the row
+ * again. */
+static long offset_of(struct text *c, int cell, bool first)
+{
+    long end = ftell(c->lines.file);
+    size_t n = end > c->start ? (size_t)(end - c->start) : 0, len, bad = 0;
+
+    if (c->lines.converted || n > LINES_MAX || fseek(c->lines.file, c->start, SEEK_SET) != 0)
+        return -1;
+    n = fread(c->line, 1, n, c->lines.file);
+    fseek(c->lines.file, end, SEEK_SET);
+    const char *raw = find_raw(c, n, cell, &len);
+    while (first && bad < len && !((unsigned char)raw[bad] & 0x80))
+        bad++;
+    if (!first && decode_text(c->decode, raw, len, c->text, TEXT_SIZE, &bad))
+        return -1;
+    return c->start + (raw - c->line) + (long)bad;
+}
+
+/* What the cell may be instead; NULL = nothing that is known. */
+static const char *other_encoding(struct text *c, const char *cell, size_t n)
+{
+    size_t bad;
+
+    if (strcasecmp(c->lines.encoding, "utf-8") != 0)
+        return is_chinese_utf8(cell, n) ? "UTF-8" : NULL;
+    if (!c->gb18030 && !(c->gb18030 = decode_open("GB18030")))
+        return NULL;
+    return decode_text(c->gb18030, cell, n, c->text, TEXT_SIZE, &bad) ? "GB18030" : NULL;
+}
+
+static enum grid_result not_text(struct grid *g, struct text *c, struct grid_row *row, int cell, size_t bad)
+{
+    const char *bytes = c->raw + c->begin[cell];
+    size_t len = c->begin[cell + 1] - c->begin[cell];
+    const char *other = other_encoding(c, bytes, len);
+    long at = offset_of(c, cell, other && strcmp(other, "UTF-8") == 0);
+    char why[GRID_WHY_SIZE], where[80] = "";
+
+    if (at >= 0)
+        snprintf(where, sizeof(where), _(", byte offset %ld of the file,"), at);
+    if (other)
+        snprintf(why, sizeof(why), _("the cell%s is %s, the file is %s: save it in one encoding"), where,
+                 other, g->encoding);
+    else
+        snprintf(why, sizeof(why), _("byte %zu of the cell (0x%02X)%s is not %s"), bad + 1,
+                 bad < len ? (unsigned char)bytes[bad] : 0u, where, g->encoding);
+    return broken(g, c, row, cell, bytes, len, why);
 }
 
 static enum grid_result text_next(struct grid *g, void *state, struct grid_row *row)
@@ -177,13 +266,8 @@ static enum grid_result text_next(struct grid *g, void *state, struct grid_row *
         snprintf(why, sizeof(why), _("the row has more than %d cells"), GRID_MAX_COLUMNS);
         return broken(g, c, row, -1, c->raw, c->raw_n, why);
     }
-    if ((i = decode_cells(c, &bad)) >= 0) {
-        const char *cell = c->raw + c->begin[i];
-        size_t len = c->begin[i + 1] - c->begin[i];
-        snprintf(why, sizeof(why), _("byte %zu of the cell (0x%02X) is not %s"), bad + 1,
-                 bad < len ? (unsigned char)cell[bad] : 0u, g->encoding);
-        return broken(g, c, row, i, cell, len, why);
-    }
+    if ((i = decode_cells(c, &bad)) >= 0)
+        return not_text(g, c, row, i, bad);
     *row = (struct grid_row){.number = c->row, .n = c->n, .cells = c->cells};
     return GRID_ROW;
 }
@@ -245,6 +329,7 @@ static void text_close(void *state)
 
     csv_free(&c->parser);
     decode_close(c->decode);
+    decode_close(c->gb18030);
     free(c);
 }
 

@@ -12,14 +12,16 @@
 
 static bool to_utf8(struct lines *l, char *why, size_t size)
 {
+    long at;
+
     fseek(l->file, l->start, SEEK_SET);
-    FILE *text = decode_utf16(l->file, l->encoding);
+    FILE *text = decode_utf16(l->file, l->encoding, &at);
     if (!text) {
-        snprintf(why, size, _("the file can't be read as %s"), l->encoding);
+        snprintf(why, size, _("the file can't be read as %s (from byte offset %ld on)"), l->encoding, at);
         return false;
     }
     fclose(l->file);
-    *l = (struct lines){.file = text, .encoding = "UTF-8"};
+    *l = (struct lines){.file = text, .encoding = "UTF-8", .converted = true};
     return true;
 }
 

@@ -13,6 +13,7 @@ struct lines {
     FILE *file;
     char encoding[40]; /* that its bytes are in */
     long start;        /* offset of the first byte behind a byte order mark */
+    bool converted;    /* `file` was made of one in UTF-16: its offsets are not the file's */
 };
 
 /* Finds the encoding: a byte order mark, then `forced` if given, then what decode_detect() finds. Of UTF-16 an unlinked

@@ -316,6 +316,23 @@ def test_bad_cell_names_row_column_and_reason(county, tmp_path, row, column, tex
     assert words in bad[0]["message"]
 
 
+def test_rows_of_another_encoding_are_named(county, tmp_path):
+    """Two offices' files pasted together: the odd row is blamed, with its place in the file; the copy of it is whole."""
+    head, rows = "项目名称,投资方\n", ["混编项目甲,混编公司甲\n", "混编项目乙,混编公司乙\n", "混编项目丙,混编公司丙\n"]
+    for odd, rest in (("gb18030", "utf-8"), ("utf-8", "gb18030")):
+        path = tmp_path / f"{rest}.csv"
+        parts = [head.encode(rest), rows[0].encode(rest), rows[1].encode(odd), rows[2].encode(rest)]
+        path.write_bytes(b"".join(parts))
+        bad = adds_up(run(county, "chengguan", path, "--report", tmp_path / "copy.csv", code=7).json, rows=3, rejected=1, new=2)["rejections"]
+        assert (bad[0]["row"], bad[0]["column"]) == (3, "项目名称")
+        assert f"文件第 {len(parts[0] + parts[1])} 字节" in bad[0]["message"] and odd.upper() in bad[0]["message"], bad
+        kept = (tmp_path / "copy.csv").read_bytes().split(b"\n")
+        assert kept[2].startswith(parts[2].rstrip(b"\n") + b",") and kept[1] == parts[1].rstrip(b"\n")
+    for code in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "wide.csv").write_bytes((head + "".join(rows)).encode(code))
+        adds_up(run(county, "chengguan", tmp_path / "wide.csv").json, rows=3, new=3)
+
+
 def test_undecodable_bytes_cost_one_row(county, tmp_path):
     good = "项目名称,投资方\n" + "".join(f"编码项目{i},编码公司{i}\n" for i in range(20))
     path = tmp_path / "bytes.csv"

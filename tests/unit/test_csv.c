@@ -124,7 +124,7 @@ static void broken(void **state)
     check("a.csv",
           "a,b\n项目,\xFF\xFE\n光伏组件项目光伏组件项目光伏组件项目光伏组件项目光伏组件项目,"
           "3\n光伏组件项目光伏组件项目光伏组件,4\n",
-          "2!1 byte 1 of the cell (0xFF) is not UTF-8; "
+          "2!1 byte 1 of the cell (0xFF), byte offset 11 of the file, is not UTF-8; "
           "3:光伏组件项目光伏组件项目光伏组件项目光伏组件项目光伏组件项目|3; "
           "4:光伏组件项目光伏组件项目光伏组件|4");
 }
@@ -177,6 +177,48 @@ static void encodings(void **state)
     assert_non_null(s);
     assert_string_equal(rows_of(s), "2:项|2");
     sheet_close(s);
+}
+
+static void check_bytes(const char *bytes, size_t n, const char *encoding, const char *want)
+{
+    struct sheet *s = open_bytes("a.csv", bytes, n, NULL, 0);
+
+    if (!s)
+        fail_msg("%s", why);
+    assert_string_equal(sheet_encoding(s), encoding);
+    assert_string_equal(rows_of(s), want);
+    sheet_close(s);
+}
+
+#define bytes_are(bytes, encoding, want) check_bytes(bytes, sizeof(bytes) - 1, encoding, want)
+
+/* Rows of another encoding than the file's are named, wherever they are; the others stand. */
+static void mixed_encodings(void **state)
+{
+    (void)state;
+    bytes_are("名称,方\n\"\xB9\xE2\xB7\xFC\",2\n风电,3\n", "UTF-8",
+              "2!0 the cell, byte offset 12 of the file, is GB18030, the file is UTF-8: save it in one "
+              "encoding; 3:风电|3");
+    bytes_are(
+        "名称,方\n\xB9\xE2\xB7\xFC,2\n", "UTF-8",
+        "2!0 the cell, byte offset 11 of the file, is GB18030, the file is UTF-8: save it in one encoding");
+    bytes_are("\xCF\xEE\xC4\xBF,b\n\xB9\xE2\xB7\xFC,2\nx,\"风电, 风\"\n\xB9\xE2,4\n", "GB18030",
+              "2:光伏|2; 3!1 the cell, byte offset 17 of the file, is UTF-8, the file is GB18030: save it in "
+              "one encoding; 4:光|4");
+    assert_null(open_bytes("a.csv", "名称,b\n\xB9\xE2,2\n\xB9\xE2,2\n\xB9\xE2,2\n", 27, NULL, 0));
+    assert_non_null(
+        strstr(why, "row 1 can't be read as the header: the cell, byte offset 0 of the file, is UTF-8"));
+}
+
+static void utf16_without_a_mark(void **state)
+{
+    (void)state;
+    bytes_are("a\0,\0b\0\n\0\x79\x98,\0002\0\n\0", "UTF-8", "2:项|2");
+    bytes_are("\0a\0,\0b\0\n\x98\x79\0,\0002\0\n", "UTF-8", "2:项|2");
+    bytes_are("a,b\n1,x\0y\n", "UTF-8",
+              "2!1 byte 2 of the cell (0x00), byte offset 7 of the file, is not UTF-8");
+    assert_null(open_bytes("a.csv", "a\0,\0b\0\n\0\x01\xD8,\0002\0\n\0", 16, NULL, 0)); /* half a pair */
+    assert_non_null(strstr(why, "from byte offset 8 on"));
 }
 
 /* What can't be shown leaves nothing of an earlier text behind it. */
@@ -284,10 +326,13 @@ static void writing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),         cmocka_unit_test(separators),        cmocka_unit_test(every_row),
-        cmocka_unit_test(broken),        cmocka_unit_test(long_row),          cmocka_unit_test(encodings),
-        cmocka_unit_test(shown_lossily), cmocka_unit_test(private_character), cmocka_unit_test(headers),
-        cmocka_unit_test(json_lines),    cmocka_unit_test(writing),
+        cmocka_unit_test(plain),           cmocka_unit_test(separators),
+        cmocka_unit_test(every_row),       cmocka_unit_test(broken),
+        cmocka_unit_test(long_row),        cmocka_unit_test(encodings),
+        cmocka_unit_test(mixed_encodings), cmocka_unit_test(utf16_without_a_mark),
+        cmocka_unit_test(shown_lossily),   cmocka_unit_test(private_character),
+        cmocka_unit_test(headers),         cmocka_unit_test(json_lines),
+        cmocka_unit_test(writing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
