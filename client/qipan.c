@@ -257,7 +257,7 @@ static bool ask_again(struct qipan *q, struct call *call, const Qipan__Error *er
     int retry = error_info(error->code ? error->code : "INTERNAL")->retry;
     unsigned pause;
 
-    if (retry == ERROR_NEVER || (held_by_import(error) && !call->unsure))
+    if (retry == ERROR_NEVER || retry == ERROR_CARE || (held_by_import(error) && !call->unsure))
         return false;
     if (retry == ERROR_ASK && call_changes(call->op))
         call->unsure = true;

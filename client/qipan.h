@@ -121,7 +121,7 @@ typedef void qipan_reply_fn(const struct qipan_reply *reply, void *arg);
  * qipan_process(), at the latest when the deadline passes. Within it, answers that say "later" (BUSY, LOCKED,
  * UNAVAILABLE …) or UNKNOWN make the library ask again under the same request id, after 50 ms to 1 s, at random; the
  * last of them is what the callback gets. A LOCKED that names its author (`by`: an import holds the object) is passed on at
- * once: it did nothing, and the same request id may be used again later.
+ * once: it did nothing, and the same request id may be used again later. So is STORAGE_FULL: no pause makes room.
  *   UNAVAILABLE        never reached a daemon (or, for a read, the link was lost and did not come back in time)
  *   DEADLINE_EXCEEDED  a read was sent and not answered
  *   UNKNOWN            a change was or may have been sent and not answered: ask again with the same request id

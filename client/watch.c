@@ -369,7 +369,7 @@ static enum watch_verdict refused(struct qipan_watch *w, const Qipan__Error *err
     w->state = WATCH_IDLE;
     if (strcmp(code, "RETRY_ELSEWHERE") == 0)
         return WATCH_ELSEWHERE;
-    if (error_info(code)->retry == ERROR_LATER) {
+    if (error_info(code)->retry == ERROR_LATER || error_info(code)->retry == ERROR_CARE) {
         w->retry_ms = now_ms + (error->has_retry_after_ms ? error->retry_after_ms : WATCH_RETRY_MS);
         return WATCH_FINE;
     }

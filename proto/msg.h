@@ -48,7 +48,7 @@ struct error_info {
     const char *name;
     int status;    /* gRPC canonical status */
     int exit_code; /* of the command-line client */
-    enum { ERROR_NEVER, ERROR_LATER, ERROR_ASK } retry;
+    enum { ERROR_NEVER, ERROR_LATER, ERROR_ASK, ERROR_CARE } retry;
     const char *text_en, *text_zh;
 };
 const struct error_info *error_info(const char *name);

@@ -172,6 +172,8 @@ static char *default_hint(const char *code)
     } hints[] = {
         {"UNAVAILABLE", N_("check the address in the settings and the network, then try again")},
         {"BUSY", N_("try again in a moment")},
+        {"STORAGE_FULL",
+         N_("nothing was written; tell who runs the registry, and do the same again when there is room")},
         {"UNAUTHENTICATED", N_("check certificate and key of this context, or ask the system administrator")},
         {"CERT_REVOKED", N_("ask the system administrator for a new certificate")},
         {"CONFLICT",
@@ -493,7 +495,7 @@ struct qipan *cli_lookup(struct cli *cli)
     return cli->lookup;
 }
 
-static int interrupted(struct cli *cli, const char *request)
+int cli_interrupted(struct cli *cli, const char *request)
 {
     if (request && *request)
         cli_warn(_("interrupted; ask what became of it with: qipan receipt show %s"),
@@ -515,7 +517,7 @@ int cli_call(struct cli *cli, unsigned op, const ProtobufCMessage *request,
     if (outcome == QIPAN_DONE)
         return 0;
     if (outcome == QIPAN_INTERRUPTED)
-        code = interrupted(cli, ret->request);
+        code = cli_interrupted(cli, ret->request);
     else
         code = cli_error(cli, ret->error, ret->request);
     qipan_result_free(ret);

@@ -79,6 +79,9 @@ struct qipan *cli_lookup(struct cli *cli);
 int cli_call(struct cli *cli, unsigned op, const ProtobufCMessage *request,
              const struct qipan_call_options *options, struct qipan_result *ret_result);
 
+/* After a signal: says how to learn what became of the request, if it is one; 130/143. */
+int cli_interrupted(struct cli *cli, const char *request);
+
 /* Runs callbacks of calls made by qipan_call() until *done; 0, or 130/143 after a signal. */
 int cli_run(struct cli *cli, const bool *done);
 

@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETTLE_MS   120000 /* patience with a judge or commit whose answer was lost */
+/* Patience with what judges or writes: as long as the registry may be at it, and once more to learn how that ended. */
+#define SETTLE_MS   (LIMIT_BULK_MS + LIMIT_DEADLINE_MS)
 #define PAUSE_MS    500
 #define PROGRESS_MS 5000 /* between lines on a stderr that is no terminal */
 
@@ -84,11 +85,11 @@ static const char *request_id(struct import *im, const char *tail)
 }
 
 /* The commit refused because of rejected rows; anything else has been reported. */
-
-static int failed(struct import *im, struct qipan_result *r)
+static int failed(struct import *im, unsigned op, struct qipan_result *r)
 {
     const Qipan__Error *e = r->error;
-    bool rows = e->field && !strcmp(e->field, "rows") && !strcmp(e->code, "INVALID_ARGUMENT");
+    bool rows = op == QIPAN_OP_import_commit && e->field && !strcmp(e->field, "rows") &&
+                !strcmp(e->code, "INVALID_ARGUMENT");
     int code = rows ? IMPORT_REFUSED : cli_error(im->cli, e, im->base);
 
     qipan_result_free(r);
@@ -110,14 +111,13 @@ static void on_told(const struct qipan_reply *reply, void *arg)
 
 /* One call that may take long; meanwhile it says so. */
 static enum qipan_outcome call_long(struct import *im, unsigned op, const ProtobufCMessage *message,
-                                    const char *request, const char *what, struct qipan_result *ret)
+                                    const struct qipan_call_options *o, const char *what,
+                                    struct qipan_result *ret)
 {
-    struct qipan_call_options o = {.request = request};
     struct told t = {.result = ret};
 
-    o.deadline_ms = op_by_number(op)->lane == LANE_BULK ? LIMIT_BULK_MS : 0;
     memset(ret, 0, sizeof(*ret));
-    uint32_t id = qipan_call(im->cli->q, op, message, &o, on_told, &t);
+    uint32_t id = qipan_call(im->cli->q, op, message, o, on_told, &t);
     if (!id) {
         ret->error = qipan_refusal(im->cli->q);
         return QIPAN_FAILED;
@@ -135,7 +135,9 @@ static enum qipan_outcome call_long(struct import *im, unsigned op, const Protob
 /* An opening changes nothing: only a commit of its batch is waited for, begun maybe by a client that was killed since. */
 static bool worth_asking(struct import *im, unsigned op, const Qipan__Error *e)
 {
-    return error_info(e->code)->retry != ERROR_NEVER && qipan_link(im->cli->q) != QIPAN_LINK_REFUSED &&
+    int retry = error_info(e->code)->retry;
+
+    return retry != ERROR_NEVER && retry != ERROR_CARE && qipan_link(im->cli->q) != QIPAN_LINK_REFUSED &&
            (op != QIPAN_OP_import_open || !strcmp(e->code, "LOCKED"));
 }
 
@@ -143,17 +145,21 @@ static bool worth_asking(struct import *im, unsigned op, const Qipan__Error *e)
 static int settle(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
                   const char *what, struct qipan_result *ret)
 {
-    int64_t end = now_ms() + SETTLE_MS;
+    int64_t longest = op_by_number(op)->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+    int64_t end = now_ms() + SETTLE_MS, left;
 
     for (begin(im);;) {
-        enum qipan_outcome outcome = call_long(im, op, message, request, what, ret);
+        left = end - now_ms();
+        struct qipan_call_options o = {.request = request,
+                                       .deadline_ms = (unsigned)(left < longest ? left : longest)};
+        enum qipan_outcome outcome = call_long(im, op, message, &o, what, ret);
         progress_over(im);
         if (outcome == QIPAN_DONE)
             return 0;
         if (cli_signal)
-            return cli_signal == SIGTERM ? EXIT_SIGTERM : EXIT_SIGINT;
-        if (outcome == QIPAN_FAILED && (now_ms() > end || !worth_asking(im, op, ret->error)))
-            return failed(im, ret);
+            return cli_interrupted(im->cli, op == QIPAN_OP_import_commit ? request : NULL);
+        if (outcome == QIPAN_FAILED && (now_ms() + 2 * PAUSE_MS > end || !worth_asking(im, op, ret->error)))
+            return failed(im, op, ret);
         qipan_result_free(ret);
         qipan_wait(im->cli->q, NULL, PAUSE_MS);
     }

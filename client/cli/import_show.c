@@ -178,16 +178,21 @@ static int outcome(struct import *im, bool written)
 
 int import_show(struct import *im, bool written)
 {
+    bool asked = im->report != NULL;
     int code = cli_json(im->cli) && refused(im) > 0
                    ? import_verdicts(im, import_refused, JSON_REJECTS, keep_rejected, NULL)
                    : 0;
 
     if (!code && im->report)
         code = import_report(im);
+    if (code)
+        im->report = NULL; /* there is none */
     if (code && !written)
         return code;
     /* What is committed is said, whatever became of the rest. */
     int shown = cli_json(im->cli) ? show_json(im, written) : show_text(im, written);
+    if (code && asked)
+        cli_warn(_("the import stands; its rows are shown by: qipan batch rows %s"), im->id);
     if (code)
         return cli_signal ? code : EXIT_DIFFERENT;
     return shown ? shown : outcome(im, written);

@@ -490,6 +490,11 @@ def test_request_ids(county, tmp_path):
     assert run(county, "dongshan", other, "--commit", "--request", "import-test-1", code=6).error["code"] == "KEY_REUSED"
 
 
+def test_more_rows_than_an_import_takes(county, tmp_path):
+    error = run(county, "dongshan", sheet(tmp_path / "a.csv", 200001, "太多项目"), "--commit", code=7).error
+    assert error["field"] == "rows" and "200000" in error["message"]
+
+
 def test_report_appears_whole(county, tmp_path):
     path = sheet(tmp_path / "a.csv", 700, "报告项目", broken=(699,))
     report = tmp_path / "report.jsonl"
@@ -507,6 +512,9 @@ def test_report_that_cannot_be_written(county, tmp_path):
     assert total(county, "--filter", "name~报告不成项目") == 0
     done = run(county, "dongshan", path, "--commit", "--report", "/dev/full", code=1)
     assert done.json["committed"] and done.json["rev"] and "/dev/full" in done.error["message"]
+    told = county.qipan("dongshan", "import", path, "--commit", "--report", "/dev/full", ok=1)
+    assert "没有需要写入" in told.stdout and "/dev/full" not in told.stdout, "nobody is sent to a report that isn't there"
+    assert "/dev/full" in told.stderr and f"batch rows {done.json['id'][0]}" in told.stderr
     link, kept = tmp_path / "link", tmp_path / "kept"
     kept.touch(0o600)
     link.symlink_to(kept)

@@ -94,6 +94,7 @@ static void errors_are_found(void **state)
     assert_int_equal(error_info("CONFLICT")->exit_code, 6);
     assert_int_equal(error_info("UNKNOWN")->retry, ERROR_ASK);
     assert_int_equal(error_info("BUSY")->retry, ERROR_LATER);
+    assert_int_equal(error_info("STORAGE_FULL")->retry, ERROR_CARE);
     assert_string_equal(error_info("NOT_FOUND")->text_zh, "没有找到");
     assert_string_equal(error_info("no such")->name, "INTERNAL");
     assert_string_equal(error_info(NULL)->name, "INTERNAL");
