@@ -10,7 +10,7 @@ import time
 import openpyxl
 import pytest
 from conftest import SLOW, County
-from interruptions import run_through
+from interruptions import PHASES, VICTIMS, run_through
 from peer import Refused, pb
 from steps import connect, wait_for
 from test_import import adds_up, run, sheet, write
@@ -242,4 +242,5 @@ def test_two_offices_and_clerks_at_once(here, tmp_path, rng):
 
 
 def test_struck_on_the_way(new_county, tmp_path, rng, say):
-    run_through(new_county("--bare"), rng, tmp_path, say, points=3, rows=1200)
+    phases = rng.sample(PHASES, len(VICTIMS))
+    run_through(new_county("--bare"), rng, tmp_path, say, list(zip(VICTIMS, phases, strict=True)), rows=1200)
