@@ -10,7 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define _(text) dgettext("qipan", text)
+#define _(text)  dgettext("qipan", text)
+#define N_(text) text
 
 void grid_fail(struct grid *g, const char *format, ...)
 {
@@ -41,9 +42,50 @@ bool grid_is_workbook(const char *head)
     return !memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || !memcmp(head, "\xD0\xCF\x11\xE0", 4);
 }
 
+enum other { PICTURE, PAPER, DOCUMENT, PACKED, N_OTHERS };
+
+/* What else people send, under whatever name; N_OTHERS = none of it. */
+static enum other other_kind(const char *head)
+{
+    static const struct {
+        enum other kind;
+        unsigned char at, n;
+        const char *bytes;
+    } heads[] = {
+        {PICTURE, 0, 4, "\x89PNG"},
+        {PICTURE, 0, 3, "\xFF\xD8\xFF"},
+        {PICTURE, 0, 4, "GIF8"},
+        {PICTURE, 0, 4, "II*\0"},
+        {PICTURE, 0, 4, "MM\0*"},
+        {PICTURE, 8, 4, "WEBP"},
+        {PICTURE, 4, 4, "ftyp"},
+        {PAPER, 0, 4, "%PDF"},
+        {DOCUMENT, 0, 5, "{\\rtf"},
+        {PACKED, 0, 4, "Rar!"},
+        {PACKED, 0, 4, "7z\xBC\xAF"},
+        {PACKED, 0, 2, "\x1F\x8B"},
+        {PACKED, 0, 4,
+         "\xFD"
+         "7zX"},
+    };
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        if (!memcmp(head + heads[i].at, heads[i].bytes, heads[i].n))
+            return heads[i].kind;
+    return !memcmp(head, "BM", 2) && !memcmp(head + 6, "\0\0\0\0", 4) ? PICTURE : N_OTHERS;
+}
+
+static const char *const others[N_OTHERS] = {
+    N_("this is a picture, not a sheet: ask for the sheet it was taken of (.xlsx or .csv)"),
+    N_("this is a PDF, not a sheet: ask for the sheet it was printed from (.xlsx or .csv)"),
+    N_("this is a text document, not a workbook: copy its table into one"),
+    N_("this is an archive, but no workbook: unpack it and send the sheet itself"),
+};
+
 /* By the first bytes, never by the name. */
 static const struct grid_kind *kind_of(struct grid *g)
 {
+    enum other other;
     char head[64] = "";
     size_t n = fread(head, 1, sizeof(head) - 1, g->file);
 
@@ -54,6 +96,8 @@ static const struct grid_kind *kind_of(struct grid *g)
         grid_fail(g, "%s", _("the file is empty"));
     else if (grid_is_workbook(head))
         return &grid_xlsx;
+    else if ((other = other_kind(head)) != N_OTHERS)
+        grid_fail(g, "%s", _(others[other]));
     else if (is_markup(head, n))
         grid_fail(g, "%s",
                   _("this is a web page or XML, not a sheet: open it in a spreadsheet program and save it as "

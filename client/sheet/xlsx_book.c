@@ -90,6 +90,11 @@ static const char *find_book(struct xlsx_book *b, struct xlsx_zip *zip, char *wh
     struct xlsx_rels package;
     const char *part, *dot;
 
+    if (xlsx_zip_has(zip, "OFD.xml")) {
+        xlsx_fail(why, "%s",
+                  _("this is an OFD, not a sheet: ask for the sheet it was printed from (.xlsx or .csv)"));
+        return NULL;
+    }
     if (!xlsx_zip_has(zip, "_rels/.rels")) {
         xlsx_fail(why, "%s", _("this is an archive, but no workbook: unpack it and send the sheet itself"));
         return NULL;
@@ -98,6 +103,10 @@ static const char *find_book(struct xlsx_book *b, struct xlsx_zip *zip, char *wh
         return NULL;
     if (!(part = xlsx_rels_by_type(&package, "officeDocument"))) {
         xlsx_fail(why, "%s", _("this is an archive, but no workbook: unpack it and send the sheet itself"));
+        return NULL;
+    }
+    if (!strncasecmp(part, "word/", strlen("word/")) || !strncasecmp(part, "ppt/", strlen("ppt/"))) {
+        xlsx_fail(why, "%s", _("this is a text document, not a workbook: copy its table into one"));
         return NULL;
     }
     if ((dot = strrchr(part, '.')) && !strcasecmp(dot, ".bin")) {

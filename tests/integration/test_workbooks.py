@@ -347,13 +347,29 @@ def test_web_pages_under_the_name_of_a_workbook(tmp_path, content):
     assert "save it as .xlsx" in see(tmp_path / "a.xls").why
 
 
-@pytest.mark.parametrize("name, content", [("a.xlsx", "a,b\n1,2\n"), ("a.csv", None)])
+@pytest.mark.parametrize("head, word", [
+    (b"\x89PNG\r\n\x1a\n", "picture"), (b"\xff\xd8\xff\xe0\0\x10JFIF", "picture"), (b"GIF89a", "picture"), (b"BM\x36\x10\0\0\0\0\0\0", "picture"),
+    (b"RIFF\x10\0\0\0WEBPVP8 ", "picture"), (b"\0\0\0\x18ftypheic", "picture"), (b"%PDF-1.7\n", "PDF"), (b"{\\rtf1\\ansi", "text document"),
+    (b"Rar!\x1a\7\0", "unpack it"), (b"7z\xbc\xaf\x27\x1c", "unpack it"), (b"\x1f\x8b\x08\0", "unpack it")])
+def test_what_is_no_sheet_is_called_by_its_name(tmp_path, head, word):
+    (tmp_path / "a.xlsx").write_bytes(head + bytes(range(256)) * 300_000)
+    ran = run(tmp_path / "a.xlsx")
+    assert ran.code and word in ran.out and ran.seconds < 2 * SLOW and (SLOW > 1 or ran.peak_mb < 64), ran
+
+
+@pytest.mark.parametrize("member, word", [("word/document.xml", "text document"), ("ppt/presentation.xml", "text document"), ("OFD.xml", "OFD")])
+def test_documents_of_the_same_make(tmp_path, member, word):
+    found = {k: v.replace("xl/workbook.xml", member) for k, v in parts().items()}
+    assert word in see(write(tmp_path / "a.xlsx", found | {member: "<w:document xmlns:w='urn:w'/>"})).why
+
+
+@pytest.mark.parametrize("name, content", [("a.xlsx", "a,b\n1,2\n"), ("a.csv", None), ("b.csv", "BM,MZ\n1,2\n")])
 def test_bytes_decide_not_names(tmp_path, name, content):
     if content:
         (tmp_path / name).write_text(content)
     else:
         make(tmp_path / name, '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row>')
-    assert see(tmp_path / name).texts()[1][0] == "a"
+    assert see(tmp_path / name).texts()[1][0] == (content or "a").split(",")[0]
 
 
 def test_without_a_converter_there_is_a_hint(tmp_path):
