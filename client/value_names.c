@@ -136,17 +136,20 @@ static unsigned distance(const char *left, const char *right)
     return d[n][m];
 }
 
-/* How far a word may be to count as meant: a third of it, or when one begins the other. */
+/* How far a word may be to count as meant: a third of it, or when one begins the other. Of two characters one changed makes another word
+ * (规划, 规模): only swapped, or with one more, they are the same. */
 static unsigned score(const char *written, const char *word)
 {
-    uint32_t a[WORD_MAX];
-    size_t n = code_points(written, a), w = strlen(written);
+    uint32_t a[WORD_MAX], b[WORD_MAX];
+    size_t n = code_points(written, a), m = code_points(word, b), w = strlen(written);
     unsigned d = distance(written, word);
 
     if (n == 0)
         return 1000;
     if (w > 2 && strlen(word) > w && !strncmp(written, word, w))
         return 1;
+    if (n <= 2 && d > 0 && (n == 1 || m <= n) && !(m == 2 && n == 2 && a[0] == b[1] && a[1] == b[0]))
+        return 1000;
     return d <= (n + 2) / 3 ? d : 1000;
 }
 

@@ -4,10 +4,12 @@
 #include "utf8.h"
 #include "value.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -134,6 +136,18 @@ bool form_is_unit(const char *key)
     return unit_of(key, strlen(key)) != NULL;
 }
 
+/* Total, SUB-TOTAL, Grand total alone; at the end of a text as a word of its own: 2023total, RoadsTotal. */
+static bool is_english_sum(const char *key, size_t n, bool *ret_whole)
+{
+    static const char *const words[] = {"total", "subtotal", "sub-total", "grandtotal", "sum"};
+    const char *tail = n > 5 ? key + n - 5 : key;
+
+    for (size_t i = 0; i < N(words); i++)
+        *ret_whole |= strlen(words[i]) == n && !strncasecmp(key, words[i], n);
+    return *ret_whole ||
+           (n > 5 && !strncasecmp(tail, "total", 5) && (*tail == 'T' || !isalpha((unsigned char)tail[-1])));
+}
+
 bool form_is_sum(const char *key, bool *ret_whole)
 {
     static const char *const words[] = {"合计", "小计",   "总计",     "累计",
@@ -150,7 +164,7 @@ bool form_is_sum(const char *key, bool *ret_whole)
         *ret_whole |= n == len;
         return true;
     }
-    return false;
+    return is_english_sum(key, n, ret_whole);
 }
 
 /* 一 … 九十九 at the start; bytes of it. */

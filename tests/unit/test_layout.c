@@ -486,6 +486,24 @@ static void sums_as_columns(void **state)
           "1-2: 项目名称|投资 / 总投资|投资 / 其中：固投|投资 / 累计|备注\n3: 甲|1|2|3|\n4 - a sum\n");
 }
 
+static void sums_in_english(void **state)
+{
+    (void)state;
+    check("Project|Sector|Amount\nRoads|Transport|#5\nSubtotal||#5\nSub-total:||#5\nTransport "
+          "Total||#5\nTotal Energies plant|Energy|#7\n"
+          "Subtotal Inc|Energy|#8\nGRAND TOTAL (2)||#12",
+          "1-1: Project|Sector|Amount\n"
+          "2: Roads|Transport|5\n"
+          "3 - a sum\n"
+          "4 - a sum\n"
+          "5 - a sum\n"
+          "6: Total Energies plant|Energy|7\n"
+          "7: Subtotal Inc|Energy|8\n"
+          "8 - a sum\n");
+    check("name|investor|amount_total\nTotal|TotalEnergies SE|#3\nMetrototal|A|#3",
+          "1-1: name|investor|amount_total\n2 - a sum\n3: Metrototal|A|3\n");
+}
+
 /* In a table whose rows are numbered a text alone, merged or not, is a heading. */
 static void heading_among_numbers(void **state)
 {
@@ -597,6 +615,7 @@ int main(void)
         cmocka_unit_test(names_with_numbers),
         cmocka_unit_test(unknown_words),
         cmocka_unit_test(sums_as_columns),
+        cmocka_unit_test(sums_in_english),
         cmocka_unit_test(heading_among_numbers),
         cmocka_unit_test(sums_without_a_word),
         cmocka_unit_test(headings_without_numbers),

@@ -286,6 +286,15 @@ static void fields(void **state)
                         "amount_total");
     assert_string_equal(value_nearest_field(&qipan__project__descriptor, "总投资额度", true), "amount_total");
     assert_null(value_nearest_field(&qipan__project__descriptor, "xyzzy", true));
+    static const char *const words[] = {"规模", "总投资", "法人", "stage", "no", NULL};
+    assert_null(value_nearest("规划", words));
+    assert_null(value_nearest("人", words));
+    assert_null(value_nearest("on2", words));
+    assert_null(value_nearest("na", words));
+    assert_string_equal(value_nearest("模规", words), "规模");
+    assert_string_equal(value_nearest("总规模", words), "规模");
+    assert_string_equal(value_nearest("投资", words), "总投资");
+    assert_string_equal(value_nearest("stge", words), "stage");
     assert_false(value_writable(field("version")));
     /* Every field of a project has labels. */
     for (unsigned i = 0; i < qipan__project__descriptor.n_fields; i++) {
