@@ -54,6 +54,22 @@ struct faults {
     size_t n, room;
 };
 
+/* Of the file, from 0; -1 = the verdict is about the row. */
+static int wrong_column(struct import *im, const Qipan__Verdict *v)
+{
+    size_t n;
+    char *const *headers = sheet_header(im->sheet, &n);
+    const char *name = import_column(im, v);
+    int i = v->field ? mapping_column_index(im->mapping, v->field) : -1;
+
+    if (i >= 0 && name && strcmp(headers[i], name) == 0)
+        return sheet_column(im->sheet, (size_t)i);
+    for (size_t k = 0; name && k < n; k++)
+        if (strcmp(headers[k], name) == 0)
+            return sheet_column(im->sheet, k);
+    return -1;
+}
+
 static int take_fault(struct import *im, const Qipan__Verdict *v, void *arg)
 {
     struct faults *f = arg;
@@ -73,7 +89,7 @@ static int take_fault(struct import *im, const Qipan__Verdict *v, void *arg)
     char *kept = strdup(text);
     if (!kept)
         return cli_no_memory(im->cli);
-    f->rows[f->n++] = (struct annotation){.row = (int)v->row, .text = kept};
+    f->rows[f->n++] = (struct annotation){.row = (int)v->row, .column = wrong_column(im, v), .text = kept};
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A copy of what somebody sent, with a column at the right that says what is wrong with which row. All else stays as it is:
- * of a workbook every other part byte for byte. */
+ * of a workbook every other part byte for byte, and cells that are wrong but for their colour. */
 #ifndef QIPAN_ANNOTATE_H
 #define QIPAN_ANNOTATE_H
 
@@ -11,7 +11,8 @@
 #include <stdio.h>
 
 struct annotation {
-    int row; /* as in grid_row.number */
+    int row;    /* as in grid_row.number */
+    int column; /* from 0, of the cell that is wrong: red in a workbook; -1 = the row as a whole */
     const char *text;
 };
 

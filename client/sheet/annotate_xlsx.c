@@ -15,21 +15,106 @@
 
 #define _(text) dgettext("qipan", text)
 
-#define WIDTH "48" /* of the column, in characters */
+#define WIDTH      "48" /* of the column, in characters */
+#define MAX_STYLES 65536
+
+/* The styles of the cells that are wrong, and what they look like in red. */
+struct reds {
+    bool wanted[MAX_STYLES];
+    int style[MAX_STYLES]; /* -1 = there is none */
+};
 
 /* ---------------------------------------------------------------- styles */
 
-/* Adds a font, a fill and the style of both. */
+/* Adds a font, a fill and the style of both; and of each style that is wanted one like it with that fill. */
 struct style {
     int fonts, fills, styles; /* there were */
     int depth;                /* inside one of the lists: 1 its tag, 2 its members */
+    int aside;                /* depth of what is left out of a copy, 0 = nothing is */
     char list[16];
+    struct reds *reds;
+    FILE *copies; /* into the next two; NULL = no memory */
+    char *bytes;
+    size_t n_bytes;
     bool done;
 };
 
 static bool is_list(const char *name)
 {
     return strcmp(name, "fonts") == 0 || strcmp(name, "fills") == 0 || strcmp(name, "cellXfs") == 0;
+}
+
+/* A tag with another value of some attributes: NULL ends their names and values. */
+static void put_tag(struct xlsx_edit *e, const char *name, const char *const *attributes,
+                    const char *const *instead, bool closed)
+{
+    xlsx_edit_put(e, "<%s%s", e->prefix, name);
+    for (const char *const *a = attributes; *a; a += 2) {
+        if (xlsx_edit_attribute(instead, a[0]))
+            continue;
+        xlsx_edit_put(e, " %s=\"", a[0]);
+        xlsx_edit_put_text(e, a[1]);
+        xlsx_edit_put(e, "\"");
+    }
+    for (const char *const *a = instead; *a; a += 2)
+        xlsx_edit_put(e, " %s=\"%s\"", a[0], a[1]);
+    xlsx_edit_put(e, closed ? "/>" : ">");
+}
+
+/* How many the list will have. */
+static int longer(const struct style *s, const char *name, int count)
+{
+    int more = 1;
+
+    for (int i = 0; strcmp(name, "cellXfs") == 0 && i < count && i < MAX_STYLES; i++)
+        more += s->reds->wanted[i];
+    return count + more;
+}
+
+static void start_list(struct xlsx_edit *e, struct style *s, const char *name, const char *const *attributes)
+{
+    const char *count = xlsx_edit_attribute(attributes, "count");
+    char text[16];
+    const char *const instead[] = {"count", text, NULL};
+
+    snprintf(s->list, sizeof s->list, "%s", name);
+    if (!count || xlsx_edit_closed(e))
+        return;
+    snprintf(text, sizeof text, "%d", longer(s, name, atoi(count)));
+    xlsx_edit_copy(e);
+    xlsx_edit_drop(e);
+    put_tag(e, name, attributes, instead, false);
+}
+
+static bool is_copied(const struct style *s)
+{
+    return s->copies && s->depth > 1 && strcmp(s->list, "cellXfs") == 0 && s->styles > 0 &&
+           s->styles <= MAX_STYLES && s->reds->wanted[s->styles - 1] && (!s->aside || s->depth < s->aside);
+}
+
+/* Of one style and what stands in it; extensions are left out. */
+static void copy_start(struct xlsx_edit *e, struct style *s, const char *name, const char *const *attributes)
+{
+    char fill[16];
+    const char *const red[] = {"fillId", fill, "applyFill", "1", NULL}, *const same[] = {NULL};
+    FILE *out = e->out;
+
+    if (strcmp(name, "extLst") == 0)
+        s->aside = s->depth;
+    if (!is_copied(s))
+        return;
+    snprintf(fill, sizeof fill, "%d", s->fills);
+    e->out = s->copies;
+    put_tag(e, name, attributes, s->depth == 2 ? red : same, false);
+    e->out = out;
+}
+
+static void copy_end(struct xlsx_edit *e, struct style *s, const char *name)
+{
+    if (is_copied(s))
+        fprintf(s->copies, "</%s%s>", e->prefix, name);
+    if (s->aside && s->depth <= s->aside)
+        s->aside = 0;
 }
 
 static void style_start(struct xlsx_edit *e, const char *name, const char *const *attributes)
@@ -39,31 +124,27 @@ static void style_start(struct xlsx_edit *e, const char *name, const char *const
     if (s->depth == 0 && !is_list(name))
         return;
     if (s->depth++ == 0) {
-        const char *count = xlsx_edit_attribute(attributes, "count");
-
-        snprintf(s->list, sizeof s->list, "%s", name);
-        if (!count || xlsx_edit_closed(e))
-            return;
-        xlsx_edit_copy(e);
-        xlsx_edit_drop(e);
-        xlsx_edit_put(e, "<%s%s", e->prefix, name);
-        for (; *attributes; attributes += 2) {
-            bool is_count = strcmp(attributes[0], "count") == 0;
-
-            xlsx_edit_put(e, " %s=\"", attributes[0]);
-            if (is_count)
-                xlsx_edit_put(e, "%d", atoi(attributes[1]) + 1);
-            else
-                xlsx_edit_put_text(e, attributes[1]);
-            xlsx_edit_put(e, "\"");
-        }
-        xlsx_edit_put(e, ">");
+        start_list(e, s, name, attributes);
         return;
     }
     if (s->depth == 2)
         ++*(strcmp(s->list, "fonts") == 0   ? &s->fonts
             : strcmp(s->list, "fills") == 0 ? &s->fills
                                             : &s->styles);
+    copy_start(e, s, name, attributes);
+}
+
+/* The copies stand behind our own style, in their order. */
+static void put_copies(struct xlsx_edit *e, struct style *s)
+{
+    int next = s->styles + 1;
+
+    if (!s->copies || fflush(s->copies) != 0)
+        return;
+    xlsx_edit_put(e, "%s", s->bytes);
+    for (int i = 0; i < s->styles && i < MAX_STYLES; i++)
+        if (s->reds->wanted[i])
+            s->reds->style[i] = next++;
 }
 
 static void style_end(struct xlsx_edit *e, const char *name)
@@ -72,7 +153,10 @@ static void style_end(struct xlsx_edit *e, const char *name)
     const char *p = e->prefix;
     size_t n;
 
-    if (s->depth == 0 || --s->depth > 0)
+    if (s->depth == 0)
+        return;
+    copy_end(e, s, name);
+    if (--s->depth > 0)
         return;
     xlsx_edit_tag(e, &n);
     if (!n) /* an empty list: nothing to add to */
@@ -82,7 +166,7 @@ static void style_end(struct xlsx_edit *e, const char *name)
         xlsx_edit_put(e, "<%sfont><%ssz val=\"11\"/><%scolor rgb=\"FFC00000\"/></%sfont>", p, p, p, p);
     else if (strcmp(name, "fills") == 0)
         xlsx_edit_put(e,
-                      "<%sfill><%spatternFill patternType=\"solid\"><%sfgColor rgb=\"FFFDE9E7\"/><%sbgColor "
+                      "<%sfill><%spatternFill patternType=\"solid\"><%sfgColor rgb=\"FFFFC7CE\"/><%sbgColor "
                       "indexed=\"64\"/></%spatternFill></%sfill>",
                       p, p, p, p, p, p);
     else
@@ -91,7 +175,10 @@ static void style_end(struct xlsx_edit *e, const char *name)
             "<%sxf numFmtId=\"0\" fontId=\"%d\" fillId=\"%d\" borderId=\"0\" xfId=\"0\" applyFont=\"1\" "
             "applyFill=\"1\" applyAlignment=\"1\"><%salignment vertical=\"center\" wrapText=\"1\"/></%sxf>",
             p, s->fonts, s->fills, p, p);
-    s->done |= strcmp(name, "cellXfs") == 0 && s->fonts > 0 && s->fills > 0;
+    if (strcmp(name, "cellXfs") != 0 || !s->fonts || !s->fills)
+        return;
+    s->done = true;
+    put_copies(e, s);
 }
 
 /* ---------------------------------------------------------------- the sheet */
@@ -99,6 +186,7 @@ static void style_end(struct xlsx_edit *e, const char *name)
 struct sheet {
     const struct annotate *what;
     int style; /* -1 = none */
+    struct reds *reds;
     int column;
     bool looking; /* the first pass: which columns are filled */
     int last;     /* of the columns that are, -1 = none */
@@ -108,6 +196,7 @@ struct sheet {
     size_t next;                             /* of the annotations */
     bool headed;
     const char *text; /* for this row, NULL = nothing, or written already */
+    int wrong;        /* column of the cell of this row that is, -1 = none, or written already */
     bool dropping;    /* the cell that is in the way */
 };
 
@@ -124,18 +213,46 @@ static void put_cell(struct xlsx_edit *e, struct sheet *s, const char *text)
     xlsx_edit_put(e, "</%st></%sis></%sc>", p, p, p);
 }
 
+/* A cell that the row doesn't have, where it is wrong that it hasn't. */
+static void put_wrong(struct xlsx_edit *e, struct sheet *s)
+{
+    char name[16];
+
+    if (s->reds->style[0] >= 0)
+        xlsx_edit_put(e, "<%sc r=\"%s\" s=\"%d\"/>", e->prefix, xlsx_cell_name(s->row, s->wrong, name),
+                      s->reds->style[0]);
+    s->wrong = -1;
+}
+
+/* What the row should have before the column and hasn't. */
+static void put_missing_cells(struct xlsx_edit *e, struct sheet *s, int before)
+{
+    if (s->wrong >= 0 && s->wrong < before && s->wrong < s->column)
+        put_wrong(e, s);
+    if (s->text && s->column <= before) {
+        put_cell(e, s, s->text);
+        s->text = NULL;
+    }
+    if (s->wrong >= 0 && s->wrong < before)
+        put_wrong(e, s);
+}
+
 /* What belongs to a row; each row is asked for once, in their order. */
 static const char *text_of(struct sheet *s, int row)
 {
     const struct annotate *w = s->what;
 
+    s->wrong = -1;
     if (row == w->header_row && !s->headed) {
         s->headed = true;
         return w->heading;
     }
-    if (s->next < w->n && w->rows[s->next].row == row)
-        return w->rows[s->next++].text;
-    return NULL;
+    while (s->next < w->n && w->rows[s->next].row < row)
+        s->next++; /* while the cells are looked at: rows that the file leaves out */
+    if (s->next == w->n || w->rows[s->next].row != row)
+        return NULL;
+    s->wrong = w->rows[s->next].column;
+    return w->rows[s->next++].text;
 }
 
 /* Rows that the file leaves out. */
@@ -145,8 +262,9 @@ static void put_missing_rows(struct xlsx_edit *e, struct sheet *s, int before)
 
     while (s->next < w->n && w->rows[s->next].row < before) {
         s->row = w->rows[s->next].row;
+        s->text = text_of(s, s->row);
         xlsx_edit_put(e, "<%srow r=\"%d\">", e->prefix, s->row);
-        put_cell(e, s, w->rows[s->next++].text);
+        put_missing_cells(e, s, GRID_MAX_COLUMNS);
         xlsx_edit_put(e, "</%srow>", e->prefix);
     }
 }
@@ -174,6 +292,7 @@ static void start_row(struct xlsx_edit *e, struct sheet *s, const char *const *a
     s->cell = -1;
     if (s->looking) {
         s->row = row;
+        text_of(s, row);
         return;
     }
     if (s->next < s->what->n && s->what->rows[s->next].row < row)
@@ -187,26 +306,46 @@ static void start_row(struct xlsx_edit *e, struct sheet *s, const char *const *a
     put_row_tag(e, attributes);
     if (!closed)
         return;
-    put_cell(e, s, s->text);
+    put_missing_cells(e, s, GRID_MAX_COLUMNS);
     xlsx_edit_put(e, "</%srow>", e->prefix);
-    s->text = NULL;
+}
+
+/* The cell as it is, but for the colour. */
+static void put_red(struct xlsx_edit *e, struct sheet *s, const char *const *attributes, size_t style)
+{
+    char text[16];
+    const char *const instead[] = {"s", text, NULL};
+    bool closed = xlsx_edit_closed(e);
+
+    s->wrong = -1;
+    if (style >= MAX_STYLES || s->reds->style[style] < 0)
+        return;
+    snprintf(text, sizeof text, "%d", s->reds->style[style]);
+    xlsx_edit_copy(e);
+    xlsx_edit_drop(e);
+    put_tag(e, "c", attributes, instead, closed);
 }
 
 static void start_cell(struct xlsx_edit *e, struct sheet *s, const char *const *attributes)
 {
-    const char *r = xlsx_edit_attribute(attributes, "r");
+    const char *r = xlsx_edit_attribute(attributes, "r"), *style = xlsx_edit_attribute(attributes, "s");
+    size_t number = style ? strtoul(style, NULL, 10) : 0;
     int row;
 
     if (!r || !xlsx_cell_read(r, &row, &s->cell))
         s->cell++;
     s->in_cell = true;
-    if (s->looking)
+    if (s->looking) {
+        if (s->cell == s->wrong && number < MAX_STYLES)
+            s->reds->wanted[number] = true;
         return;
-    if (s->text && s->cell >= s->column) {
-        xlsx_edit_copy(e);
-        put_cell(e, s, s->text);
-        s->text = NULL;
     }
+    if ((s->text && s->cell >= s->column) || (s->wrong >= 0 && s->cell > s->wrong)) {
+        xlsx_edit_copy(e);
+        put_missing_cells(e, s, s->cell);
+    }
+    if (s->cell == s->wrong && s->cell != s->column)
+        put_red(e, s, attributes, number);
     s->dropping = s->cell == s->column && s->row >= s->what->header_row;
     if (s->dropping)
         xlsx_edit_copy(e);
@@ -306,10 +445,9 @@ static void sheet_end(struct xlsx_edit *e, const char *name)
         s->dropping = false;
     } else if (s->looking) {
         return;
-    } else if (strcmp(name, "row") == 0 && s->text) {
+    } else if (strcmp(name, "row") == 0 && (s->text || s->wrong >= 0)) {
         xlsx_edit_copy(e);
-        put_cell(e, s, s->text);
-        s->text = NULL;
+        put_missing_cells(e, s, GRID_MAX_COLUMNS);
     } else if (strcmp(name, "cols") == 0 && !s->placed) {
         xlsx_edit_copy(e);
         put_column(e, s);
@@ -364,13 +502,13 @@ static bool copy_file(FILE *from, FILE *to, char *why)
 }
 
 static bool rewrite(struct xlsx_zip *zip, const struct xlsx_book *book, const struct annotate *what,
-                    FILE *ret[2], char *why)
+                    struct style *style, FILE *ret[2], char *why)
 {
-    struct style style = {0};
-    struct sheet sheet = {.what = what, .looking = true, .last = -1, .style = -1};
+    struct sheet sheet = {
+        .what = what, .reds = style->reds, .looking = true, .last = -1, .style = -1, .wrong = -1};
     struct xlsx_edit look = {.owner = &sheet, .start = sheet_start, .end = sheet_end, .why = why},
                      edit = look,
-                     paint = {.owner = &style, .start = style_start, .end = style_end, .why = why};
+                     paint = {.owner = style, .start = style_start, .end = style_end, .why = why};
 
     if (!xlsx_edit_run(&look, zip, book->parts[what->sheet]))
         return false;
@@ -379,7 +517,9 @@ static bool rewrite(struct xlsx_zip *zip, const struct xlsx_book *book, const st
     if (book->styles && !(ret[1] = edited(&paint, zip, book->styles)))
         return false;
     sheet = (struct sheet){.what = what,
-                           .style = style.done ? style.styles : -1,
+                           .reds = style->reds,
+                           .style = style->done ? style->styles : -1,
+                           .wrong = -1,
                            .column = what->column >= 0 ? what->column : sheet.last + 1};
     return (ret[0] = edited(&edit, zip, book->parts[what->sheet])) != NULL;
 }
@@ -406,19 +546,38 @@ static bool put_parts(const char *path, const struct xlsx_book *book, size_t she
     return ok;
 }
 
+/* A cell that isn't there has the first style. */
+static struct reds *new_reds(void)
+{
+    struct reds *r = calloc(1, sizeof *r);
+
+    for (int i = 0; r && i < MAX_STYLES; i++)
+        r->style[i] = -1;
+    if (r)
+        r->wanted[0] = true;
+    return r;
+}
+
 static bool annotate_copy(FILE *from, const char *path, FILE *copy, const struct annotate *what, char *why)
 {
     struct xlsx_zip *zip = xlsx_zip_open(from, why);
     struct xlsx_book *book = zip ? xlsx_book_read(zip, why) : NULL;
     FILE *parts[2] = {NULL};
-    bool ok = book &&
+    struct style style = {.reds = new_reds()};
+
+    style.copies = open_memstream(&style.bytes, &style.n_bytes);
+    bool ok = book && (style.reds || xlsx_fail(why, "%s", strerror(ENOMEM))) &&
               (what->sheet < book->n_sheets || xlsx_fail(why, "%s", _("the workbook has no such sheet"))) &&
-              rewrite(zip, book, what, parts, why) && copy_file(from, copy, why) &&
+              rewrite(zip, book, what, &style, parts, why) && copy_file(from, copy, why) &&
               put_parts(path, book, what->sheet, parts, why);
 
     for (int i = 0; i < 2; i++)
         if (parts[i])
             fclose(parts[i]);
+    if (style.copies)
+        fclose(style.copies);
+    free(style.bytes);
+    free(style.reds);
     xlsx_book_free(book);
     xlsx_zip_close(zip);
     return ok;

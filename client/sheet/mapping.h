@@ -52,6 +52,7 @@ const char *mapping_next_level(const char *header);
 
 /* The header a field is read from, NULL when it comes from no column. */
 const char *mapping_column(const struct mapping *m, const char *field);
+int mapping_column_index(const struct mapping *m, const char *field); /* in the headers; -1 = none */
 
 /* Headers that no field is read from, in the order of the sheet. */
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n);

@@ -176,15 +176,22 @@ int mapping_first_column(const struct expr *x)
     return -1;
 }
 
-const char *mapping_column(const struct mapping *m, const char *field)
+int mapping_column_index(const struct mapping *m, const char *field)
 {
     for (int i = 0; i < m->n_fields; i++) {
         const struct field *f = &m->fields[i];
         int column = f->constant ? -1 : mapping_first_column(&f->expr);
         if (!strcmp(f->f->name, field) && column >= 0)
-            return m->headers[column];
+            return column;
     }
-    return NULL;
+    return -1;
+}
+
+const char *mapping_column(const struct mapping *m, const char *field)
+{
+    int column = mapping_column_index(m, field);
+
+    return column >= 0 ? m->headers[column] : NULL;
 }
 
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n)

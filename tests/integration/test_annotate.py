@@ -12,7 +12,8 @@ from openpyxl.worksheet.table import Table
 
 from conftest import BUILD
 
-SAYS = ["3", "总投资:“约3亿”不是一个确切的数 <&>\"", "5", "日期\n写法不对"]
+SAYS = ["3:2", "总投资:“约3亿”不是一个确切的数 <&>\"", "5", "日期\n写法不对"]
+RED = "FFFFC7CE"
 
 
 def annotate(path, to, header=2, column=-1, says=SAYS, sheet=0, code=0):
@@ -31,6 +32,8 @@ def by_openpyxl(path):
     for i in range(6):
         sheet.append([i + 1, f"项目{i}", 100.5 * i, "2026-01"])
     sheet["B4"].font = openpyxl.styles.Font(bold=True)
+    sheet["C3"].number_format, sheet["C3"].alignment = "#,##0.00", openpyxl.styles.Alignment(horizontal="center")
+    sheet["C3"].border = openpyxl.styles.Border(left=openpyxl.styles.Side("thin"))
     sheet.conditional_formatting.add("C3:C8", openpyxl.formatting.rule.CellIsRule(operator="greaterThan", formula=["200"]))
     sheet.add_table(Table(displayName="t1", ref="A2:D8"))
     sheet.column_dimensions["E"].hidden = True
@@ -66,6 +69,10 @@ def cells(path):
     return {c.coordinate: (c.value, c.number_format, c.font.b, c.data_type) for row in sheet.iter_rows() for c in row if c.value is not None}, sheet
 
 
+def red_cells(sheet):
+    return {c.coordinate for row in sheet.iter_rows() for c in row if c.fill.fgColor.rgb == RED}
+
+
 @pytest.mark.parametrize("writer", [by_openpyxl, by_libxlsxwriter, by_gnumeric, by_libreoffice])
 def test_a_workbook_gets_a_red_column_and_nothing_else(tmp_path, writer):
     path, copy = tmp_path / "sheet.xlsx", tmp_path / "copy.xlsx"
@@ -79,11 +86,27 @@ def test_a_workbook_gets_a_red_column_and_nothing_else(tmp_path, writer):
     assert {k: v[0] for k, v in added.items()} == {f"{column}2": "错误", f"{column}3": SAYS[1], f"{column}5": SAYS[3]}
     assert after[f"{column}3"].font.color.rgb == "FFC00000" and after.column_dimensions[column].width == 48
     assert not after.column_dimensions[column].hidden
+    looks = [(repr(c.alignment), repr(c.border), repr(c.font), c.protection.locked) for c in (before["C3"], after["C3"])]
+    assert looks[0] == looks[1], "the cell that is wrong is red, and as it was"
+    assert red_cells(after) == {"C3", f"{column}2", f"{column}3", f"{column}5"}
     assert after.merged_cells.ranges == before.merged_cells.ranges and list(after.tables) == list(before.tables)
     with zipfile.ZipFile(path) as was, zipfile.ZipFile(copy) as now:
         assert now.testzip() is None and sorted(now.namelist()) == sorted(was.namelist())
         differ = [n for n in was.namelist() if was.read(n) != now.read(n)]
         assert all("styles" in n or "worksheets/" in n for n in differ) and len(differ) == 2, differ
+
+
+def test_cells_that_are_not_there_may_be_wrong(tmp_path):
+    """Left out by the file, with its row or alone; two of one style; the heading's row keeps its looks."""
+    path, copy = tmp_path / "a.xlsx", tmp_path / "b.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["名称", "投资", "日期"], ["甲"], ["乙", 5], ["丙", None, 7], ["丁", 8, 9]):
+        book.active.append(row)
+    book.save(path)
+    annotate(path, copy, header=1, says=["2:1", "缺投资", "3:0", "改", "4:1", "缺", "5:0", "改", "9:2", "此行没有"])
+    new, sheet = cells(copy)
+    assert red_cells(sheet) == {"B2", "A3", "B4", "A5", "C9"} | {f"D{r}" for r in (1, 2, 3, 4, 5, 9)}
+    assert {k: v for k, v in new.items() if not k.startswith("D")} == cells(path)[0]
 
 
 def test_the_copy_of_a_copy_has_one_such_column(tmp_path):

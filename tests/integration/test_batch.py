@@ -109,6 +109,8 @@ def test_a_copy_of_their_own_file_says_what_is_wrong(here, tmp_path):
     run(here, "chengguan", tmp_path / "表.xlsx", "--report", tmp_path / "表改.xlsx", code=7)
     cells = [[c.value for c in row] for row in openpyxl.load_workbook(tmp_path / "表改.xlsx").active.iter_rows()]
     assert cells[0] == ["项目名称", "投资方", "阶段", "错误"] and cells[1][3] is None and "谈着呢" in cells[2][3]
+    copy = openpyxl.load_workbook(tmp_path / "表改.xlsx").active
+    assert [c.coordinate for c in copy[3] if c.fill.fgColor.rgb == "FFFFC7CE"] == ["C3", "D3"], "the cell that is wrong is red, too"
 
 
 def test_taken_back(here, tmp_path):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* annotate FROM TO SHEET HEADER_ROW COLUMN [ROW TEXT]…: what annotate.h makes of a file; SHEET of a .csv is its separator,
+/* annotate FROM TO SHEET HEADER_ROW COLUMN [ROW[:CELL] TEXT]…: what annotate.h makes of a file; SHEET of a .csv is its separator,
  * COLUMN -1 = a new one. Prints why
  * and ends with 1 when it can't. */
 #include "annotate.h"
@@ -21,7 +21,8 @@ int main(int argc, char **argv)
     what.header_row = atoi(argv[4]);
     what.column = atoi(argv[5]);
     for (int i = 6; i + 1 < argc && what.n < 1000; i += 2)
-        rows[what.n++] = (struct annotation){atoi(argv[i]), argv[i + 1]};
+        rows[what.n++] = (struct annotation){
+            atoi(argv[i]), strchr(argv[i], ':') ? atoi(strchr(argv[i], ':') + 1) : -1, argv[i + 1]};
     what.separator = argv[3][0];
     ok = (strstr(argv[1], ".csv") ? annotate_text : annotate_xlsx)(from, to, &what, why);
     fclose(from);
