@@ -396,19 +396,24 @@ static json_t *clash(const Qipan__Clash *c)
     return o;
 }
 
-static void put_conflict(json_t **o, const Qipan__Error *e)
+static void put_fields(json_t **o, const Qipan__Error *e)
 {
     json_t *array = json_array();
 
+    for (size_t i = 0; array && i < e->n_fields; i++)
+        append(&array, clash(e->fields[i]));
+    set(o, "fields", array);
+}
+
+static void put_conflict(json_t **o, const Qipan__Error *e)
+{
     set(o, "base", text_or_null(e->base_value));
     set(o, "theirs", text_or_null(e->theirs));
     set(o, "yours", text_or_null(e->yours));
     put_text(o, "by", e->by);
     if (e->has_at)
         set(o, "at", instant(e->at));
-    for (size_t i = 0; array && i < e->n_fields; i++)
-        append(&array, clash(e->fields[i]));
-    set(o, "fields", array);
+    put_fields(o, e);
 }
 
 static void put_other(json_t **o, const Qipan__Error *e)
@@ -418,6 +423,8 @@ static void put_other(json_t **o, const Qipan__Error *e)
     put_text(o, "by", e->by);
     if (e->has_at)
         set(o, "at", instant(e->at));
+    if (e->n_fields > 0) /* what is in a batch's way */
+        put_fields(o, e);
 }
 
 json_t *json_of_error(const Qipan__Error *e)

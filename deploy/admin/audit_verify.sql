@@ -253,13 +253,13 @@ INSERT INTO finding SELECT 0, 0, 'table ' || t, 'changed', 'it is no plain table
 FROM unnest('{txn,entry,change,chain,epoch,audit,audit_closing,anchor,account,membership,certificate,role_right,office,setting,field,kind,project,enterprise,receipt,due}'::text[]) t
 LEFT JOIN pg_class c ON c.relnamespace = 'registry'::regnamespace AND c.relname = t WHERE c.relkind IS DISTINCT FROM 'r' OR c.relhasrules;
 
--- What the journal left of each object, field by field, and what its row holds. What a contact is the journal doesn't know,
+-- What the journal left of each object, field by field, and what its row holds; one whose id (field 1) became nothing has none. What a contact is the journal doesn't know,
 -- only how often it changed; keys of searches are not looked at.
 CREATE TEMP TABLE journalled AS
 SELECT DISTINCT ON (c.object, w.key) c.kind, c.object, w.key::int AS number, w.value ->> 1 AS value, w.value = 'true' AS masked
 FROM registry.change c CROSS JOIN LATERAL jsonb_each(c.fields) w WHERE c.kind <> 'account' ORDER BY c.object, w.key, c.version DESC;
 CREATE TEMP TABLE last AS
-SELECT DISTINCT ON (c.object) c.object, c.version, c.kind, c.audience, count(*) FILTER (WHERE c.fields ? '44') OVER w AS names,
+SELECT DISTINCT ON (c.object) c.object, c.version, c.kind, c.audience, c.version > 1 AND c.fields ? '1' AS gone, count(*) FILTER (WHERE c.fields ? '44') OVER w AS names,
     count(*) FILTER (WHERE c.fields ? '45') OVER w AS phones
 FROM registry.change c WHERE c.kind <> 'account' WINDOW w AS (PARTITION BY c.object) ORDER BY c.object, c.version DESC;
 CREATE TEMP TABLE object (kind text, id text, version bigint, no text, row jsonb, audience text, names int, phones int);
@@ -290,10 +290,10 @@ SELECT x.id, string_agg(x.name, ' ' ORDER BY x.name) AS names FROM (
 INSERT INTO finding SELECT 5, row_number() OVER (ORDER BY o.kind, coalesce(o.no, o.id, l.object)),
     CASE coalesce(o.kind, l.kind) WHEN 'receipt' THEN 'signature' WHEN 'due' THEN 'deadline' ELSE coalesce(o.kind, l.kind) END || ' '
         || coalesce(CASE o.kind WHEN 'project' THEN o.no END, o.id, l.object),
-    CASE WHEN o.id IS NULL THEN 'deleted' WHEN l.object IS NULL THEN 'inserted' ELSE 'changed' END,
-    CASE WHEN o.id IS NULL THEN 'the journal speaks of it' WHEN l.object IS NULL THEN 'the journal knows nothing of it' ELSE 'not as the journal left it: ' || u.names END
+    CASE WHEN o.id IS NULL THEN 'deleted' WHEN l.object IS NULL OR l.gone THEN 'inserted' ELSE 'changed' END,
+    CASE WHEN o.id IS NULL THEN 'the journal speaks of it' WHEN l.gone THEN 'it was taken back with its batch' WHEN l.object IS NULL THEN 'the journal knows nothing of it' ELSE 'not as the journal left it: ' || u.names END
 FROM object o FULL JOIN last l ON l.object = o.id AND l.kind = o.kind LEFT JOIN unlike u ON u.id = o.id
-WHERE o.id IS NULL OR l.object IS NULL OR u.id IS NOT NULL;
+WHERE o.id IS NULL AND NOT l.gone OR l.object IS NULL OR l.gone AND o.id IS NOT NULL OR u.id IS NOT NULL;
 
 -- ---------------------------------------------------------------- anchors
 

@@ -119,13 +119,13 @@ BEGIN
         RETURN (SELECT code FROM registry.stage WHERE rule_set = registry.rule_set_in_force()
             AND (code = w OR zh = w OR en = lower(w)) ORDER BY code <> w LIMIT 1);
     END IF;
-    SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND code = w;
+    SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND code = w AND active;
     IF found_code IS NULL AND p_kind = 'industry' AND w ~ '^[0-9]{2,4}$' THEN
-        SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND substr(code, 2) = w;
+        SELECT code INTO found_code FROM registry.code WHERE kind = p_kind AND substr(code, 2) = w AND active;
     END IF;
     IF found_code IS NULL THEN
         SELECT code INTO found_code FROM registry.code
-        WHERE kind = p_kind AND (zh = p_word OR lower(en) = lower(p_word)) ORDER BY length(code), code LIMIT 1;
+        WHERE kind = p_kind AND (zh = p_word OR lower(en) = lower(p_word)) AND active ORDER BY length(code), code LIMIT 1;
     END IF;
     IF found_code IS NULL THEN
         SELECT a.code INTO found_code FROM registry.alias a WHERE a.class = p_kind AND a.word = p_word;

@@ -8,6 +8,7 @@
 --   qipan.bulk    the group whose journal is written as a set (import_apply)
 --   qipan.lang    the language its sentences are for (records)
 --   qipan.correct the version whose stage event was a mistake (stage_correct)
+--   qipan.undo    a batch is taken back: records that can't be withdrawn leave their tables (batch_revert)
 --   qipan.retime  only the next turn of a matter changes (matters_retime)
 --   qipan.past    the entry of what is written past the api
 

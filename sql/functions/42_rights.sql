@@ -15,7 +15,14 @@ BEGIN
     RETURN CASE WHEN p_restricted THEN ARRAY[2, registry.own_token('restricted', p_office)] ELSE '{1}' END;
 END $$;
 
--- The audience of an object by its id: records and receipts have that of what they are about, accounts that of officers' records.
+-- Did its batch, taken back, take it along?
+CREATE FUNCTION registry.is_gone(p_object text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM registry.change c WHERE c.object = p_object AND c.version > 1 AND c.fields ? '1' AND c.kind <> 'account');
+END $$;
+
+-- The audience of an object by its id: records and receipts have that of what they are about, accounts that of officers' records; what
+-- was taken back has none.
 CREATE FUNCTION registry.audience_of(p_object text) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
     about text := p_object;
@@ -24,7 +31,8 @@ BEGIN
     FOR hop IN 1 .. 8 LOOP -- a receipt of a receipt of a deadline: nobody goes further
         k := registry.kind_of(about);
         IF k IS NULL OR k IN ('project', 'enterprise', 'account') THEN
-            RETURN CASE k WHEN 'account' THEN '{4}' ELSE coalesce((SELECT p.audience FROM registry.project p WHERE p.id = about), '{1}') END;
+            RETURN CASE WHEN k = 'account' THEN '{4}' WHEN k = 'project' THEN coalesce((SELECT p.audience FROM registry.project p WHERE p.id = about), '{1}')
+                WHEN registry.is_gone(p_object) THEN '{0}' ELSE '{1}' END;
         END IF;
         about := registry.parent_of(k, about);
     END LOOP;

@@ -176,7 +176,11 @@ SECURITY DEFINER SET search_path = registry, api, pg_temp AS $f$
 DECLARE
     fields jsonb;
 BEGIN
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP = 'DELETE' THEN
+        PERFORM registry.journal('@k', OLD.id, OLD.version + 1, registry.@k_diff(OLD, NULL) || jsonb_build_object('1', jsonb_build_array(OLD.id, NULL)),
+            registry.@k_image(OLD), '{0}', @old_audience);
+        RETURN OLD;
+    ELSIF TG_OP = 'INSERT' THEN
         NEW.id := coalesce(NEW.id, registry.new_id('@prefix'));
         NEW.version := 1;
         fields := registry.@k_born(NEW);
@@ -193,8 +197,10 @@ BEGIN
     RETURN NEW;
 END $f$
 $t$, $t$
-CREATE TRIGGER @k_journal BEFORE INSERT OR UPDATE ON registry.@k FOR EACH ROW EXECUTE FUNCTION registry.@k_journal()$t$, $t$
-CREATE TRIGGER @k_keep BEFORE DELETE OR TRUNCATE ON registry.@k FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()$t$, $t$
+CREATE TRIGGER @k_journal BEFORE INSERT OR UPDATE OR DELETE ON registry.@k FOR EACH ROW EXECUTE FUNCTION registry.@k_journal()$t$, $t$
+CREATE TRIGGER @k_keep BEFORE TRUNCATE ON registry.@k FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()$t$, $t$
+CREATE TRIGGER @k_stay BEFORE DELETE ON registry.@k FOR EACH STATEMENT
+    WHEN (coalesce(current_setting('qipan.undo', true), '') = '') EXECUTE FUNCTION registry.refuse()$t$, $t$
 -- The record an id means to this account: what it may not see isn't there.
 CREATE FUNCTION registry.@k_seen(p_account int, p_id text) RETURNS registry.@k LANGUAGE plpgsql STABLE AS $f$
 DECLARE
@@ -399,6 +405,7 @@ $t$] LOOP
         body := replace(body, '@n_columns', 'n.' || replace(columns, ', ', ', n.'));
         body := replace(body, '@prefix', (SELECT k.prefix FROM registry.kind k WHERE k.code = p_kind));
         body := replace(body, '@order', p_order);
+        body := replace(body, '@old_audience', CASE WHEN has_project THEN 'registry.audience_of(OLD.project)' ELSE '''{1}''' END);
         body := replace(body, '@audience', CASE WHEN has_project THEN $x$registry.audience_of(NEW.project),
         CASE WHEN OLD.project IS DISTINCT FROM NEW.project AND TG_OP = 'UPDATE' THEN
             nullif(registry.audience_of(OLD.project), registry.audience_of(NEW.project)) END$x$ ELSE '''{1}''' END);

@@ -19,12 +19,12 @@ CREATE FUNCTION registry.event_type(p_kind text, p_version bigint, p_fields json
     SELECT CASE p_kind WHEN 'receipt' THEN 'receipt.signed'
         WHEN 'due' THEN 'deadline.' || CASE WHEN p_version = 1 THEN 'set'
             WHEN p_fields #>> '{7,1}' IN ('fired', 'cleared') THEN p_fields #>> '{7,1}' ELSE 'changed' END
-        WHEN 'project' THEN 'project.changed' WHEN 'enterprise' THEN 'enterprise.changed' WHEN 'account' THEN 'account.changed'
+        WHEN 'project' THEN 'project.changed' WHEN 'enterprise' THEN 'enterprise.' || CASE WHEN p_fields ? '1' THEN 'withdrawn' ELSE 'changed' END WHEN 'account' THEN 'account.changed'
         -- of a matter by time alone: field 32 is its light, 33 counts its reminders
         WHEN 'matter' THEN 'matter.' || CASE WHEN p_version = 1 THEN 'added' WHEN p_fields ? '7' THEN p_fields #>> '{7,1}'
             WHEN p_fields ? '33' THEN 'reminded' WHEN p_fields #>> '{32,1}' <> 'none' THEN 'overdue' ELSE 'changed' END
-        -- records: field 7 is the state
-        ELSE p_kind || '.' || CASE WHEN p_version = 1 THEN 'added' ELSE coalesce(p_fields #>> '{7,1}', 'changed') END END
+        -- records: field 7 is the state; one whose id becomes nothing was taken back
+        ELSE p_kind || '.' || CASE WHEN p_version = 1 THEN 'added' WHEN p_fields ? '1' THEN 'withdrawn' ELSE coalesce(p_fields #>> '{7,1}', 'changed') END END
 $$;
 
 -- The project whose audience a change's object has now.

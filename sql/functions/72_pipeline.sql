@@ -55,7 +55,7 @@ BEGIN
     WITH x AS MATERIALIZED (SELECT * FROM registry.pipeline_projects(p_account, t.sql)),
     ready AS (SELECT x.*, registry.code_label(p_lang, 'stage', x.stage) AS label FROM x WHERE x.large AND NOT x.begun),
     reached AS (SELECT left(e.happened_on, 7) AS month, e.stage, x.id, x.large FROM registry.stage_event e JOIN x ON x.id = e.project
-                WHERE e.happened_on >= since AND e.corrects IS NULL
+                WHERE e.happened_on >= since AND (e.corrects IS NULL OR e.opening)
                   AND NOT EXISTS (SELECT FROM registry.stage_event c WHERE c.project = e.project AND c.corrects = e.version)
                 UNION ALL SELECT NULL, x.stage, x.id, x.large FROM x),
     counts AS (SELECT month, s.rank, s.code, count(DISTINCT id) AS n, count(DISTINCT id) FILTER (WHERE large) AS n_large

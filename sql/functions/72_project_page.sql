@@ -49,7 +49,7 @@ BEGIN
     INTO s.total, s.rows
     FROM (SELECT e.*, count(*) OVER () AS total,
               coalesce(registry.first_day(lead(e.happened_on) OVER (ORDER BY e.version)), registry.today()) - registry.first_day(e.happened_on) AS days
-          FROM registry.stage_event e WHERE e.project = p_project ORDER BY e.version DESC LIMIT p_limit) x;
+          FROM registry.stage_event e WHERE e.project = p_project AND e.stage IS NOT NULL ORDER BY e.version DESC LIMIT p_limit) x;
     s.kind := 'stage';
     s.label := registry.say(p_lang, 'kind.stage');
     RETURN s;

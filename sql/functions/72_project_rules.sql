@@ -181,18 +181,19 @@ BEGIN
 END $$;
 -- An import does it for all its rows.
 CREATE TRIGGER stage_event_pace AFTER INSERT ON registry.stage_event
-    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.pace_stage();
+    FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '' AND NEW.stage IS NOT NULL) EXECUTE FUNCTION registry.pace_stage();
 
 CREATE FUNCTION registry.pace_talk() RETURNS trigger LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = registry, api, pg_temp AS $$
 BEGIN
-    UPDATE registry.pace x SET talked_on = a.held_on, active_on = a.held_on
+    UPDATE registry.pace x SET talked_on = a.held_on, active_on = coalesce(a.held_on, registry.day(p.registered_at))
     -- OFFSET: through the project's own, never down an index of all days
-    FROM (SELECT max(v.held_on) AS held_on FROM (SELECT w.held_on FROM registry.activity w WHERE w.project = NEW.project OFFSET 0) v) a
-    WHERE x.project = NEW.project;
+    FROM (SELECT max(v.held_on) AS held_on FROM (SELECT w.held_on FROM registry.activity w WHERE w.project = coalesce(NEW.project, OLD.project) OFFSET 0) v) a,
+        registry.project p
+    WHERE x.project = coalesce(NEW.project, OLD.project) AND p.id = x.project;
     RETURN NULL;
 END $$;
-CREATE TRIGGER activity_pace AFTER INSERT OR UPDATE OF held_on ON registry.activity
+CREATE TRIGGER activity_pace AFTER INSERT OR UPDATE OF held_on OR DELETE ON registry.activity
     FOR EACH ROW EXECUTE FUNCTION registry.pace_talk();
 
 CREATE TYPE api.idle AS (

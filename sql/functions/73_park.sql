@@ -32,8 +32,14 @@ END $$;
 -- Projects name parks by their codes.
 CREATE FUNCTION registry.park_effects(p_account int, p_op text, b registry.park, n registry.park) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    INSERT INTO registry.code (kind, code, zh) VALUES ('park', n.no, n.name)
-    ON CONFLICT (kind, code) DO UPDATE SET zh = excluded.zh;
+    INSERT INTO registry.code AS c (kind, code, zh, made_by) VALUES ('park', n.no, n.name, n.id)
+    ON CONFLICT (kind, code) DO UPDATE SET zh = excluded.zh, active = true, made_by = CASE WHEN c.active THEN c.made_by ELSE excluded.made_by END;
+END $$;
+
+-- One that is taken back takes its code along.
+CREATE FUNCTION registry.park_gone(b registry.park) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.code c SET active = false WHERE c.kind = 'park' AND c.made_by = b.id;
 END $$;
 
 SELECT registry.generate_record('park', 'no');
@@ -73,7 +79,7 @@ BEGIN
                 trim_scale(sum(l.area_mu) FILTER (WHERE l.state = 'idle')) AS idle,
                 trim_scale(sum(l.floor_m2) FILTER (WHERE l.state = 'free')) AS floor
                 FROM registry.plot l WHERE l.park = c.code) s
-            WHERE c.kind = 'park' AND (one IS NULL OR c.code = one));
+            WHERE c.kind = 'park' AND c.active AND (one IS NULL OR c.code = one));
     END IF;
     RETURN r;
 END $$;

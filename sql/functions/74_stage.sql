@@ -342,7 +342,7 @@ BEGIN
     SELECT array_agg(x.row ORDER BY x.opening DESC, CASE WHEN x.opening THEN x.happened_on END, x.version),
         CASE WHEN count(*) = 50 THEN max(x.version)::text END INTO r.rows, r.next
     FROM (SELECT registry.stage_line(p, e) AS row, e.version, e.opening, e.happened_on FROM registry.stage_event e
-          WHERE e.project = p.id AND e.version > CASE WHEN after ~ '^-?[0-9]{1,18}$' THEN after::bigint ELSE -1000000 END
+          WHERE e.project = p.id AND e.stage IS NOT NULL AND e.version > CASE WHEN after ~ '^-?[0-9]{1,18}$' THEN after::bigint ELSE -1000000 END
           ORDER BY e.version LIMIT 50) x;
     IF wanted IS NOT NULL THEN
         r.rows := (SELECT array_agg(x ORDER BY x.project_version) FROM unnest(r.rows) x WHERE x.state = wanted);

@@ -63,48 +63,105 @@ CREATE FUNCTION registry.batch_objects(p_id text) RETURNS TABLE (kind text, obje
     WHERE e.batch = p_id AND e.op = 'import_commit' AND e.grp IS NOT NULL GROUP BY c.kind, c.object
 $$;
 
--- `undone`: those objects, locked in the order of their ids.
+-- `undone`: those objects, locked in the order of their ids; `named`: by what others speak of those that it made.
 CREATE FUNCTION registry.batch_lock(p_id text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     k text;
 BEGIN
     IF to_regclass('pg_temp.undone') IS NOT NULL THEN
-        DROP TABLE pg_temp.undone;
+        DROP TABLE pg_temp.undone, pg_temp.named;
     END IF;
     CREATE TEMPORARY TABLE undone ON COMMIT DROP AS SELECT * FROM registry.batch_objects(p_id);
-    ANALYZE undone;
+    CREATE TEMPORARY TABLE named ON COMMIT DROP AS
+    SELECT w.word, u.object FROM undone u CROSS JOIN LATERAL (
+        SELECT u.object AS word UNION ALL SELECT p.no FROM registry.project p WHERE u.kind = 'project' AND p.id = u.object
+        UNION ALL SELECT 'park:' || p.no FROM registry.park p WHERE u.kind = 'park' AND p.id = u.object) w WHERE u.born;
+    ANALYZE undone, named;
     FOR k IN SELECT u.kind FROM undone u GROUP BY u.kind ORDER BY u.kind = 'project' DESC, u.kind LOOP
         EXECUTE format('SELECT FROM registry.%I x WHERE x.id IN (SELECT u.object FROM undone u WHERE u.kind = %L) ORDER BY x.id FOR NO KEY UPDATE', k, k);
     END LOOP;
 END $$;
 
--- The first five objects that were changed since, or that something was added to, as [api.clash]; null = none.
-CREATE FUNCTION registry.batch_touched() RETURNS api.clash[] LANGUAGE plpgsql STABLE AS $$
+-- Changes of an object behind a version, but for those of batches that were taken back again: they come to nothing.
+CREATE FUNCTION registry.changes_behind(p_object text, p_version bigint) RETURNS SETOF registry.entry LANGUAGE sql STABLE ROWS 1 AS $$
+    SELECT e.* FROM (SELECT * FROM registry.change x WHERE x.object = p_object AND x.version > p_version ORDER BY x.version OFFSET 0) c
+    CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+    WHERE NOT EXISTS (SELECT FROM registry.import i WHERE i.id = e.batch AND i.status = 'reverted') ORDER BY c.version
+$$;
+
+-- What speaks of objects that the batch made, by their ids, numbers, or as a park: of records outside the batch, and projects.
+CREATE FUNCTION registry.batch_referring() RETURNS TABLE (object text, kind text, id text) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    found api.clash[];
     k text;
-    more text;
+    cells text;
 BEGIN
-    found := ARRAY(SELECT ROW(u.kind, NULL, coalesce((SELECT p.no FROM registry.project p WHERE p.id = u.object), u.object), NULL, e.actor, e.at)::api.clash
-        FROM undone u JOIN registry.change c ON c.object = u.object AND c.version = u.version + 1 JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord
-        ORDER BY e.at, u.object LIMIT 5);
-    FOR k IN SELECT f.kind FROM registry.field f WHERE f.name = 'project' AND f.kind NOT IN ('receipt', 'alert', 'protection') ORDER BY f.kind LOOP
-        EXIT WHEN cardinality(found) >= 5;
-        EXECUTE format('SELECT min(x.id) FROM registry.%I x JOIN undone u ON u.object = x.project AND u.born WHERE NOT EXISTS (
-            SELECT FROM undone o WHERE o.object = x.id)', k) INTO more;
-        found := found || ARRAY(SELECT ROW(k, NULL, more, NULL, e.actor, e.at)::api.clash FROM registry.change c
-            JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord WHERE c.object = more AND c.version = 1);
+    -- what the clocks and readers say of an object is no use of it
+    FOR k, cells IN SELECT f.kind, string_agg(CASE WHEN f.type = 'tags' THEN format('SELECT unnest(x.%I)', f.name)
+                               WHEN f.code_kind = 'park' THEN format('SELECT ''park:'' || x.%I', f.name) ELSE format('SELECT x.%I', f.name) END, ' UNION ALL ' ORDER BY f.number)
+                    FROM registry.field f
+                    WHERE f.kind NOT IN ('receipt', 'alert', 'protection', 'account') AND NOT f.masked
+                      AND (f.type = 'text' OR f.code_kind = 'park' OR f.type = 'tags' AND f.kind <> 'project') GROUP BY f.kind ORDER BY f.kind LOOP
+        RETURN QUERY EXECUTE format('SELECT w.object, %L::text, x.id FROM registry.%I x CROSS JOIN LATERAL (%s) v(word) JOIN named w ON w.word = v.word
+            WHERE NOT EXISTS (SELECT FROM undone u WHERE u.object = x.id) AND EXISTS (SELECT FROM registry.changes_behind(x.id, 0))', k, k, cells);
     END LOOP;
-    RETURN nullif(found, '{}');
+END $$;
+
+-- What keeps a batch from being taken back: its objects that others changed since, and what speaks of those it made. How many, and the
+-- first five: [field: the kind, theirs: number or id, yours: the row of the sheet, by, at], and as a sentence. Of what the account may
+-- not see, that it is there.
+CREATE FUNCTION registry.batch_touched(p_account int, p_lang text, p_id text, OUT n int, OUT first api.clash[], OUT told text) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    x record;
+    place text;
+    who text;
+BEGIN
+    n := 0;
+    FOR x IN SELECT y.*, v.row, p.no AS number, coalesce(p.no, v.no, y.object) AS no
+             FROM (SELECT u.object, u.kind, NULL::text AS other, e.actor, e.at FROM undone u
+                   CROSS JOIN LATERAL (SELECT * FROM registry.changes_behind(u.object, u.version) LIMIT 1) e
+                   UNION ALL
+                   SELECT DISTINCT r.object, r.kind, r.id, e.actor, e.at FROM registry.batch_referring() r
+                   LEFT JOIN LATERAL (SELECT * FROM registry.changes_behind(r.id, 0) WHERE registry.sees(p_account, registry.audience_of(r.id)) LIMIT 1) e ON true) y
+             LEFT JOIN registry.import_verdict v ON v.import = p_id AND v.object = y.object LEFT JOIN registry.project p ON p.id = y.object
+             ORDER BY y.other IS NOT NULL, v.row, y.at LOOP
+        n := n + 1;
+        CONTINUE WHEN n > 5;
+        place := concat_ws(' ', registry.say(p_lang, 'batch.row', x.row::text), x.no);
+        who := coalesce(registry.code_label(p_lang, 'account', x.actor), x.actor);
+        first := first || ROW(x.kind, NULL, CASE WHEN x.other IS NULL THEN coalesce(x.number, x.object) WHEN x.actor IS NOT NULL THEN x.other END, x.row::text, x.actor, x.at)::api.clash;
+        told := concat_ws(registry.say(p_lang, 'batch.and'), told, CASE WHEN x.other IS NULL THEN registry.say(p_lang, 'batch.changed', place, who, registry.day(x.at))
+            WHEN x.actor IS NULL THEN registry.say(p_lang, 'batch.used_unseen', place, registry.say(p_lang, 'kind.' || x.kind))
+            ELSE registry.say(p_lang, 'batch.used', place, registry.say(p_lang, 'kind.' || x.kind), who, registry.day(x.at)) END);
+    END LOOP;
+END $$;
+
+-- Null if the account may do to the batch's records, one by one, what taking it back does to them.
+CREATE FUNCTION registry.batch_may(p_account int, i registry.import) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    f registry.finding;
+    reach CONSTANT text[] := registry.reach(p_account, 'write');
+BEGIN
+    IF i.opening THEN
+        f := registry.unless_may(p_account, 'county', NULL);
+    END IF;
+    IF f.code IS NULL AND i.kind = 'project' AND EXISTS (SELECT FROM undone u JOIN registry.project p ON p.id = u.object WHERE (reach && ARRAY['*', p.office]) IS NOT TRUE) THEN
+        f := registry.fault('PERMISSION_DENIED', 'office', 'may.write');
+    ELSIF f.code IS NULL AND i.kind NOT IN ('project', 'step') THEN
+        EXECUTE format('SELECT (x.f).* FROM (SELECT CASE WHEN b.id IS NULL THEN registry.fault(''NOT_FOUND'', ''id'', ''record.none'', u.object)
+                ELSE registry.%1$I_may($1, CASE WHEN u.born THEN $2 ELSE %3$L END, b, %2$s) END AS f
+            FROM undone u CROSS JOIN LATERAL registry.%1$I_seen($1, u.object) b WHERE u.kind = %1$L ORDER BY u.object) x WHERE (x.f).code IS NOT NULL LIMIT 1', i.kind,
+            CASE WHEN registry.has_field(i.kind, 'project') THEN 'registry.project_find(b.project)' ELSE 'NULL' END, i.kind || '_set')
+        INTO f USING p_account, coalesce((SELECT min(k.undo) FROM registry.kind_key k WHERE k.kind = i.kind), i.kind || '_set');
+    END IF;
+    RETURN f;
 END $$;
 
 -- What keeps a batch from being taken back; null = nothing.
 CREATE FUNCTION registry.batch_fault(p_account int, p_lang text, i registry.import, p_reason text) RETURNS api.error LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    reach CONSTANT text[] := registry.reach(p_account, 'write');
-    touched api.clash[];
+    f registry.finding;
+    touched record;
     e api.error;
-    office text;
 BEGIN
     IF coalesce(btrim(p_reason), '') = '' THEN
         RETURN registry.refusal(p_lang, 'INVALID_ARGUMENT', 'reason', 'batch.reason');
@@ -112,23 +169,15 @@ BEGIN
         RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.reverted', i.id, (registry.batch_entry(i.id, 'batch_revert')).actor);
     ELSIF NOT EXISTS (SELECT FROM undone) THEN
         RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.nothing', i.id);
-    ELSIF i.opening THEN
-        RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.opening', i.id);
-    ELSIF EXISTS (SELECT FROM undone u WHERE u.born AND u.kind NOT IN ('project', 'step')
-                  AND NOT EXISTS (SELECT FROM registry.kind_key k WHERE k.kind = u.kind AND k.undo IS NOT NULL)) THEN
-        RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.kept', registry.say(p_lang, 'kind.' || i.kind));
     END IF;
-    office := (SELECT min(p.office) FROM undone u JOIN registry.project p ON p.id = u.object WHERE NOT reach && ARRAY['*', p.office]);
-    IF office IS NOT NULL OR reach IS NULL THEN
-        RETURN registry.refusal(p_lang, 'PERMISSION_DENIED', 'office', 'may.write');
+    touched := registry.batch_touched(p_account, p_lang, i.id);
+    IF touched.n > 0 THEN
+        e := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', CASE WHEN touched.n > 5 THEN 'batch.touched_many' ELSE 'batch.touched' END, touched.told, touched.n::text);
+        e.fields := touched.first;
+        RETURN e;
     END IF;
-    touched := registry.batch_touched();
-    IF touched IS NOT NULL THEN
-        e := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.touched', (SELECT string_agg(format('%s(%s %s)', t.theirs, t."by", registry.day(t.at)), ' ')
-            FROM unnest(touched) t));
-        e.fields := touched;
-    END IF;
-    RETURN e;
+    f := registry.batch_may(p_account, i);
+    RETURN CASE WHEN f.code IS NOT NULL THEN registry.record_error(p_lang, i.kind, f) END;
 END $$;
 
 -- A project that a batch made goes out of everybody's sight, and lets go of its key: nobody sees, counts or finds it as a twin. Merged
@@ -161,27 +210,39 @@ BEGIN
     END IF;
 END $$;
 
--- A record gets back what it was at a version; one that the batch made is withdrawn.
-CREATE FUNCTION registry.record_back(p_account int, p_kind text, p_id text, p_version bigint, p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- A day of before the county went live is no longer said: by a further event, that corrects its own. The entry that it had put right
+-- itself in this batch (`undone`), if there was one, holds again.
+CREATE FUNCTION registry.step_unopen(n registry.step) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    undo CONSTANT text := (SELECT k.undo FROM registry.kind_key k WHERE k.kind = p_kind AND k.undo IS NOT NULL LIMIT 1);
-    refused text;
-    columns CONSTANT text := (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
-        WHERE a.attrelid = format('registry.%I', p_kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('id', 'version', 'changed_at'));
+    e registry.stage_event;
+    former registry.step;
+    next_version CONSTANT bigint := (SELECT least(0, min(x.version)) - 1 FROM registry.stage_event x WHERE x.project = n.project);
 BEGIN
-    IF p_kind = 'step' THEN
-        UPDATE registry.step s SET state = 'corrected', counted_on = NULL, note = left(btrim(p_reason), 500) WHERE s.id = p_id;
-    ELSIF p_version = 0 THEN
-        EXECUTE format('SELECT CASE WHEN (x.err).code IS NOT NULL THEN (x.err).message WHEN (registry.%1$I_put($1, $2, x.b, x.n)).id IS NULL THEN ''changed'' END
-            FROM registry.%1$I_decide($1, ''zh'', $2, NULL, $3, NULL, $4, $5, false) x', p_kind)
-        INTO refused USING p_account, undo, p_id, jsonb_build_object('state', 'withdrawn') || CASE WHEN registry.has_field(p_kind, 'note')
-            THEN jsonb_build_object('note', left(btrim(p_reason), 500)) ELSE '{}' END, p_reason;
-        IF refused IS NOT NULL THEN
-            RAISE EXCEPTION '% % can''t be withdrawn: %', p_kind, p_id, refused;
-        END IF;
+    SELECT * INTO e FROM registry.stage_event x WHERE x.project = n.project AND x.version = n.project_version;
+    SELECT x.* INTO former FROM registry.step x JOIN undone u ON u.object = x.id AND NOT u.born WHERE x.project = n.project AND x.project_version = e.corrects;
+    INSERT INTO registry.stage_event (project, version, stage, happened_on, at, actor, corrects, opening)
+    VALUES (n.project, next_version, former.stage, coalesce(former.reached_on, e.happened_on), registry.now(), registry.writer(), e.version, true);
+    IF former.id IS NOT NULL THEN
+        UPDATE registry.step x SET state = 'approved', counted_on = former.reached_on, note = w.note, project_version = next_version
+        FROM jsonb_populate_record(former, registry.record_olds('step', former.id, former.version - 1)) w WHERE x.id = former.id;
     ELSE
-        EXECUTE format('UPDATE registry.%1$I y SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(y, registry.record_olds(%1$L, $1, $2))) WHERE y.id = $1', p_kind, columns)
-        USING p_id, p_version;
+        UPDATE registry.pace k SET stage_on = (SELECT x.happened_on FROM registry.stage_standing(n.project) x WHERE x.stage = n.stage ORDER BY x.version DESC LIMIT 1)
+        WHERE k.project = n.project AND k.stage = n.stage;
+    END IF;
+END $$;
+
+-- A step as it was; one that the batch made, or the stage it was made for, was a mistake.
+CREATE FUNCTION registry.step_back(p_account int, p_id text, p_version bigint, p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    n registry.step;
+BEGIN
+    IF p_version = 0 THEN
+        UPDATE registry.step s SET state = 'corrected', counted_on = NULL, note = left(btrim(p_reason), 500) WHERE s.id = p_id RETURNING * INTO n;
+        PERFORM registry.step_unopen(n) WHERE n.opening;
+    ELSE
+        UPDATE registry.step s SET state = w.state, counted_on = w.counted_on, note = w.note
+        FROM (SELECT (jsonb_populate_record(x, registry.record_olds('step', p_id, p_version))).* FROM registry.step x WHERE x.id = p_id) w
+        WHERE s.id = p_id AND NOT coalesce(s.opening, false); -- those of before: step_unopen
     END IF;
 END $$;
 
@@ -227,13 +288,14 @@ BEGIN
         RETURN r;
     END IF;
     place := registry.entry_begin(registry.account_code(p_account));
-    FOR u IN SELECT * FROM undone x ORDER BY x.kind = 'project' DESC, x.kind, x.object LOOP
+    -- projects last: who sees them sees what becomes of their records
+    FOR u IN SELECT * FROM undone x ORDER BY x.kind = 'project', x.kind, x.object LOOP
         IF u.kind = 'project' AND u.born THEN
             PERFORM registry.project_void(u.object);
         ELSIF u.kind = 'project' THEN
             PERFORM registry.project_back(i.id, u.object, u.was);
         ELSE
-            PERFORM registry.record_back(p_account, u.kind, u.object, u.was, reason);
+            EXECUTE format('SELECT registry.%I($1, $2, $3, $4)', u.kind || '_back') USING p_account, u.object, u.was, reason;
         END IF;
     END LOOP;
     PERFORM registry.batch_forget(i);

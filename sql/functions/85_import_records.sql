@@ -104,13 +104,15 @@ END $$;
 -- ---------------------------------------------------------------- made for each kind
 
 -- registry.<kind>_find(p_account, clean): the records that a row without an id may mean; registry.<kind>_import: one row, judged and, with
--- p_write, written. `repeats`: the row of this file that had the same record, or key.
+-- p_write, written. `repeats`: the row of this file that had the same record, or key. registry.<kind>_back: a record as it was at a
+-- version; 0: it is withdrawn or, where a kind knows of none, leaves its table for the journal.
 CREATE FUNCTION registry.generate_import(p_kind text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     k record;
     before text[] := '{}'; -- fields of the ways tried already
     ways text := '';
     body text;
+    undo CONSTANT text := (SELECT min(x.undo) FROM registry.kind_key x WHERE x.kind = p_kind);
     columns CONSTANT text[] := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = format('registry.%I', p_kind)::regclass AND a.attnum > 0);
     has_project CONSTANT boolean := registry.has_field(p_kind, 'project') AND EXISTS (
         SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = 'project' AND f.editable);
@@ -225,7 +227,28 @@ BEGIN
         ON CONFLICT (source, object) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
     END IF;
 END $f$
+$t$, $t$
+CREATE FUNCTION registry.@k_back(p_account int, p_id text, p_version bigint, p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $f$
+DECLARE
+    b registry.@k;
+    s record;
+BEGIN
+    IF p_version > 0 THEN
+        SELECT * INTO b FROM registry.@k x WHERE x.id = p_id;
+        PERFORM registry.@k_put(p_account, 'batch_revert', b, jsonb_populate_record(b, registry.record_olds('@k', p_id, p_version)));
+        RETURN;
+    END IF;
+    @undo
+END $f$
 $t$] LOOP
+        body := replace(body, '@undo', CASE WHEN undo IS NOT NULL THEN replace(replace($x$s := registry.@k_decide(p_account, 'zh', '@op', NULL, p_id, NULL, '{"state": "withdrawn"}'@note, p_reason, false);
+    IF (s.err).code IS NOT NULL OR (registry.@k_put(p_account, '@op', s.b, s.n)).id IS NULL THEN
+        RAISE EXCEPTION '@k % can''t be withdrawn: %', p_id, (s.err).message;
+    END IF;$x$, '@op', undo), '@note', CASE WHEN 'note' = ANY (columns) THEN ' || jsonb_build_object(''note'', left(btrim(p_reason), 500))' ELSE '' END)
+            ELSE $x$PERFORM set_config('qipan.undo', 'on', true);
+    DELETE FROM registry.@k x WHERE x.id = p_id RETURNING * INTO b;
+    PERFORM set_config('qipan.undo', '', true)@gone;$x$ END);
+        body := replace(body, '@gone', CASE WHEN to_regproc(format('registry.%s_gone', p_kind)) IS NOT NULL THEN ', registry.@k_gone(b)' ELSE '' END);
         body := replace(body, '@ways', ways);
         body := replace(body, '@project', CASE WHEN has_project THEN $x$IF coalesce(btrim(set ->> 'project'), '') <> '' THEN
             x := registry.project_meant(p_account, set ->> 'project');

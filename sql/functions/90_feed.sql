@@ -475,7 +475,10 @@ DECLARE
                   CASE WHEN p_bound THEN 'AND p.id <= $6' END, registry.seen_sql(k), CASE k WHEN 'project' THEN
                   'EXISTS (SELECT FROM registry.change y CROSS JOIN LATERAL (SELECT t.rev FROM registry.txn t WHERE t.grp = y.grp OFFSET 0) t
                       WHERE y.object = p.id AND y.audience_old && $8 AND t.rev > $4)' ELSE 'false' END), ' UNION ALL ')
-              FROM unnest(registry.kinds()) k) END;
+              FROM unnest(registry.kinds()) k)
+            -- what was taken back with its batch stands in no table
+            || format(' UNION ALL (SELECT c.object FROM registry.change c WHERE c.version > 1 AND c.fields ? ''1'' AND c.kind <> ''account'' AND c.object > $1 %s
+                  AND (SELECT t.rev FROM registry.txn t WHERE t.grp = c.grp) > $4 AND c.audience_old && $8 ORDER BY c.object)', CASE WHEN p_bound THEN 'AND c.object <= $6' END) END;
 BEGIN
     RETURN format('SELECT x.kind, ids.id, x.version, x.vals FROM (SELECT DISTINCT ON (i.id) i.id FROM (%s UNION ALL
             (SELECT u.id FROM unnest($5) u(id) WHERE u.id > $1 %s ORDER BY u.id)%s) i

@@ -13,6 +13,7 @@ from conftest import SLOW, County
 from interruptions import PHASES, VICTIMS, run_through
 from peer import Refused, pb
 from steps import connect, wait_for
+from test_audit import admin
 from test_import import adds_up, run, sheet, write
 
 
@@ -124,7 +125,9 @@ def test_taken_back(here, tmp_path):
     no = json.loads(here.qipan("chengguan", "-o", "jsonl", "project", "list", "--filter", "name~撤销项目", ok=True).stdout.splitlines()[0])["no"]
     here.qipan("bureau", "project", "edit", no, "jobs=1", ok=True)
     refused = here.qipan("chengguan", "-o", "json", "batch", "revert", batch["id"], "--reason", "导错了表", ok=7).error
-    assert refused["code"] == "FAILED_PRECONDITION" and f"{no}(bureau " in refused["message"], refused
+    assert refused["code"] == "FAILED_PRECONDITION" and refused["message"].startswith("导入之后有人改动或引用,整批都不撤销:第 ") and f"行 {no} 由 " in refused["message"], refused
+    assert [(f["field"], f["theirs"], f["by"]) for f in refused["fields"]] == [("project", no, "bureau")] and int(refused["fields"][0]["yours"]) >= 2
+    assert len(here.qipan("chengguan", "-o", "jsonl", "project", "list", "--filter", "name~撤销项目", ok=True).lines) == 4, "none of it is taken back"
     other = sheet(tmp_path / "再撤.csv", 5, "再撤项目")
     run(here, "chengguan", other, "--commit")
     batch = batch_of(here, "chengguan", "再撤.csv")
@@ -135,6 +138,24 @@ def test_taken_back(here, tmp_path):
     assert {e.get("view") for e in told if e["type"] == "project.changed"} == {"leave"}
     assert here.qipan("bureau", "-o", "jsonl", "project", "list", "--filter", "name~再撤项目", ok=True).stdout == ""
     adds_up(run(here, "chengguan", other, "--commit").json, new=5)
+
+
+def test_records_taken_back(here, tmp_path):
+    """Records that know of no withdrawal leave: a leave in the feed, nothing in lists, nothing that the audit would miss; and the sheet can
+    come again."""
+    run(here, "chengguan", write(tmp_path / "访项目.csv", "项目名称,投资方,阶段\n走访项目,走访公司,在谈\n"), "--commit")
+    path = write(tmp_path / "走访.csv", "项目,活动类别,日期,结果\n走访项目,来访考察,2026-01-05,谈了用地\n走访项目,洽谈,2026-01-06,谈了价格\n")
+    adds_up(run(here, "chengguan", path, "--kind", "activity", "--commit").json, new=2)
+    batch = batch_of(here, "chengguan", "走访.csv")
+    watch = here.popen("dongshan", "-o", "jsonl", "watch", "--filter", "kind=activity", "-n", "2", "--timeout", "60")
+    assert json.loads(watch.stdout.readline())["type"] in ("bookmark", "state")
+    here.qipan("chengguan", "batch", "revert", batch["id"], "--reason", "导错了表", ok=True)
+    told = [json.loads(line) for line in watch.communicate(timeout=60)[0].splitlines()]
+    assert [(e["type"], e["view"], e["version"]) for e in told if "view" in e] == [("activity.withdrawn", "leave", "2")] * 2
+    assert here.qipan("bureau", "-o", "jsonl", "activity", "list", "result~谈了", ok=True).stdout == ""
+    verified = admin(here, "audit", "verify")
+    assert verified.returncode == 0, verified.stdout
+    adds_up(run(here, "chengguan", path, "--kind", "activity", "--commit").json, new=2)
 
 
 def test_arrivals_by_sheet(here, tmp_path):

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(77);
+SELECT plan(123);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -151,7 +151,69 @@ SELECT is((SELECT count(*)::int FROM registry.stage_standing(:'p') e WHERE e.sta
 SELECT is((SELECT count(*)::int FROM unnest((api.project_list(p_account => pg_temp.acc('bureau'), p_lang => 'en', terms => '[{"field":"name","op":"=","values":["撤项目"]}]', search => NULL, sort => NULL, after => NULL, "limit" => NULL, export => NULL)).rows)), 0, 'new ones are in no list');
 SELECT is(pg_temp.words(pg_temp.commit('chengguan', pg_temp.put('chengguan', '撤一', :'rows'))),
     'new 1 update 1', 'and in nobody''s way');
-SELECT is((pg_temp.revert('chengguan', :'e1')).error.code, 'FAILED_PRECONDITION', 'what can''t be withdrawn stays');
+SELECT matches((pg_temp.revert('chengguan', :'e1')).error.message, 'row 2 .* was changed by .*row 3', 'which rows were changed since');
+SELECT is((pg_temp.revert('chengguan', :'e2')).batch.status, 'reverted', 'the later batch first');
+SELECT results_eq($$ SELECT name, region FROM registry.enterprise WHERE name ~ '企业乙更名|批量企业' ORDER BY name $$, $$ VALUES ('批量企业乙'::text, NULL::text), ('批量企业甲', NULL) $$, 'values as before');
+SELECT is((pg_temp.revert('chengguan', :'e1')).batch.status, 'reverted', 'then the one before: what was taken back is no change');
+
+-- ---------------------------------------------------------------- records that know of no withdrawal leave
+CREATE FUNCTION pg_temp.round(who text, kind text, fields jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    i text := pg_temp.put(who, 'rund ' || kind, pg_temp.rows(kind, fields), kind);
+    said text[] := ARRAY[pg_temp.words(pg_temp.commit(who, i))];
+    made text := (pg_temp.v(who, i)).object;
+    r api.batch_reply := pg_temp.revert(who, i);
+    left_over int;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM registry.%I WHERE id = %L', kind, made) INTO left_over;
+    said := said || coalesce((r.error).message, (r.batch).status) || left_over::text;
+    said := said || (SELECT concat_ws(' ', registry.event_type(c.kind, c.version, c.fields), c.version, c.audience, c.audience_old, e.batch = i, c.fields -> '1')
+                     FROM registry.change c JOIN registry.entry e USING (grp, ord) WHERE c.object = made ORDER BY c.version DESC LIMIT 1);
+    said := said || registry.audience_of(made)::text;
+    RETURN coalesce((pg_temp.v(who, i)).message || ' ', '') || replace(array_to_string(said || pg_temp.words(pg_temp.commit(who, pg_temp.put(who, 'rund ' || kind, pg_temp.rows(kind, fields), kind))), '; '), coalesce(made, '-'), 'ID');
+END $$;
+SELECT (pg_temp.add('chengguan', '{"name":"来回项目","investor":"来回公司"}')).project.id AS q \gset
+SELECT is(pg_temp.round(v.who, v.kind, v.fields),
+    format('new 1; reverted; 0; %s.withdrawn 2 {0} {1} t ["ID", null]; {0}; new 1', v.kind), v.kind || ': made, taken back, made again')
+FROM (VALUES ('chengguan', 'activity', '{"project":"来回项目","class":"visit","held_on":"2026-01-05","result":"谈"}'::jsonb),
+    ('chengguan', 'enterprise', '{"name":"来回企业","credit_code":"91341700MA8B00300T"}'), ('chengguan', 'milestone', '{"project":"来回项目","class":"filing","name":"立项","planned_on":"2026-03","office":"chengguan"}'),
+    ('chengguan', 'stagedate', '{"project":"来回项目","stage":"lead","dated_on":"2026-01","basis":"文"}'), ('chengguan', 'land', '{"project":"来回项目","area_mu":"12","place":"东区","state":"planned"}'),
+    ('bureau', 'park', '{"no":"xinqu","name":"新区","class":"industry","office":"bureau"}'), ('bureau', 'plot', '{"park":"xinqu","name":"A-1","class":"land","area_mu":"30","office":"bureau"}'),
+    ('chengguan', 'station', '{"name":"驻沪","region":"31","staff":"王","from_on":"2026-01"}')) v(who, kind, fields);
+SELECT row_eq(format($$ SELECT talked_on::text, active_on::text FROM registry.pace WHERE project = %L $$, :'q'), ROW('2026-01-05'::text, '2026-01-05'::text), 'the last talk is the one that stands');
+SELECT id AS b FROM registry.import WHERE kind = 'activity' AND status = 'done' ORDER BY opened_at DESC LIMIT 1 \gset
+SELECT (pg_temp.revert('chengguan', :'b')).error \g /dev/null
+SELECT row_eq(format($$ SELECT talked_on::text, active_on::text FROM registry.pace WHERE project = %L $$, :'q'), ROW(NULL::text, registry.today()::text), 'without one: since it was registered');
+SELECT is((api.activity_show(pg_temp.acc('chengguan'), 'en', (pg_temp.v('chengguan', :'b')).object)).error.code, 'NOT_FOUND', 'what left is not there');
+-- a reader who was away for long asks what changed: each object, as there are so many
+CREATE FUNCTION pg_temp.changed(who text) RETURNS TABLE (kind text, id text, version bigint, vals api.field_value[]) LANGUAGE plpgsql AS $$
+DECLARE
+    grants int[] := registry.grants(pg_temp.acc(who));
+BEGIN
+    RETURN QUERY EXECUTE registry.snapshot_changed_sql('[]', false, true, false) USING '', '{}'::text[], 100000, 0::bigint, '{}'::text[], 'z', grants, grants, true;
+END $$;
+SELECT set_eq($$ SELECT x.id FROM pg_temp.changed('dongshan') x WHERE x.version IS NULL $$, $$ SELECT c.object FROM registry.change c WHERE c.audience = '{0}' $$,
+    'and is told of what left');
+SELECT throws_ok($$ DELETE FROM registry.land $$, '42501', NULL, 'nothing else makes a record leave');
+SELECT id AS b FROM registry.import WHERE kind = 'park' AND status = 'done' ORDER BY opened_at DESC LIMIT 1 \gset
+SELECT matches((pg_temp.revert('bureau', :'b')).error.message, 'row 2 pk\S+ is spoken of by what .* wrote on .* \(plot\)', 'not while something lies in it');
+SELECT is((pg_temp.revert('bureau', id)).batch.status, 'reverted', 'that is taken back') FROM registry.import WHERE kind = 'plot' AND status = 'done' ORDER BY opened_at DESC LIMIT 1;
+SELECT is((pg_temp.revert('bureau', :'b')).batch.status, 'reverted', 'then the park');
+SELECT is(registry.resolve('park', 'xinqu'), NULL, 'nobody can name it any more');
+SELECT isnt(registry.resolve('park', 'jingkai'), NULL, 'one that stood before stays');
+SELECT (api.recognition_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"enterprise":"来回企业","class":"gazelle","year":2025,"source":"名单"}', NULL, NULL, NULL)).error \g /dev/null
+SELECT id AS b FROM registry.import WHERE kind = 'enterprise' AND status = 'done' ORDER BY opened_at DESC LIMIT 1 \gset
+SELECT row_eq(format($$ SELECT (x.e).code, (x.e).message ~ 'row 2 .*changed by.*row 2 .*spoken of by.*recognition', array_length((x.e).fields, 1) FROM (SELECT (pg_temp.revert('chengguan', %L)).error AS e) x $$, :'b'),
+    ROW('FAILED_PRECONDITION'::text, true, 2), 'both are told: changed by the recognition, and spoken of');
+SELECT pg_temp.put('chengguan', '引一', '[{"set":{"name":"被引项目","investor":"被引公司"}}]') AS r2 \gset
+SELECT (pg_temp.commit('chengguan', :'r2')).error \g /dev/null
+SELECT (pg_temp.add('dongshan', '{"name":"密引项目","restricted":true}')).project.id AS h \gset
+SELECT id AS target, no AS target_no FROM registry.project WHERE name = '被引项目' \gset
+SELECT (api.link_set(pg_temp.acc('dongshan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'h', 'origin', :'target', 'class', 'introduced'), NULL, NULL, NULL)).error \g /dev/null
+SELECT row_eq(format($$ SELECT (x.e).message, (x.e).fields::text FROM (SELECT (pg_temp.revert('chengguan', %L)).error AS e) x $$, :'r2'),
+    ROW(format('it was changed or referred to since, so nothing of the batch is taken back: row 2 %s is spoken of by something that you may not see (link)', :'target_no')::text,
+        '{"(link,,,2,,)"}'::text), 'of a hidden project: that there is something');
+SELECT is((SELECT audience::text FROM registry.project WHERE id = :'target'), '{1}', 'nothing of it is taken back');
 SELECT is((pg_temp.revert('chengguan', pg_temp.put('chengguan', '空', '[{"set":{"name":"词语重复"}}]'))).error.code, 'FAILED_PRECONDITION', 'what wrote nothing has nothing to give back');
 
 -- ---------------------------------------------------------------- opening sheets
@@ -165,4 +227,36 @@ SELECT results_eq($$ SELECT e.stage, e.happened_on::text, e.opening FROM registr
 SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期二', pg_temp.rows('arrival', '{"project":"批期初项目","amount_arrived":"88.00","arrived_on":"2024-05-06","class":"fixed","origin":"own","voucher":"O1"}'), 'arrival', true))), 'new 1', 'arrivals of before');
 SELECT row_eq($$ SELECT state, counted_on::text, opening FROM registry.arrival WHERE voucher = 'O1' $$, ROW('approved'::text, '2024-05-06'::text, true), 'count from their days');
 SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期三', pg_temp.rows('step', '{"project":"批期初项目","stage":"在谈","reached_on":"2023-05"}', '{"project":"批期初项目","stage":"signed","reached_on":"2024-03"}'), 'step', true))), 'new 1 unchanged 1', 'stages by themselves');
+SELECT is((pg_temp.revert('robot', :'o1')).error.code, 'FAILED_PRECONDITION', 'not while others hang on it');
+SELECT id AS o2 FROM registry.import WHERE kind = 'arrival' AND opening \gset
+SELECT id AS o3 FROM registry.import WHERE kind = 'step' AND opening \gset
+SELECT is((pg_temp.revert('robot', :'o2')).error.code, 'PERMISSION_DENIED', 'the bureau''s, too');
+SELECT is((pg_temp.revert('bureau', :'o2')).batch.status, 'reverted', 'arrivals of before are taken back');
+SELECT row_eq($$ SELECT state, counted_on::text FROM registry.arrival WHERE voucher = 'O1' $$, ROW('withdrawn'::text, NULL::text), 'and count no more');
+SELECT pg_temp.put('bureau', '期四', '[{"set":{"name":"批期初项目","investor":"","office":"chengguan","started_on":"2024-08-01"}}]', NULL, true) AS o4 \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'o4', NULL, '写错了')), 'update 1', 'another day for a stage of before');
+SELECT p.id AS p FROM registry.project p WHERE p.name = '批期初项目' AND p.audience <> '{0}' \gset
+CREATE FUNCTION pg_temp.stands(p text) RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', (SELECT string_agg(concat_ws('=', e.stage, e.happened_on), ' ' ORDER BY e.happened_on) FROM registry.stage_standing(p) e WHERE e.opening AND e.stage IS NOT NULL),
+        'counts ' || registry.counted_on(p, 'started'), 'since ' || (SELECT k.stage_on FROM registry.pace k WHERE k.project = p), (SELECT q.started_on FROM registry.project q WHERE q.id = p)) $$;
+SELECT is(pg_temp.stands(:'p'), 'talks=2023-05 signed=2024-03 started=2024-08-01 counts 2024-08-01 since 2024-08-01 2024-08-01', 'it holds');
+SELECT is((pg_temp.revert('bureau', :'o4')).batch.status, 'reverted', 'taken back');
+SELECT is(pg_temp.stands(:'p'), 'talks=2023-05 signed=2024-03 started=2024-09-01 counts 2024-09-01 since 2024-09-01 2024-09-01', 'the entry before holds again');
+SELECT is((pg_temp.revert('bureau', :'o3')).batch.status, 'reverted', 'stages by themselves');
+SELECT is(pg_temp.stands(:'p'), 'signed=2024-03 started=2024-09-01 counts 2024-09-01 since 2024-09-01 2024-09-01', 'without it');
+SELECT is(cardinality((api.stage_list(pg_temp.acc('bureau'), 'en', :'p', NULL, NULL, NULL, NULL)).rows), 6, 'the story has all that was said, nothing else');
+SELECT is((pg_temp.revert('bureau', :'o1')).batch.status, 'reverted', 'the first one last');
+SELECT is((SELECT audience::text FROM registry.project WHERE id = :'p'), '{0}', 'its project is out of sight');
+SELECT is((SELECT count(*)::int FROM registry.step WHERE project = :'p' AND state = 'approved'), 0, 'and nothing of it counts');
+SELECT (pg_temp.add('chengguan', '{"name":"后补项目","investor":"后补公司","stage":"started"}')).project.id AS p \gset
+SELECT pg_temp.put('bureau', '期五', '[{"set":{"name":"后补项目","investor":"后补公司","signed_on":"2023-01","started_on":"2023-06-01"}},{"set":{"name":"新补项目","stage":"signed","signed_on":"2022-10"}}]', NULL, true) AS o5 \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'o5')), 'new 1 update 1', 'opening days of a project that stood');
+SELECT is(pg_temp.stands(:'p'), 'signed=2023-01 started=2023-06-01 counts 2023-06-01 since 2023-06-01 2023-06-01', 'hold');
+SELECT is((pg_temp.revert('bureau', :'o5')).batch.status, 'reverted', 'taken back');
+SELECT is(pg_temp.stands(:'p'), 'since ' || registry.today(), 'none of it is left');
+SELECT is((SELECT state FROM registry.step WHERE project = :'p' AND NOT coalesce(opening, false)), 'pending', 'the step that waited waits again');
+SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期五', '[{"set":{"name":"后补项目","investor":"后补公司","signed_on":"2023-01","started_on":"2023-06-01"}},{"set":{"name":"新补项目","stage":"signed","signed_on":"2022-10"}}]', NULL, true))), 'new 1 update 1', 'and can come again');
+SELECT is(pg_temp.stands(:'p'), 'signed=2023-01 started=2023-06-01 counts 2023-06-01 since 2023-06-01 2023-06-01', 'as the first time');
+SELECT is((pg_temp.revert('robot', id)).error.message, registry.say('en', 'may.county'), 'whoever imports for the bureau takes back no opening sheet')
+FROM registry.import WHERE opening AND status = 'done' ORDER BY done_at DESC LIMIT 1;
 SELECT * FROM finish();
