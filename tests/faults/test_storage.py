@@ -2,7 +2,9 @@
 """A: disks that fill up. Small filesystems of the tests' own, mounted under the temporary directory and unmounted at the end. Who fills them
 is of an office that the load does not watch."""
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,9 +13,10 @@ import time
 import pytest
 from cluster import begin_start
 from counties import SLOW
+from interruptions import Feed, sheet
 from load import Load
 from peer import Gone, Refused
-from steps import add, edit, here, refusal, wait_for
+from steps import add, edit, here, pid_of, refusal, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -32,13 +35,14 @@ def small_disk(megabytes):
 
 
 @contextlib.contextmanager
-def full(folder):
-    """Not a byte is left, but what the file system keeps for nobody."""
+def full(folder, left_kb=0):
+    """Not a byte is left, or so many, but what the file system keeps for nobody."""
     path = os.path.join(folder, "ballast")
     with open(path, "wb") as ballast, contextlib.suppress(OSError):
         while True:
             ballast.write(b"\0" * (1 << 16))
             ballast.flush()
+    os.truncate(path, max(os.path.getsize(path) - (left_kb << 10), 0))
     try:
         yield
     finally:
@@ -83,6 +87,41 @@ def test_data_full(new_county, rng, say):
         figures = load.judge()
     say(recovered=recovered, refused_full=codes.count("STORAGE_FULL"), **figures)
     assert recovered < 5 * SLOW
+
+
+def where_full(county):
+    """The functions of an import in which PostgreSQL found no room."""
+    lines = (here(county) / "pg.log").read_text(errors="replace").split(" ERROR: ")
+    return {name for text in lines if "No space left" in text for name in re.findall(r"(import_\w+)\(", text)}
+
+
+def test_import_full(new_county, say, tmp_path):
+    """An import finds no room: while its rows go up, are judged or written, with ever more of it until it goes through. It is told so at
+    once, with what to do; nothing is written, the same daemon goes on serving; the last run finds the rows that were up."""
+    county, rows, refused = new_county("--bare"), 4000, []
+    with small_disk(500) as folder:
+        move_data(county, folder)
+        daemon, feed, path = pid_of(county), Feed(county), sheet(tmp_path / "满.csv", "满盘项目", rows)
+        for left_kb in (0, *(16 << i for i in range(13))):
+            with full(folder, left_kb):
+                for how in ((), ("--commit",)):
+                    begun = time.monotonic()
+                    done = county.qipan("robot", "-o", "json", "import", path, *how)
+                    if done.returncode == 0:
+                        continue
+                    assert (done.returncode, done.error["code"]) == (3, "STORAGE_FULL") and done.error["hint"], done.stderr
+                    refused.append((left_kb, *how, round(time.monotonic() - begun, 1)))
+                    assert county.psql("SELECT count(*) FROM registry.project WHERE starts_with(name, '满盘项目')") == [["0"]]
+                    assert county.qipan("ziran", "-o", "jsonl", "project", "list", ok=True).stdout == "" and pid_of(county) == daemon
+            if how and done.returncode == 0:
+                break
+        kept = county.psql("SELECT count(*) FROM registry.import_chunk")
+        summary = county.qipan("robot", "-o", "json", "import", path, "--commit", "--report", tmp_path / "r.jsonl", ok=True).json
+        feed.judge(rows)
+        numbers = county.psql("SELECT min(no), max(no), count(*) FROM registry.project WHERE starts_with(name, '满盘项目')")
+    say(refused=refused, where=sorted(where_full(county)), kept=kept, summary={k: summary[k] for k in ("new", "unchanged")}, numbers=numbers)
+    assert all(seconds < 10 * SLOW for *_, seconds in refused)
+    assert {"import_put", "import_draft", "import_apply"} <= where_full(county)
 
 
 def written(peer, text):
