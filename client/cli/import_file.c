@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ANOTHER_SHEET (-1) /* is read now */
+
 const char *import_base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -221,6 +223,11 @@ static int map_by_headers(struct import *im, char *const *headers, size_t n)
 
     if (code)
         return code;
+    if (sheet_doubt(im->sheet))
+        return cli_fail(
+            im->cli, "INVALID_ARGUMENT", NULL,
+            _("put each on a sheet of its own, or a mapping file says which columns count (--map FILE)"),
+            "%s: %s", import_base_name(im->file), sheet_doubt(im->sheet));
     snprintf(im->profile_name, sizeof(im->profile_name), "auto");
     if (!(im->mapping = mapping_auto(kind_of(im), kept, n, why)))
         return cli_fail(
@@ -236,7 +243,8 @@ static int map_by_headers(struct import *im, char *const *headers, size_t n)
     return 0;
 }
 
-static int bind_columns(struct import *im)
+/* By the mapping that is given or remembered, else by the headers. */
+static int bind_sheet(struct import *im)
 {
     char why[MAPPING_WHY_SIZE];
     size_t n;
@@ -247,12 +255,26 @@ static int bind_columns(struct import *im)
         return cli_no_memory(im->cli);
     if (!im->mapping && !im->without && !(code = ask_profile(im, NULL)) && im->map_text)
         code = parse_map(im);
-    if (!code && im->mapping)
-        code = mapping_bind(im->mapping, headers, n, why)
-                   ? 0
-                   : import_invalid(im, import_base_name(im->file), why);
-    else if (!code)
-        code = map_by_headers(im, headers, n);
+    if (code || (im->mapping && mapping_bind(im->mapping, headers, n, why)))
+        return code;
+    if (sheet_pass_over(im->sheet))
+        return ANOTHER_SHEET;
+    headers = sheet_header(im->sheet, &n);
+    if (!n)
+        return import_invalid(im, import_base_name(im->file), sheet_why(im->sheet));
+    if (!im->mapping)
+        return map_by_headers(im, headers, n);
+    return cli_fail(im->cli, "INVALID_ARGUMENT", NULL,
+                    has_other_sheets(im) ? _("another sheet? --sheet names it") : NULL, "%s: %s",
+                    import_base_name(im->file), why);
+}
+
+static int bind_columns(struct import *im)
+{
+    int code = bind_sheet(im);
+
+    if (code == ANOTHER_SHEET) /* it has no better one */
+        code = bind_sheet(im);
     if (!code)
         mapping_default_units(im->mapping, sheet_unit(im->sheet), sheet_area_unit(im->sheet));
     return code;

@@ -148,6 +148,21 @@ static bool is_header_again(const struct body *b)
     return false;
 }
 
+/* Is it the header of another table: words that are known above columns, and little else? */
+static bool is_another_header(const struct body *b, const struct looks *k)
+{
+    char key[FORM_KEY];
+    int known = 0;
+
+    if (k->filled < 2 || k->texts < k->filled)
+        return false;
+    for (size_t i = 0; i < b->n; i++) {
+        form_key(b->cells[i].text, key, sizeof(key));
+        known += *key && !b->shared[i] && layout_is_header(key);
+    }
+    return known > 1 && known * 2 >= k->filled;
+}
+
 /* Lines that are printed on every page, or below the table. */
 static bool is_aside(const struct body *b, const struct looks *k)
 {
@@ -224,16 +239,24 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return NULL; /* an exported row, whatever it is called */
     if (k.filled == 1 && (int)k.first == b->layout->ordinal && form_is_figure(k.key))
         return _("nothing but a running number");
-    if (is_header_again(b))
+    if (is_header_again(b)) {
+        b->another = 0;
         return _("the header again");
+    }
+    if (b->some && !b->another && is_another_header(b, &k))
+        b->another = row->number;
+    if (b->another)
+        return _("another table");
     if (is_sum(b, &k) || is_unnamed_sum(b, &k))
         return _("a sum");
     if (form_is_example(k.key) && k.filled > 0)
         return _("an example");
     if (is_aside(b, &k))
         return _("a remark outside the table");
-    if ((column = heading(b, row, &k)) < 0)
+    if ((column = heading(b, row, &k)) < 0) {
+        b->some = true;
         return NULL;
+    }
     take_heading(b, &k, (size_t)column);
     snprintf(b->why, sizeof(b->why), _("a heading: %s"), b->joined);
     return b->why;

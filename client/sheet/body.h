@@ -24,6 +24,8 @@ struct body {
     char levels[BODY_LEVELS][BODY_TEXT]; /* headings that count, outermost first */
     char joined[BODY_LEVELS * (BODY_TEXT + 3)];
     const char *groups[BODY_LEVELS + 1]; /* all joined, then each from the outermost; "" = none */
+    bool some;                           /* rows of data have come */
+    int another; /* the row in which another table begins, below this one; 0 = none has */
     char why[BODY_TEXT + 100];
     bool failed; /* no memory */
 };
@@ -31,7 +33,8 @@ struct body {
 void body_start(struct body *b, const struct layout *l, const struct grid *g);
 void body_stop(struct body *b);
 
-/* Takes the next row of the grid into b->cells. NULL = it is data, else what it is, in the caller's language. */
+/* Takes the next row of the grid into b->cells. NULL = it is data, else what it is, in the caller's language. Rows of another table
+ * are neither: b->another. */
 const char *body_take(struct body *b, const struct grid_row *row);
 
 #endif

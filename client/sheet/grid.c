@@ -218,6 +218,16 @@ const struct grid_sheet *grid_sheets(const struct grid *g, size_t *ret_n)
     return g->sheets;
 }
 
+bool grid_choose(struct grid *g, size_t sheet)
+{
+    g->rows = 0;
+    g->failed = false;
+    if (g->kind->choose && sheet < g->n_sheets && g->kind->choose(g, g->state, sheet))
+        return true;
+    g->failed = true;
+    return false;
+}
+
 size_t grid_sheet_chosen(const struct grid *g)
 {
     return g->chosen;

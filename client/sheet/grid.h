@@ -101,5 +101,7 @@ const struct grid_merge *grid_merges(const struct grid *g, size_t *ret_n);
 bool grid_column_hidden(const struct grid *g, size_t column);
 const struct grid_sheet *grid_sheets(const struct grid *g, size_t *ret_n);
 size_t grid_sheet_chosen(const struct grid *g); /* index in grid_sheets() */
+/* Another one, before its first row; false: grid_why(). What was told of the one before is void. */
+bool grid_choose(struct grid *g, size_t sheet);
 
 #endif

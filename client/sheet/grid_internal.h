@@ -12,7 +12,9 @@ struct grid_kind {
     void *(*open)(struct grid *g, const struct grid_options *options);
     void (*close)(void *state);
     enum grid_result (*next)(struct grid *g, void *state, struct grid_row *ret_row); /* empty rows may come */
-    bool (*rewind)(struct grid *g, void *state);            /* false after grid_fail() */
+    bool (*rewind)(struct grid *g, void *state); /* false after grid_fail() */
+    bool (*choose)(struct grid *g, void *state,
+                   size_t sheet); /* false after grid_fail(); NULL = there are none */
     const char *(*property)(void *state, const char *name); /* NULL = the kind has none */
     bool disarmed, ragged;
 };

@@ -207,4 +207,4 @@ static void jsonl_rewind(struct sheet *s, void *state)
         sheet_fail(s, "%s", strerror(errno));
 }
 
-const struct sheet_kind sheet_jsonl = {jsonl_open, jsonl_close, jsonl_next, jsonl_rewind, NULL};
+const struct sheet_kind sheet_jsonl = {jsonl_open, jsonl_close, jsonl_next, jsonl_rewind, NULL, NULL};

@@ -46,8 +46,7 @@ static bool occurs_before(const struct scan *s, int row, size_t column)
     return false;
 }
 
-/* Is it a word known to stand above columns, whatever unit or remark stands behind it? */
-static bool is_known(const char *text)
+bool layout_is_header(const char *text)
 {
     char key[FORM_KEY];
 
@@ -69,7 +68,7 @@ static int cell_score(const struct scan *s, int row, size_t column)
         return -2;
     if (strlen(c->key) > LONG_HEADER || occurs_before(s, row, column))
         return 0;
-    return is_known(c->key) ? 4 : 1;
+    return layout_is_header(c->key) ? 4 : 1;
 }
 
 /* Is it a row of sums? 合计 stands first; further right it names a column. */
@@ -423,6 +422,76 @@ static int count_texts(const struct layout *l, const struct scan *s, int from)
     return rows > 1 ? fewest : 0;
 }
 
+/* ---------------------------------------------------------------- two tables side by side */
+
+/* Columns without a name and without any cell, below the header's first row. */
+static bool is_gap(const struct layout *l, const struct scan *s, const struct block *b, size_t column)
+{
+    if (*l->columns[column].name)
+        return false;
+    for (int r = b->first; r < s->n; r++)
+        if (!s->rows[r].bad && cell(s, r, column)->key[0])
+            return false;
+    return true;
+}
+
+static size_t named(const struct layout *l, size_t from, size_t to)
+{
+    size_t n = 0;
+
+    for (size_t i = from; i < to; i++)
+        n += *l->columns[i].name != 0;
+    return n;
+}
+
+static bool has_a_name_twice(const struct layout *l, size_t gap)
+{
+    for (size_t i = 0; i < gap; i++)
+        for (size_t k = gap + 1; k < l->width; k++)
+            if (*l->columns[i].name && same_key(l->columns[i].name, l->columns[k].name))
+                return true;
+    return false;
+}
+
+static size_t filled(const struct scan *s, int row, size_t from, size_t to, size_t *ret_texts)
+{
+    size_t n = 0;
+
+    for (size_t i = from; i < to; i++) {
+        const char *key = cell(s, row, i)->key;
+        n += key[0] != 0;
+        *ret_texts += key[0] && !form_is_figure(key);
+    }
+    return n;
+}
+
+/* Rows that only the right one has; or rows that are full right of the gap, and below them none that has anything there. */
+static bool differ_in_rows(const struct layout *l, const struct scan *s, int from, size_t gap)
+{
+    size_t right = named(l, gap + 1, l->width), full = 0, rows = 0, after = 0, texts;
+
+    for (int r = from; r < s->n; r++) {
+        if (s->rows[r].bad || is_sums(s, r))
+            continue;
+        size_t n = filled(s, r, gap + 1, l->width, (texts = 0, &texts)), left_texts = 0;
+        if (texts > 0 && filled(s, r, 0, gap, &left_texts) == 0)
+            return true;
+        rows++;
+        full += n == right && after == 0;
+        after += n == 0;
+    }
+    return full > 0 && after > 1 && full + after == rows;
+}
+
+static size_t find_beside(const struct layout *l, const struct scan *s, const struct block *b, int body)
+{
+    for (size_t i = 1; i + 1 < l->width; i++)
+        if (is_gap(l, s, b, i) && named(l, 0, i) > 1 && named(l, i, l->width) > 1 &&
+            (has_a_name_twice(l, i) || differ_in_rows(l, s, body, i)))
+            return i + 1;
+    return 0;
+}
+
 /* ---------------------------------------------------------------- all of it */
 
 static bool make(struct layout *l, const struct scan *s, const struct block *b)
@@ -439,6 +508,9 @@ static bool make(struct layout *l, const struct scan *s, const struct block *b)
     for (size_t i = 0; i < s->width; i++)
         if (!name_column(l, s, b, units, i))
             return false;
+    for (int r = b->first; r <= b->last; r++)
+        l->known += known_cells(s, r);
+    l->beside = find_beside(l, s, b, next);
     l->usual_texts = count_texts(l, s, next);
     return read_title(l, s, b->first);
 }

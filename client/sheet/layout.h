@@ -28,6 +28,8 @@ struct layout {
     size_t width; /* columns up to the last that has a name */
     struct layout_column columns[GRID_MAX_COLUMNS];
     int ordinal, id; /* columns 序号 and id; -1 = none */
+    int known;       /* cells of the header with words that are known above columns */
+    size_t beside;   /* from this column on another table stands beside it; 0 = none */
     int usual_texts; /* each of the first numbered rows has so many texts beside figures; 0 = unknown */
     char *title;     /* "" = none */
     char unit[16], area_unit[16]; /* that the title gives: 单位:万元; "" = none */
@@ -37,5 +39,8 @@ struct layout {
  * The grid stands somewhere behind. */
 bool layout_find(struct layout *l, struct grid *g, int header, int header_last, char why[GRID_WHY_SIZE]);
 void layout_free(struct layout *l);
+
+/* Is the key a word known to stand above columns, whatever unit or remark stands behind it? */
+bool layout_is_header(const char *key);
 
 #endif

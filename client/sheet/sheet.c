@@ -96,17 +96,37 @@ struct sheet *sheet_open(FILE *file, const struct sheet_options *options, char w
     return s;
 }
 
+void sheet_forget(struct sheet *s)
+{
+    for (size_t i = 0; i < s->n_header; i++)
+        free(s->header[i]);
+    for (size_t i = 0; i < s->n_notes; i++)
+        free(s->notes[i]);
+    s->n_header = s->n_notes = 0;
+    s->doubt[0] = 0;
+}
+
 void sheet_close(struct sheet *s)
 {
     if (!s)
         return;
     if (s->state)
         s->kind->close(s->state);
-    for (size_t i = 0; i < s->n_header; i++)
-        free(s->header[i]);
-    for (size_t i = 0; i < s->n_notes; i++)
-        free(s->notes[i]);
+    sheet_forget(s);
     free(s);
+}
+
+const char *sheet_doubt(const struct sheet *s)
+{
+    return s->doubt[0] ? s->doubt : NULL;
+}
+
+bool sheet_pass_over(struct sheet *s)
+{
+    if (!s->kind->pass_over || !s->kind->pass_over(s, s->state))
+        return false;
+    sheet_rewind(s);
+    return true;
 }
 
 const char *sheet_encoding(const struct sheet *s)

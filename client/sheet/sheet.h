@@ -68,6 +68,13 @@ int sheet_column(const struct sheet *s,
 const char *sheet_unit(const struct sheet *s);
 const char *sheet_area_unit(const struct sheet *s);
 
+/* Two tables side by side: a sentence that says so; NULL when it is one. Which columns count is for a mapping file to say. */
+const char *sheet_doubt(const struct sheet *s);
+
+/* Of a workbook whose first sheet is no table (instructions): reads the first that is, instead, with a note. False = there is none, or
+ * one was named; false without a header: it failed, sheet_why(). */
+bool sheet_pass_over(struct sheet *s);
+
 /* What people should know of how the file was understood, in the caller's language; complete after the last row. */
 const char *const *sheet_notes(const struct sheet *s, size_t *ret_n);
 

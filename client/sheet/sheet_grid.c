@@ -23,6 +23,7 @@ struct table {
     bool shared[SHEET_MAX_COLUMNS];
     int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
     bool counted;        /* the notes say so */
+    size_t better;       /* a sheet that is a table, where this one is none; 0 = none is known */
     struct {
         int n, row;
         size_t column;
@@ -125,6 +126,17 @@ static void count(struct sheet *s, struct table *t)
     t->counted = true;
 }
 
+/* Its columns mean something else: nothing of it is read by the headings of this one. */
+static void refuse_another(struct sheet *s, const struct table *t, const struct grid_row *row)
+{
+    char text[sizeof(s->broken.text) * 2];
+
+    show(text, sizeof(text), row);
+    broken_set(&s->broken, text, strlen(text),
+               _("another table begins in row %d: put it on a sheet or into a file of its own, or delete it"),
+               t->body.another);
+}
+
 static enum sheet_result take_row(struct sheet *s, struct table *t, const struct grid_row *from,
                                   struct sheet_row *row)
 {
@@ -133,6 +145,10 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
     if (t->body.failed) {
         sheet_fail(s, "%s", strerror(ENOMEM));
         return SHEET_FAILED;
+    }
+    if (t->body.another && !t->all_rows) {
+        refuse_another(s, t, from);
+        return sheet_broken(s, row, -1);
     }
     if (!skip && !check_width(s, t, from))
         return sheet_broken(s, row, -1);
@@ -239,6 +255,54 @@ static void note_sheets(struct sheet *s, const struct grid *g)
                    names);
 }
 
+#define MANY_SHEETS 16 /* that are looked at */
+#define FEW_WORDS   2  /* known headings of what may be no table */
+
+/* The first other sheet that is shown and has a header nobody doubts; 0 = none. The grid is where it was, or failed. */
+static size_t find_better(struct table *t)
+{
+    size_t n, found = 0, here = grid_sheet_chosen(t->grid);
+    const struct grid_sheet *sheets = grid_sheets(t->grid, &n);
+    char why[GRID_WHY_SIZE];
+
+    for (size_t i = here + 1; i < n && i <= here + MANY_SHEETS && !found; i++) {
+        struct layout l;
+        if (sheets[i].hidden || !grid_choose(t->grid, i))
+            continue;
+        if (layout_find(&l, t->grid, 0, 0, why) && l.known > FEW_WORDS)
+            found = i;
+        layout_free(&l);
+    }
+    return grid_choose(t->grid, here) ? found : 0;
+}
+
+static void note_beside(struct sheet *s, const struct layout *l)
+{
+    size_t left = l->beside - 1;
+
+    while (left > 0 && !*l->columns[left].name)
+        left--;
+    snprintf(s->doubt, sizeof(s->doubt),
+             _("two tables stand side by side: one ends with the column \"%.60s\", the other begins with "
+               "\"%.60s\""),
+             l->columns[left].name, l->columns[l->beside].name);
+}
+
+static bool read_layout(struct sheet *s, struct table *t, int header, int header_last)
+{
+    const struct layout *l = &t->layout;
+
+    if (!layout_find(&t->layout, t->grid, header, header_last, s->why) || !name_columns(s, l))
+        return false;
+    note_sheets(s, t->grid);
+    note_layout(s, l);
+    if (l->beside)
+        note_beside(s, l);
+    s->unit = l->unit;
+    s->area_unit = l->area_unit;
+    return true;
+}
+
 static bool open_table(struct sheet *s, struct table *t, FILE *file, const struct sheet_options *o)
 {
     struct grid_options go = {o->name, o->encoding, o->separator, o->sheet};
@@ -247,14 +311,33 @@ static bool open_table(struct sheet *s, struct table *t, FILE *file, const struc
     if (!(t->grid = grid_open(file, &go, s->why)))
         return false;
     snprintf(s->encoding, sizeof(s->encoding), "%s", grid_encoding(t->grid));
-    if (!layout_find(&t->layout, t->grid, o->header, o->header_last, s->why) || !name_columns(s, &t->layout))
-        return false;
     note_ending(s, t->grid, o->name);
-    note_sheets(s, t->grid);
-    note_layout(s, &t->layout);
-    s->unit = t->layout.unit;
-    s->area_unit = t->layout.area_unit;
+    if (!read_layout(s, t, o->header, o->header_last))
+        return false;
+    if (!o->sheet && !o->header && t->layout.known < FEW_WORDS)
+        t->better = find_better(t);
     return true;
+}
+
+static bool pass_over(struct sheet *s, void *state)
+{
+    struct table *t = state;
+    size_t n, passed = grid_sheet_chosen(t->grid), better = t->better;
+    const struct grid_sheet *sheets = grid_sheets(t->grid, &n);
+
+    t->better = 0;
+    if (!better)
+        return false;
+    sheet_forget(s);
+    layout_free(&t->layout);
+    t->counted = false;
+    if (!grid_choose(t->grid, better))
+        sheet_fail(s, "%s", grid_why(t->grid));
+    else if (read_layout(s, t, 0, 0)) {
+        sheet_note(s, _("sheet \"%s\" is passed over: it has no heading that is known"), sheets[passed].name);
+        return true;
+    }
+    return false;
 }
 
 static void close_grid(void *state)
@@ -300,4 +383,4 @@ static const struct grid *grid_of(const void *state)
     return t->grid;
 }
 
-const struct sheet_kind sheet_of_grid = {open_grid, close_grid, next_row, rewind_grid, grid_of};
+const struct sheet_kind sheet_of_grid = {open_grid, close_grid, next_row, rewind_grid, grid_of, pass_over};

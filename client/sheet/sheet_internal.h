@@ -15,7 +15,8 @@ struct sheet_kind {
     void (*close)(void *state);
     enum sheet_result (*next)(struct sheet *s, void *state, struct sheet_row *ret_row);
     void (*rewind)(struct sheet *s, void *state);
-    const struct grid *(*grid)(const void *state); /* NULL = there is none */
+    const struct grid *(*grid)(const void *state);   /* NULL = there is none */
+    bool (*pass_over)(struct sheet *s, void *state); /* as sheet_pass_over(); NULL = never */
 };
 
 struct sheet {
@@ -27,6 +28,7 @@ struct sheet {
     size_t n_header;
     int header_row;
     const char *unit, *area_unit; /* the kind's; NULL or "" = not said */
+    char doubt[SHEET_WHY_SIZE];   /* "" = none */
     int row;                      /* number of the row read last */
     char why[SHEET_WHY_SIZE];
     struct broken broken; /* of the row given last */
@@ -36,6 +38,8 @@ struct sheet {
 
 extern const struct sheet_kind sheet_of_grid, sheet_jsonl;
 
+/* Header, notes and doubts, before another sheet of the workbook is read. */
+void sheet_forget(struct sheet *s);
 bool sheet_add_column(struct sheet *s, const char *name, int column);
 void sheet_fail(struct sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same note once; more than SHEET_MAX_NOTES are left out. */

@@ -97,6 +97,24 @@ static bool choose(struct grid *g, struct xlsx *x)
     return false;
 }
 
+static bool read_outline(struct grid *g, struct xlsx *x)
+{
+    bool ok = xlsx_outline_read(&x->outline, x->zip, x->source.part, g->why);
+
+    g->merges = x->outline.merges;
+    g->n_merges = x->outline.n_merges;
+    memcpy(g->hidden, x->outline.hidden, sizeof(g->hidden));
+    return ok;
+}
+
+static bool xlsx_choose(struct grid *g, void *state, size_t sheet)
+{
+    struct xlsx *x = state;
+
+    x->first_waits = false;
+    return open_rows(g, x, sheet) && read_outline(g, x);
+}
+
 /* ---------------------------------------------------------------- the kind */
 
 /* The file as .xlsx in the place of the file. */
@@ -134,8 +152,7 @@ static bool open_book(struct grid *g, struct xlsx *x, const struct grid_options 
         (b->strings && !xlsx_strings_read(&x->strings, x->zip, b->strings, g->why)))
         return false;
     x->source = (struct xlsx_source){x->zip, NULL, &x->strings, &x->styles, b->since_1904};
-    return (o->sheet ? choose_by_name(g, x, o->sheet) : choose(g, x)) &&
-           xlsx_outline_read(&x->outline, x->zip, x->source.part, g->why);
+    return (o->sheet ? choose_by_name(g, x, o->sheet) : choose(g, x)) && read_outline(g, x);
 }
 
 static void *xlsx_open(struct grid *g, const struct grid_options *o)
@@ -154,11 +171,8 @@ static void *xlsx_open(struct grid *g, const struct grid_options *o)
     }
     strcpy(g->encoding, "xlsx");
     g->since_1904 = x->book->since_1904;
-    g->merges = x->outline.merges;
-    g->n_merges = x->outline.n_merges;
     g->sheets = x->book->sheets;
     g->n_sheets = x->book->n_sheets;
-    memcpy(g->hidden, x->outline.hidden, sizeof(g->hidden));
     return x;
 }
 
@@ -199,5 +213,6 @@ const struct grid_kind grid_xlsx = {.open = xlsx_open,
                                     .close = xlsx_close,
                                     .next = xlsx_next,
                                     .rewind = xlsx_rewind,
+                                    .choose = xlsx_choose,
                                     .property = xlsx_property,
                                     .ragged = true};

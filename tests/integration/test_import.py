@@ -237,6 +237,38 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     assert got["amount_total"] == "12000000.00"
 
 
+def workbook(path, *sheets, merged=()):
+    """Sheets of rows: (name, [row, …])."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets:
+        made = book.create_sheet(name)
+        for row in rows:
+            made.append(row)
+        for area in merged:
+            made.merge_cells(area)
+    book.save(path)
+    return path
+
+
+def test_tables_are_told_apart(county, tmp_path):
+    """Instructions before the table are passed over; two tables of one sheet are never mixed."""
+    head = ["序号", "项目名称", "投资方", "总投资(万元)"]
+    rows = [[i, f"分表项目{i}", f"分表公司{i}", 1000 + i] for i in range(1, 4)]
+    told = [["填报说明"], ["一、本表由各乡镇填报，每月5日前报送。"], ["二、金额单位为万元。"]]
+    seen = run(county, "chengguan", workbook(tmp_path / "a.xlsx", ("说明", told), ("字段", [["字段", "要求"], ["项目名称", "必填"]]), ("在谈", [head, *rows]))).json
+    adds_up(seen, rows=3, new=3)
+    assert "工作表“说明”中没有认得的表头,已跳过" in seen["notes"] and any("“在谈”" in n and "说明" in n for n in seen["notes"])
+    two = workbook(tmp_path / "b.xlsx", ("在谈", [head, *rows, ["合计", None, None, 3006], [], ["序号", "项目名称", "签约时间", "投资方"], [1, "另表项目", "2024.3", "另表公司"]]))
+    bad = adds_up(run(county, "chengguan", two, code=7).json, rows=6, new=3, rejected=2, skipped=1)["rejections"]
+    assert [r["row"] for r in bad] == [7, 8] and all("第 7 行起是另一张表" in r["message"] for r in bad)
+    beside = workbook(tmp_path / "c.xlsx", ("在谈", [head + [None, "序号", "联系人"], *(row + [None, 1, "王"] for row in rows)]))
+    done = run(county, "chengguan", beside, code=7)
+    assert "并排有两张表" in done.error["message"] and "--map" in done.stderr
+    mapping = write(tmp_path / "c.map", "[columns]\nname = 项目名称\ninvestor = 投资方\namount_total = 总投资(万元)\n")
+    adds_up(run(county, "chengguan", beside, "--map", mapping).json, rows=3, new=3)
+
+
 def test_a_number_format_may_say_another_currency_or_unit(county, tmp_path):
     """What the cell holds counts. What it shows may contradict the sheet: then nobody guesses. The preview says where they differ."""
     shows = [(1200, '$#,##0', None), (1200, '[$€-407] #,##0', None), (0.05, '0.00%', None), (datetime.date(2024, 3, 5), 'yyyy-mm-dd', None),

@@ -123,6 +123,8 @@ static void say_layout(const struct layout *l)
     say("%d-%d", l->first, l->last);
     if (*l->title)
         say(" [%s]", l->title);
+    if (l->beside)
+        say(" +%zu", l->beside);
     if (*l->unit || *l->area_unit)
         say(" {%s%s%s}", l->unit, *l->unit && *l->area_unit ? " " : "", l->area_unit);
     for (size_t i = 0; i < l->width; i++)
@@ -504,6 +506,36 @@ static void sums_in_english(void **state)
           "1-1: name|investor|amount_total\n2 - a sum\n3: Metrototal|A|3\n");
 }
 
+/* Another header below is the end of the table, until the first comes again. */
+static void one_below_the_other(void **state)
+{
+    (void)state;
+    check("序号|项目名称|投资方|总投资\n1|甲|A|#1\n2|乙|B|#2\n\n签约项目|<|<|<\n序号|企业名称|信用代码|"
+          "联系电话\n1|丙公司|9134|139\n"
+          "序号|项目名称|投资方|总投资\n3|丁|C|#3",
+          "1-1: 序号|项目名称|投资方|总投资\n2: 1|甲|A|1\n3: 2|乙|B|2\n5 - a heading: 签约项目\n"
+          "6 - another table\n7 - another table\n8 - the header again\n9 <签约项目>: 3|丁|C|3\n");
+    /* data that looks a little like it */
+    check("项目名称|投资方|备注\n甲|A|项目名称\n产品|C|年产一万吨\n填表人|张三|联系电话",
+          "1-1: 项目名称|投资方|备注\n2: 甲|A|项目名称\n3: 产品|C|年产一万吨\n4: 填表人|张三|联系电话\n");
+}
+
+/* The column behind the gap; without a sign that there are two it is one table with an empty column. */
+static void side_by_side(void **state)
+{
+    (void)state;
+    check("序号|项目名称|投资方||序号|企业名称\n1|甲|A||1|丙公司",
+          "1-1 +4: 序号|项目名称|投资方||序号|企业名称\n2: 1|甲|A||1|丙公司\n");
+    check("项目名称|投资方||企业名称|联系电话\n甲|A||丙公司|139\n|||丁公司|138",
+          "1-1 +3: 项目名称|投资方||企业名称|联系电话\n2: 甲|A||丙公司|139\n3: |||丁公司|138\n");
+    check("项目名称|投资方||单位|联系电话\n甲|A||城关|139\n乙|B\n丙|C\n丁|D",
+          "1-1 +3: 项目名称|投资方||单位|联系电话\n2: 甲|A||城关|139\n3: 乙|B\n4: 丙|C\n5: 丁|D\n");
+    check("项目名称|投资方||联系人|联系电话\n甲|A||王|139\n乙|B||李|\n丙|C\n丁|D||赵|137",
+          "1-1: 项目名称|投资方||联系人|联系电话\n2: 甲|A||王|139\n3: 乙|B||李|\n4: 丙|C\n5: 丁|D||赵|137\n");
+    check("序号|项目名称||总投资|联系电话\n1|甲||#1|139\n2|乙||#2|138\n合计|||#3|\n|||#3|",
+          "1-1: 序号|项目名称||总投资|联系电话\n2: 1|甲||1|139\n3: 2|乙||2|138\n4 - a sum\n5 - a sum\n");
+}
+
 /* In a table whose rows are numbered a text alone, merged or not, is a heading. */
 static void heading_among_numbers(void **state)
 {
@@ -616,6 +648,8 @@ int main(void)
         cmocka_unit_test(unknown_words),
         cmocka_unit_test(sums_as_columns),
         cmocka_unit_test(sums_in_english),
+        cmocka_unit_test(one_below_the_other),
+        cmocka_unit_test(side_by_side),
         cmocka_unit_test(heading_among_numbers),
         cmocka_unit_test(sums_without_a_word),
         cmocka_unit_test(headings_without_numbers),
