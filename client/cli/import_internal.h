@@ -36,6 +36,9 @@ struct import {
     int next_chunk;
     int64_t begun_ms, shown_ms; /* of what is going on; of what was said of it last */
     int sent_before;            /* rows of chunks that were there already */
+    int done;                   /* rows the registry has judged or written by now */
+    uint32_t asking;            /* the open call that asks it how many; 0 = none */
+    int64_t asked_ms;
     json_t *rejects;
     struct whole_file report_file;
     Qipan__ImportReply counts;

@@ -13,6 +13,7 @@
 #define SETTLE_MS   (LIMIT_BULK_MS + LIMIT_DEADLINE_MS)
 #define PAUSE_MS    500
 #define PROGRESS_MS 5000 /* between lines on a stderr that is no terminal */
+#define ASK_MS      1000 /* between questions how far the registry is */
 
 static int64_t now_ms(void)
 {
@@ -27,7 +28,8 @@ static int64_t now_ms(void)
 /* A step begins. */
 static void begin(struct import *im)
 {
-    im->begun_ms = im->shown_ms = now_ms();
+    im->begun_ms = im->shown_ms = im->asked_ms = now_ms();
+    im->done = 0;
 }
 
 static bool is_time(struct import *im, bool tty)
@@ -41,31 +43,20 @@ static bool is_time(struct import *im, bool tty)
     return true;
 }
 
-/* Rows that are up, how many a second, and how long the others will take; those that were there already cost nothing. */
-static void progress_rows(struct import *im)
+/* Rows that are through, how many a second, and how long the others will take; `before`: those that were there already cost nothing. */
+static void progress(struct import *im, const char *what, int row, int before)
 {
     bool tty = isatty(STDERR_FILENO);
     double seconds = (double)(now_ms() - im->begun_ms) / 1000;
-    int done = im->sent - im->sent_before;
+    int done = row - before;
 
     if (!is_time(im, tty))
         return;
     if (done <= 0 || seconds <= 0)
-        fprintf(stderr, _("sending row %d of %d"), im->sent, im->rows);
+        fprintf(stderr, _("%s: row %d of %d, %d s"), what, row, im->rows, (int)seconds);
     else
-        fprintf(stderr, _("sending row %d of %d, %d rows/s, %d s left"), im->sent, im->rows,
-                (int)(done / seconds), (int)((im->rows - im->sent) * seconds / done) + 1);
-    fputs(tty ? "" : "\n", stderr);
-}
-
-/* The registry works on all rows at once: how long by now. */
-static void progress_step(struct import *im, const char *what)
-{
-    bool tty = isatty(STDERR_FILENO);
-
-    if (!is_time(im, tty))
-        return;
-    fprintf(stderr, _("%s: %d rows, %d s"), what, im->rows, (int)((now_ms() - im->begun_ms) / 1000));
+        fprintf(stderr, _("%s: row %d of %d, %d rows/s, %d s left"), what, row, im->rows,
+                (int)(done / seconds), (int)((im->rows - row) * seconds / done) + 1);
     fputs(tty ? "" : "\n", stderr);
 }
 
@@ -96,6 +87,35 @@ static int failed(struct import *im, unsigned op, struct qipan_result *r)
     return code;
 }
 
+static void on_asked(const struct qipan_reply *reply, void *arg)
+{
+    struct import *im = arg;
+    const Qipan__Batch *b = reply->error ? NULL : ((const Qipan__BatchReply *)reply->message)->batch;
+
+    im->asking = 0;
+    if (b && b->has_done && b->done > im->done && b->done <= im->rows)
+        im->done = b->done;
+}
+
+/* The call that works shows nothing before it is over: another one asks how far it is. */
+static void ask_done(struct import *im)
+{
+    Qipan__RecordShowRequest m = QIPAN__RECORD_SHOW_REQUEST__INIT;
+
+    if (cli_json(im->cli) || !*im->id || im->asking || now_ms() - im->asked_ms < ASK_MS)
+        return;
+    im->asked_ms = now_ms();
+    m.id = im->id;
+    im->asking = qipan_call(im->cli->q, QIPAN_OP_batch_show, &m.base, NULL, on_asked, im);
+}
+
+static void ask_no_more(struct import *im)
+{
+    if (im->asking)
+        qipan_forget(im->cli->q, im->asking);
+    im->asking = 0;
+}
+
 struct told {
     struct qipan_result *result;
     bool done;
@@ -124,11 +144,14 @@ static enum qipan_outcome call_long(struct import *im, unsigned op, const Protob
     }
     while (!qipan_wait(im->cli->q, &t.done, PAUSE_MS)) {
         if (cli_signal) {
+            ask_no_more(im);
             qipan_forget(im->cli->q, id);
             return QIPAN_INTERRUPTED;
         }
-        progress_step(im, what);
+        ask_done(im);
+        progress(im, what, im->done, 0);
     }
+    ask_no_more(im);
     return ret->error ? QIPAN_FAILED : QIPAN_DONE;
 }
 
@@ -267,7 +290,7 @@ int import_put(struct import *im)
             code = put_chunk(&w, &c);
         else
             im->sent_before = im->sent;
-        progress_rows(im);
+        progress(im, _("sending"), im->sent, im->sent_before);
     }
     if (!code && r == CHUNK_FAILED)
         code = import_invalid(im, import_base_name(im->file), c.why);

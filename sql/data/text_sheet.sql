@@ -11,6 +11,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('column.batch.office', '单位', 'office'),
     ('column.batch.account', '账号', 'account'),
     ('column.batch.rows', '行数', 'rows'),
+    ('column.batch.done', '已处理行数', 'rows done'),
     ('column.batch.added', '新增', 'new'),
     ('column.batch.updated', '更新', 'updated'),
     ('column.batch.unchanged', '未变', 'unchanged'),

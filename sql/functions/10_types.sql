@@ -77,7 +77,7 @@ CREATE TYPE api.verdict AS (
 CREATE TYPE api.batch AS (
     id text, kind text, office text, account text, status text, file_name text, file_sha256 text, profile text, source text, rows int, added int,
     updated int, unchanged int, duplicates int, conflicts int, rejected int, skipped int, opened_at timestamptz, done_at timestamptz,
-    wrote_rev bigint, reason text, opening boolean, reverted_at timestamptz, reverted_actor text, reverted_reason text
+    wrote_rev bigint, reason text, opening boolean, reverted_at timestamptz, reverted_actor text, reverted_reason text, done int
 );
 CREATE TYPE api.batch_list_reply AS (error api.error, rows api.batch[], next text);
 CREATE TYPE api.batch_reply AS (error api.error, batch api.batch, rev bigint, replayed boolean);

@@ -121,9 +121,9 @@ BEGIN
         g := registry.grp();
         first_idx := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
         written := registry.import_number(first_idx);
-        PERFORM registry.import_follow(), set_config('qipan.bulk', g::text, true);
-        PERFORM registry.import_add(g, p_ord, t);
-        PERFORM registry.import_change(i.id, g, p_ord, t);
+        PERFORM registry.import_follow(), registry.import_at(i.id, 0.45 * i.expected), set_config('qipan.bulk', g::text, true);
+        PERFORM registry.import_add(g, p_ord, t), registry.import_at(i.id, 0.85 * i.expected);
+        PERFORM registry.import_change(i.id, g, p_ord, t), registry.import_at(i.id, 0.9 * i.expected);
         PERFORM registry.import_reach(t);
         written := written + CASE WHEN p_history THEN 0 ELSE registry.steps_open(g, p_ord, first_idx + written) END;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);

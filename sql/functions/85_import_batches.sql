@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     RETURN ROW(i.id, i.kind, i.office, registry.account_code(i.account), i.status, i.file_name, encode(i.file_sha256, 'hex'), i.profile, i.source, i.rows, i.added,
         i.updated, i.unchanged, i.duplicates, i.conflicts, i.rejected, i.skipped, i.opened_at, i.done_at, registry.rev_of(e.grp), e.reason,
-        CASE WHEN i.opening THEN true END, u.at, u.actor, u.reason)::api.batch;
+        CASE WHEN i.opening THEN true END, u.at, u.actor, u.reason, NULL)::api.batch;
 END $$;
 
 -- Own batches and those of offices the account may import for.
@@ -50,6 +50,7 @@ BEGIN
     r.error := m.error;
     IF (r.error).code IS NULL THEN
         r.batch := registry.batch_row(m.i);
+        r.batch.done := registry.import_done(id);
     END IF;
     RETURN r;
 END $$;

@@ -393,11 +393,13 @@ BEGIN
 END $$;
 
 -- Judges all project rows of a batch. With p_lock keys and projects are locked first, in one order, so that the verdict still holds when
--- it is carried out. p_reason: of a commit; a preview has none yet.
+-- it is carried out. p_reason: of a commit, of whose time the judging is about a third; a preview has none yet.
 CREATE FUNCTION registry.import_judge(i registry.import, p_account int, p_lang text, p_lock boolean, p_reason text DEFAULT '-') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    share CONSTANT numeric := i.expected * CASE WHEN p_lock THEN 0.35 ELSE 1 END;
 BEGIN
-    PERFORM registry.import_draft(i);
+    PERFORM registry.import_at(i.id, 0), registry.import_draft(i), registry.import_at(i.id, 0.6 * share);
     IF p_lock THEN
         PERFORM registry.import_lock_keys();
     END IF;
@@ -415,13 +417,13 @@ BEGIN
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version IS NULL AND s.source = i.source AND s.object = d.project;
     UPDATE draft d SET said = s.set FROM registry.import_base s
     WHERE d.project IS NOT NULL AND d.version IS NOT NULL AND s.source = i.source AND s.object = d.project;
-    PERFORM registry.import_compose(i);
+    PERFORM registry.import_compose(i), registry.import_at(i.id, 0.8 * share);
     PERFORM registry.import_merge_all(i, p_account);
     IF i.opening THEN
         PERFORM registry.import_opening_judge(p_reason);
     END IF;
     PERFORM registry.import_rule(p_account);
-    PERFORM registry.import_notes(p_lang);
+    PERFORM registry.import_notes(p_lang), registry.import_at(i.id, share);
     PERFORM registry.import_audit(i, p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END);
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;
 END $$;

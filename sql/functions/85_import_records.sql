@@ -356,6 +356,7 @@ DECLARE
     verdicts registry.import_verdict[] := '{}';
     echoes jsonb := '{}'; -- row → the first that repeats it
     refused boolean := false;
+    n int := 0;
 BEGIN
     PERFORM set_config('qipan.lang', p_lang, true);
     IF to_regclass('pg_temp.met') IS NOT NULL THEN
@@ -366,6 +367,8 @@ BEGIN
         FOR x IN SELECT * FROM registry.import_rows(i) r WHERE r.skip IS NULL AND r.bad IS NULL ORDER BY r.row LOOP
             EXECUTE one INTO y USING i, p_account, p_lang, x.row, x.version, x."values", x.clear, p_write, p_reason;
             verdicts := verdicts || y.v;
+            n := n + 1;
+            PERFORM registry.import_at(i.id, n);
             refused := refused OR (y.v).verdict NOT IN ('new', 'update', 'unchanged');
             IF y.repeats < x.row AND NOT echoes ? y.repeats::text THEN
                 echoes := echoes || jsonb_build_object(y.repeats, x.row);

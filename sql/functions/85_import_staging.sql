@@ -34,6 +34,20 @@ BEGIN
     END IF;
 END $$;
 
+-- How far a judgement, or a commit, has come, which no transaction shows before it is over: told by the name of its session. Of those that
+-- take all rows a step at a time the share of the time.
+CREATE FUNCTION registry.import_at(p_import text, p_done numeric) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('application_name', format('qipand bulk %s %s', p_import, round(p_done)), true);
+END $$;
+
+-- Rows that are done; null: nobody is at it.
+CREATE FUNCTION registry.import_done(p_import text) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (SELECT max(substring(a.application_name FROM format('^qipand bulk %s ([0-9]{1,9})$', p_import))::int) FROM pg_stat_activity a
+            WHERE a.datname = current_database() AND a.usename = 'qipan_daemon');
+END $$;
+
 -- The entry that wrote a batch; none: it wrote nothing, or isn't written yet.
 CREATE FUNCTION registry.batch_entry(p_id text, p_op text DEFAULT 'import_commit') RETURNS registry.entry LANGUAGE sql STABLE AS $$
     SELECT e FROM registry.entry e WHERE e.batch = p_id AND e.grp IS NOT NULL AND e.op = p_op ORDER BY e.grp LIMIT 1

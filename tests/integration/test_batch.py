@@ -4,6 +4,9 @@ way, taken back; and sheets of other things than projects."""
 import csv
 import io
 import json
+import os
+import pty
+import subprocess
 import threading
 import time
 
@@ -262,6 +265,42 @@ def test_two_offices_and_clerks_at_once(here, tmp_path, rng):
             assert p["lead_person"] in fields
     edited = [i for k in range(3) for i in range(k, n, 5)]
     assert sum(now[rows[i]["no"]]["summary"] == f"手改{i}" for i in edited) == len(edited) - len(failures)
+
+
+def seen_on_terminal(here, until, *args):
+    """What the client shows on a terminal's stderr, up to some words; then the process."""
+    mine, its = pty.openpty()
+    child = subprocess.Popen(here._command("chengguan", args), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=its, env=here._environment())
+    here.children.append(child)
+    os.close(its)
+    shown = b""
+    while until.encode() not in shown:
+        shown += os.read(mine, 4096)
+    return shown.decode(), child, mine
+
+
+def test_progress_of_judging_and_writing(here, tmp_path):
+    """Rows that are through, of all, while the registry is at it: of records each, of projects by the steps it takes them in."""
+    n = 60
+    run(here, "chengguan", sheet(tmp_path / "进项目.csv", n, "进度项目"), "--commit")
+    plan = "项目,节点,计划日期,责任单位,说明\n" + "".join(f"进度项目{i},立项备案,2026-12,城关镇,%s\n" for i in range(n))
+    run(here, "chengguan", write(tmp_path / "节点.csv", plan.replace("%s", "一")), "--kind", "milestone", "--commit")
+    held = here.psql("SELECT m.id FROM registry.milestone m JOIN registry.project p ON p.id = m.project WHERE p.name ~ '^进度项目' ORDER BY p.no OFFSET 40 LIMIT 1")[0][0]
+    with connect(here) as db, db.cursor() as c:
+        c.execute("SELECT FROM registry.milestone WHERE id = %s FOR UPDATE", [held])
+        shown, child, mine = seen_on_terminal(here, "第 40 行,共 60 行", "import", write(tmp_path / "节点二.csv", plan.replace("%s", "二")), "--kind", "milestone", "--commit")
+        assert "正在写入:第 40 行,共 60 行,每秒 " in shown and "还需 " in shown
+        assert here.qipan("chengguan", "-o", "json", "batch", "show", batch_of(here, "chengguan", "节点二.csv")["id"], ok=True).json["done"] == 40
+        assert here.qipan("dongshan", "batch", "show", batch_of(here, "chengguan", "节点二.csv")["id"]).returncode == 5
+    assert child.wait(timeout=60) == 0
+    os.close(mine)
+    assert "done" not in here.qipan("chengguan", "-o", "json", "batch", "show", batch_of(here, "chengguan", "节点二.csv")["id"], ok=True).json
+    held = here.psql("SELECT id FROM registry.project WHERE name ~ '^进度项目' LIMIT 1")[0][0]
+    with connect(here) as db, db.cursor() as c:
+        c.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", [held])
+        shown, child, mine = seen_on_terminal(here, "正在写入:第 12 行,共 59 行", "import", sheet(tmp_path / "进二.csv", n - 1, "进度项目"), "--commit")
+    os.close(mine)
+    child.wait(timeout=60)
 
 
 def test_struck_on_the_way(new_county, tmp_path, rng, say):
