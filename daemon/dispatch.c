@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 29
+#define SCHEMA_VERSION 30
 #define ALARM_MS       10000 /* between lines about one thing that lasts */
 
 /* Operations, and with their twins twice as many statements; those at the end of the table are the daemon's own. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slow readers. A watch holds no queue: it has a place, and the journal is the buffer. Those in step with the daemon (LIVE)
  * have not even that of their own; the rest (CATCHUP) are fed one by one, from the ring of recent revisions (at most
- * RING_REVISIONS or RING_BYTES) or, when that doesn't reach back far enough or a revision is large, from pages of the
+ * RING_REVISIONS or RING_BYTES) or, when that doesn't reach back far enough or a large revision concerns them, from pages of the
  * journal that all of them share (PAGES_BYTES). A watch is fed while
  *   - its connection owes less than CONN_HIGH: then it waits until that has fallen to CONN_LOW, and
  *   - it has credit, in bytes of frames, which the client grants: the last frame may overdraw it by less than 64 KiB.
@@ -105,7 +105,7 @@ void hub_publish(struct hub *hub, struct journal_rows *rows, const Qipan__Revisi
     while (hub->oldest <= hub->newest.rev &&
            (hub->ring_bytes + p->weight > RING_BYTES || hub->newest.rev - hub->oldest + 1 >= RING_REVISIONS))
         forget_oldest(hub);
-    if (p->large) { /* it may hide what waits here, and doesn't say what: the journal is read anew */
+    if (p->large && !p->n) { /* it may hide what waits here, and doesn't say what: the journal is read anew */
         empty_ring(hub);
         if (hub->pages)
             pages_forget(hub->pages);
@@ -278,7 +278,34 @@ static void tell_hits(struct hub *hub, struct place before)
     }
 }
 
-/* A large revision isn't packed: everybody gets it by pages. */
+/* Does a large revision pass a watch by, with nothing or with the summary of its import? (Were all of its objects hidden since,
+ * that would be a large revision, too, and not pass.) */
+static bool passes(const struct watch *w, struct packed *p, struct hit *ret_hit)
+{
+    const struct interest *i = w->interest;
+    enum view_chance chance = p->subjects ? view_chance(&i->view, p->subjects) : VIEW_PERHAPS;
+    bool sums_up =
+        i->summary && chance == VIEW_SURELY && p->n && p->events[0].ends_batch && p->events[0].open;
+    *ret_hit = (struct hit){sums_up ? &p->events[0] : NULL, PACKED_SUMMARY};
+    return chance == VIEW_NEVER || sums_up;
+}
+
+/* It isn't packed: whom it concerns gets it by pages. */
+static void tell_large(struct hub *hub, struct packed *p, struct place before)
+{
+    struct watch *w;
+    for (w = TAILQ_FIRST(&hub->watches); w; w = TAILQ_NEXT(w, all)) {
+        struct hit hit;
+        if (w->state != WATCH_LIVE)
+            continue;
+        if (!passes(w, p, &hit))
+            fall_behind(w, before);
+        else if (hit.event)
+            tell_live(w, &(struct hits){&hit, 1, 1}, before);
+    }
+}
+
+/* What came between is no longer here: everybody gets it by pages. */
 static void all_fall_behind(struct hub *hub)
 {
     struct watch *w;
@@ -294,16 +321,21 @@ static void fan_out(struct hub *hub)
     size_t events = 0;
     while (hub->here.rev < hub->newest.rev) {
         struct packed *p = ring_get(hub, hub->here.rev + 1);
-        if (!p || p->large) {
+        if (!p || p->large || events >= FAN_EVENTS) {
             tell_hits(hub, before);
+            before = hub->here;
+            events = 0;
+        }
+        if (!p) {
             all_fall_behind(hub);
             return;
         }
-        interests_take(hub->interests, p);
+        if (!p->large)
+            interests_take(hub->interests, p);
         hub->here = p->at;
         events += p->n;
-        if (events >= FAN_EVENTS) {
-            tell_hits(hub, before);
+        if (p->large) {
+            tell_large(hub, p, before);
             before = hub->here;
             events = 0;
         }
@@ -384,18 +416,20 @@ static const struct packed *large_next(const struct watch *w, const struct page 
 static bool take_from_pages(struct watch *w, const struct packed *in_ring)
 {
     struct hub *hub = w->hub;
-    int64_t part = w->at.whole ? 0 : w->at.rev;
-    if (!part && in_ring)
-        part = in_ring->at.rev;
-    if (!part) {
+    const struct packed *large = w->at.whole ? in_ring : NULL;
+    if (w->at.whole && !large) {
         const struct page *page = pages_behind(hub->pages, w->at.rev, hub->newest);
-        const struct packed *large = page ? large_next(w, page) : NULL;
+        large = page ? large_next(w, page) : NULL;
         if (page && !large)
             take_page(w, page);
         if (!large)
             return page != NULL;
-        part = large->at.rev;
     }
+    if (large && large->subjects && view_chance(&w->interest->view, large->subjects) == VIEW_NEVER) {
+        w->at = large->at;
+        return true;
+    }
+    int64_t part = large ? large->at.rev : w->at.rev;
     const struct page *page = pages_part(hub->pages, part, w->at.whole ? -1 : w->at.idx);
     if (page)
         take_part(w, page, part);

@@ -212,6 +212,7 @@ struct packed *packed_new(struct journal_rows *rows, const Qipan__Revision *revi
     journal_hold(rows);
     p->at = (struct place){revision->epoch, revision->rev, revision->tag, 0, true};
     p->large = revision->has_large && revision->large;
+    p->subjects = revision->subjects;
     p->n = n;
     for (size_t i = 0; i < n; i++) {
         p->events[i].event = revision->events[i];

@@ -56,9 +56,10 @@ struct packed_event {
 struct packed {
     int refs;
     struct journal_rows *rows;
-    struct place at; /* its end */
-    bool large;      /* its events are not here */
-    size_t weight;   /* bytes of memory, with the forms it will have, about */
+    struct place at;      /* its end */
+    bool large;           /* its events are not here, but the last if everybody may see all of them */
+    const char *subjects; /* of a large one, see view_chance(); NULL = not known */
+    size_t weight;        /* bytes of memory, with the forms it will have, about */
     size_t n;
     struct packed_event events[];
 };

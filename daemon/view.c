@@ -3,6 +3,7 @@
 
 #include "msg.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const view_fields[] = {"project",  "office", "stage", "tags",         "kind",
@@ -246,6 +247,69 @@ enum view_verdict view_judge_facts(const struct view *view, const struct view_fa
     bool before = facts->existed && holds(view, facts->before, facts);
     bool after = holds(view, facts->after, facts);
     return before ? (after ? VIEW_UPDATE : VIEW_LEAVE) : after ? VIEW_ENTER : VIEW_NOTHING;
+}
+
+/* ---- many changes at once */
+
+static int compare(const char *line, size_t n, const char *wanted, size_t n_wanted)
+{
+    int order = memcmp(line, wanted, n < n_wanted ? n : n_wanted);
+    return order ? order : n < n_wanted ? -1 : n > n_wanted;
+}
+
+/* Is it one of the sorted lines, or the beginning of one? */
+static bool has_line(const char *lines, const char *wanted, bool prefix)
+{
+    const char *from = lines, *to = lines + strlen(lines), *end = to;
+    size_t n_wanted = strlen(wanted);
+    while (from < to) { /* what stands before `from` is less, what from `to` on is not */
+        const char *line = from + (to - from) / 2;
+        while (line > from && line[-1] != '\n')
+            line--;
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        stop = stop ? stop : end;
+        if (compare(line, (size_t)(stop - line), wanted, n_wanted) >= 0)
+            to = line;
+        else
+            from = stop < end ? stop + 1 : end;
+    }
+    size_t n = strcspn(from, "\n");
+    return n >= n_wanted && memcmp(from, wanted, n_wanted) == 0 && (prefix || n == n_wanted);
+}
+
+#define LINE_MOST 400
+
+static enum view_chance value_chance(enum view_field field, const char *value, const char *subjects)
+{
+    char line[LINE_MOST];
+    int n = field == VIEW_PROJECT ? snprintf(line, sizeof line, "%s", value)
+                                  : snprintf(line, sizeof line, "%s=%s", view_fields[field], value);
+    if (!*value || strchr(value, '\n') || n >= LINE_MOST)
+        return VIEW_PERHAPS;
+    return has_line(subjects, line, view_is_prefix(field)) ? VIEW_SURELY : VIEW_NEVER;
+}
+
+static enum view_chance term_chance(const struct view_term *t, const char *subjects)
+{
+    enum view_chance best = VIEW_NEVER;
+    if (t->op != VIEW_EQ || t->field == VIEW_AMOUNT)
+        return VIEW_PERHAPS;
+    for (size_t i = 0; i < t->n; i++) {
+        enum view_chance chance = value_chance(t->field, t->values[i], subjects);
+        best = chance > best ? chance : best;
+    }
+    return best;
+}
+
+/* Two terms may be met by two changes. */
+enum view_chance view_chance(const struct view *view, const char *subjects)
+{
+    enum view_chance worst = view->n > 1 ? VIEW_PERHAPS : VIEW_SURELY;
+    for (int i = 0; i < view->n; i++) {
+        enum view_chance chance = term_chance(&view->terms[i], subjects);
+        worst = chance < worst ? chance : worst;
+    }
+    return worst;
 }
 
 const char *view_judge(const struct view *view, const Qipan__Event *event)

@@ -65,6 +65,14 @@ struct view_facts {
     bool existed;            /* before the change */
 };
 
+/* Does something concern it among changes whose subjects these are? They are sorted lines: of a field "name=value", before
+ * and after, of objects, their projects and numbers the bare id. Of terms that these don't decide: perhaps. */
+enum view_chance {
+    VIEW_NEVER,
+    VIEW_PERHAPS,
+    VIEW_SURELY
+} view_chance(const struct view *view, const char *subjects);
+
 void view_learn(const Qipan__Event *event, struct view_facts *ret_facts);
 
 enum view_verdict { VIEW_ENTER, VIEW_UPDATE, VIEW_LEAVE, VIEW_NOTHING };

@@ -84,7 +84,7 @@ CREATE TYPE api.batch_reply AS (error api.error, batch api.batch, rev bigint, re
 CREATE TYPE api.import_verdicts_reply AS (error api.error, rows api.verdict[], next_row int, next text);
 
 CREATE TYPE api.revision AS (
-    rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[], rights boolean
+    rev bigint, epoch bigint, tag bigint, tombstone boolean, changes int, large boolean, events api.event[], rights boolean, subjects text
 );
 CREATE TYPE api.snapshot_page_reply AS (error api.error, rows api.event[], next text);
 CREATE TYPE api.journal_read_reply AS (error api.error, epoch bigint, rows api.revision[]);

@@ -139,6 +139,25 @@ BEGIN
               FROM registry.change c WHERE c.grp = p_grp GROUP BY c.idx / 256) x), ''), 'sm3');
 END $$;
 
+-- What the changes of a group are about, so that not everybody has to read them all to learn that none is for him: sorted lines, each
+-- once. "field=value": the watchable fields but the amount, before and after, lists by their elements. Without a field: the objects,
+-- their numbers, the projects they belong to.
+CREATE FUNCTION registry.subjects(p_grp bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    WITH c AS MATERIALIZED (SELECT kind, object, version, fields, image FROM registry.change WHERE grp = p_grp),
+    watched AS MATERIALIZED (
+        SELECT k.kind, f.number::text AS number, CASE f.name WHEN 'no' THEN '' WHEN 'project' THEN '' WHEN 'helpers' THEN 'office=' WHEN 'auto_tags' THEN 'tags='
+            ELSE f.name || '=' END AS head, f.name IN ('tags', 'auto_tags', 'helpers') AS list
+        FROM (SELECT DISTINCT kind FROM c) k JOIN registry.field f ON f.kind = k.kind
+        WHERE f.name IN ('no', 'project', 'office', 'helpers', 'stage', 'tags', 'auto_tags', 'industry', 'region', 'park')),
+    said AS (
+        SELECT DISTINCT w.head, w.list, c.image ->> w.number AS value FROM c JOIN watched w ON w.kind = c.kind
+        UNION SELECT w.head, w.list, c.fields -> w.number ->> 0 FROM c JOIN watched w ON w.kind = c.kind WHERE c.version > 1)
+    SELECT string_agg(x.line, E'\n' ORDER BY x.line COLLATE "C")
+    FROM (SELECT object AS line FROM c UNION SELECT 'kind=' || kind FROM c
+          UNION SELECT head || value FROM said WHERE value <> '' AND NOT list
+          UNION SELECT s.head || e FROM said s, string_to_table(s.value, ',') e WHERE s.list AND e <> '') x
+$$;
+
 -- Last act of a transaction: draws its revision. Late, so that revision order is version order; and with everything at hand,
 -- for a number that was drawn and doesn't come is fenced soon.
 CREATE FUNCTION registry.seal() RETURNS trigger LANGUAGE plpgsql VOLATILE
@@ -150,6 +169,8 @@ DECLARE
     r bigint;
     size bigint := 0;
     content bytea;
+    about text;
+    open boolean;
 BEGIN
     IF coalesce(current_setting('qipan.sealed', true), '') <> '' THEN
         RETURN NULL;
@@ -158,9 +179,12 @@ BEGIN
     content := registry.content_digest(NEW.grp, n);
     IF n <= 256 THEN
         size := (SELECT coalesce(sum(registry.change_bytes(c)), 0) FROM registry.change c WHERE c.grp = NEW.grp);
+    ELSE
+        about := registry.subjects(NEW.grp);
+        open := NOT EXISTS (SELECT FROM registry.change c WHERE c.grp = NEW.grp AND (c.audience <> '{1}' OR c.audience_old IS NOT NULL));
     END IF;
-    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest)
-    VALUES (NEW.grp, e, t, 'commit', n, size, registry.now() + (clock_timestamp() - now()), content)
+    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest, subjects, open)
+    VALUES (NEW.grp, e, t, 'commit', n, size, registry.now() + (clock_timestamp() - now()), content, about, open)
     RETURNING rev INTO r;
     PERFORM set_config('qipan.sealed', r || ' ' || t || ' ' || e, true);
     RETURN NULL;

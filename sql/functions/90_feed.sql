@@ -175,9 +175,11 @@ DECLARE
 BEGIN
     r.epoch := (SELECT max(e.epoch) FROM registry.epoch e);
     SELECT array_agg(ROW(t.rev, t.epoch, t.tag, t.kind = 'tombstone', t.changes, t.large,
-               CASE WHEN NOT t.large AND t.changes > 0 THEN
-                   registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes, -1, 256) END,
-               CASE WHEN t.large THEN EXISTS (SELECT FROM registry.change c WHERE c.grp = t.grp AND c.kind = 'account') END)::api.revision ORDER BY t.rev)
+               CASE WHEN t.changes > 0 AND (NOT t.large OR t.open) THEN registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes,
+                   CASE WHEN t.large THEN t.changes - 2 ELSE -1 END, 256) END,
+               CASE WHEN t.subjects IS NOT NULL THEN strpos(E'\n' || t.subjects || E'\n', E'\nkind=account\n') > 0
+                   WHEN t.large THEN EXISTS (SELECT FROM registry.change c WHERE c.grp = t.grp AND c.kind = 'account') END,
+               t.subjects)::api.revision ORDER BY t.rev)
     INTO r.rows
     FROM (SELECT y.*, sum(CASE WHEN y.large THEN 0 ELSE y.changes END) OVER w AS changes_upto,
                  sum(CASE WHEN y.large THEN 0 ELSE y.bytes END) OVER w AS bytes_upto, row_number() OVER w AS n

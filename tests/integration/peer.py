@@ -164,11 +164,13 @@ class Watch:
         self.grants, self.used = grants, 0
         self.feeds = collections.deque()
         self.state = self.error = None
+        self.states = []  # all that it was in
 
     def take(self, feed):
         if cursor_text(feed.after) != cursor_text(self.seen):
             raise Gone(f"a gap: {cursor_text(self.seen)} .. {cursor_text(feed.after)}")
         self.seen = feed.upto
+        self.states += [feed.state] if feed.state else []
         self.state = feed.state or self.state
         self.error = feed.error if feed.HasField("error") else None
         self.feeds.append(feed)

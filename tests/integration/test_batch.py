@@ -222,6 +222,39 @@ def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
     assert done.json["rev"] == again.json["rev"] and done.json["site"] == "锁后", (done.stderr, again.stderr)
 
 
+def test_a_large_import_passes_by_whom_it_does_not_concern(here, tmp_path):
+    """Who watches something else, or takes imports as a summary, need not page through all rows to hear of the next edit; who wants them
+    gets each, in order; and so does whoever comes later to the same place."""
+    other = here.peer("bureau").do("project_add", set={"name": "旁观项目", "investor": "旁观"}).project
+    run(here, "robot", sheet(tmp_path / "先.csv", 1, "大批先行"), "--commit")  # its mapping is known from now on
+    mine = {"field": "project", "op": "=", "values": [other.no]}
+    kinds = {"beside": {"terms": [mine]}, "another": {"terms": [{"field": "stage", "op": "=", "values": ["full"]}, {"field": "kind", "op": "=", "values": ["project"]}]},
+             "summary": {"summary": True}, "office": {"summary": True, "terms": [{"field": "office", "op": "=", "values": ["bureau"]}]}, "all": {}}
+
+    def edit(n):
+        return here.peer("bureau").do("project_edit", id=other.id, set=pb.Project(jobs=n)).rev
+
+    with here.peer("dongshan") as reader:
+        watches = {name: reader.watch(**how) for name, how in kinds.items()}
+        start = watches["all"].at
+        first = edit(1)
+        batch = run(here, "robot", sheet(tmp_path / "大批.csv", 400, "大批项目"), "--commit").json
+        last = edit(2)
+        wanted = {"beside": [first, last], "another": [], "summary": [first, batch["id"], last], "office": [first, batch["id"], last], "all": [first, *["row"] * 400, last]}
+
+        def told(watch, until):
+            events = watch.events(until, timeout=20 * SLOW)
+            said = [e.object if e.type == "import.summary" else "row" if e.batch else e.rev for e in events]
+            assert [e.idx for e in events if e.batch] in (list(range(400)), [399], []), said
+            return said
+
+        for name, watch in watches.items():
+            assert told(watch, len(wanted[name])) == wanted[name], name
+            assert watch.states == (["LIVE", "CATCHUP", "LIVE"] if name == "all" else ["LIVE"]), (name, watch.states)
+        for name, how in kinds.items():
+            assert told(reader.watch(after=start, **how), len(wanted[name])) == wanted[name], name
+
+
 def test_two_offices_and_clerks_at_once(here, tmp_path, rng):
     """Overlapping sheets of two who may write everything, while clerks edit the same projects: whatever was said is there or was told as a
     conflict, and nobody's other fields are lost."""

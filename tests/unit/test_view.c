@@ -89,6 +89,79 @@ static void views(void **state)
     arena_free(&arena);
 }
 
+static enum view_chance chance_of(const char *field, const char *op, const char *value, const char *subjects)
+{
+    const char *code;
+    struct view filter = compile(field, op, value, &code);
+    assert_null(code);
+    return view_chance(&filter, subjects);
+}
+
+/* What a watch learns from the subjects of many changes, without reading them. */
+static void many_at_once(void **state)
+{
+    static const char subjects[] =
+        "2026-0001\n2026-0010\nindustry=C3825\nkind=project\np1\np12\np3\nstage=lead\ntags=大\ntags=链";
+    static const struct {
+        const char *field, *op, *value;
+        enum view_chance chance;
+    } terms[] = {
+        {"project", "=", "p1", VIEW_SURELY},
+        {"project", "=", "p12", VIEW_SURELY},
+        {"project", "=", "2026-0001", VIEW_SURELY},
+        {"project", "=", "p", VIEW_NEVER},
+        {"project", "=", "p2", VIEW_NEVER},
+        {"project", "=", "2026-001", VIEW_NEVER},
+        {"project", "=", "z", VIEW_NEVER},
+        {"project", "=", "1", VIEW_NEVER},
+        {"industry", "=", "C38", VIEW_SURELY},
+        {"industry", "=", "C38251", VIEW_NEVER},
+        {"industry", "=", "C39", VIEW_NEVER},
+        {"kind", "=", "project", VIEW_SURELY},
+        {"kind", "=", "proj", VIEW_NEVER},
+        {"stage", "=", "lead", VIEW_SURELY},
+        {"stage", "=", "leads", VIEW_NEVER},
+        {"stage", "!=", "lead", VIEW_PERHAPS},
+        {"stage", "=", "", VIEW_PERHAPS},
+        {"tags", "=", "链", VIEW_SURELY},
+        {"tags", "=", "新", VIEW_NEVER},
+        {"amount_total", ">=", "1", VIEW_PERHAPS},
+        {"office", "=", "a\nstage", VIEW_PERHAPS},
+        {"office", "=", "chengguan", VIEW_NEVER},
+    };
+    (void)state;
+    arena_init(&arena, 64 * 1024);
+    for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
+        assert_int_equal(chance_of(terms[i].field, terms[i].op, terms[i].value, subjects), terms[i].chance);
+    assert_int_equal(chance_of("stage", "=", "lead", ""), VIEW_NEVER);
+    assert_int_equal(chance_of("stage", "=", "lead", "stage=lead"), VIEW_SURELY);
+    struct view all = {0};
+    assert_int_equal(view_chance(&all, subjects), VIEW_SURELY);
+    arena_free(&arena);
+}
+
+/* Two terms that hold may do so for two changes; one that doesn't is enough. */
+static void many_by_two_terms(void **state)
+{
+    static const char subjects[] = "office=jingkai\np1\nstage=lead";
+    Qipan__Term office = QIPAN__TERM__INIT, stage = QIPAN__TERM__INIT, *terms[] = {&office, &stage};
+    char *jingkai = (char *)"jingkai", *lead = (char *)"lead";
+    const char *wrong;
+    struct view view;
+    (void)state;
+    arena_init(&arena, 64 * 1024);
+    office.field = (char *)"office";
+    stage.field = (char *)"stage";
+    office.op = stage.op = (char *)"=";
+    office.n_values = stage.n_values = 1;
+    office.values = &jingkai;
+    stage.values = &lead;
+    assert_null(view_compile(terms, 2, &arena, &view, &wrong));
+    assert_int_equal(view_chance(&view, subjects), VIEW_PERHAPS);
+    assert_int_equal(view_chance(&view, "office=jingkai\np1\nstage=talks"), VIEW_NEVER);
+    arena_free(&arena);
+}
+
 /* The same word is another number in another message, and some kinds have no such field. */
 static void fields_of_another_kind(void **state)
 {
@@ -201,8 +274,12 @@ static void bad_terms(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(views), cmocka_unit_test(bad_terms),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(views),
+                                       cmocka_unit_test(bad_terms),
                                        cmocka_unit_test(fields_of_another_kind),
-                                       cmocka_unit_test(of_a_record), cmocka_unit_test(helping_offices)};
+                                       cmocka_unit_test(of_a_record),
+                                       cmocka_unit_test(helping_offices),
+                                       cmocka_unit_test(many_at_once),
+                                       cmocka_unit_test(many_by_two_terms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

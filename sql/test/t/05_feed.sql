@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(82);
+SELECT plan(87);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
@@ -49,8 +49,24 @@ SELECT max(rev) AS w FROM registry.txn \gset
 DO $$ BEGIN
     INSERT INTO registry.project (name, office, stage) SELECT '大批' || i, 'chengguan', 'lead' FROM generate_series(1, 300) i;
 END $$;
-SELECT row_eq(format($$ SELECT r.changes, r.large, r.events FROM api.journal_read(%s, 5) j, unnest(j.rows) r $$, :w),
-    ROW(300, true, NULL::api.event[]), 'a large revision comes without events');
+SELECT row_eq(format($$ SELECT r.changes, r.large, r.rights, (SELECT array_agg(e.idx) FROM unnest(r.events) e) FROM api.journal_read(%s, 5) j, unnest(j.rows) r $$, :w),
+    ROW(300, true, false, '{299}'::int[]), 'a large revision comes without its events, but the last');
+CREATE FUNCTION pg_temp.about(p_rev bigint) RETURNS TABLE (n bigint, line text) LANGUAGE sql AS $$
+    SELECT l.n, l.line FROM api.journal_read(p_rev - 1, 1) j, unnest(j.rows) r, string_to_table(r.subjects, E'\n') WITH ORDINALITY l(line, n) $$;
+SELECT set_eq(format($$ SELECT line FROM pg_temp.about(%s) WHERE line ~ '=' $$, :w + 1), ARRAY['kind=project', 'office=chengguan', 'stage=lead'], 'with what it is about');
+SELECT set_eq(format($$ SELECT line FROM pg_temp.about(%s) WHERE line !~ '=' $$, :w + 1),
+    $$ SELECT unnest(ARRAY[id, no]) FROM registry.project WHERE name LIKE '大批%' $$, 'and which objects');
+SELECT is((SELECT array_agg(line ORDER BY n) FROM pg_temp.about(:w + 1)), (SELECT array_agg(line ORDER BY line COLLATE "C") FROM pg_temp.about(:w + 1)), 'in order of bytes');
+DO $$ BEGIN
+    UPDATE registry.project SET stage = 'talks', tags = '{大,新}', version = version + 1 WHERE name LIKE '大批%';
+END $$;
+SELECT set_eq(format($$ SELECT line FROM pg_temp.about(%s) WHERE line ~ '=' $$, :w + 2),
+    ARRAY['kind=project', 'office=chengguan', 'stage=lead', 'stage=talks', 'tags=大', 'tags=新'], 'before and after, lists by their elements');
+DO $$ BEGIN
+    UPDATE registry.project SET restricted = true, version = version + 1 WHERE name LIKE '大批%';
+END $$;
+SELECT row_eq(format($$ SELECT t.open, r.events, r.subjects = t.subjects FROM api.journal_read(%s, 1) j, unnest(j.rows) r JOIN registry.txn t USING (rev) $$, :w + 2),
+    ROW(false, NULL::api.event[], true), 'what not every reader may see has no last event here');
 SELECT is((SELECT cardinality(rows) FROM api.journal_page(:w + 1, NULL, 1000)), 300, 'but by pages');
 SELECT row_eq(format($$ SELECT min(e.idx), max(e.idx), bool_or(e.last) FROM api.journal_page(%s, 199, 100) p, unnest(p.rows) e $$, :w + 1),
     ROW(200, 299, true), 'from an idx');
