@@ -7,7 +7,9 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import time
+import zipfile
 
 import openpyxl
 import pytest
@@ -59,11 +61,41 @@ def sheet(path, n, prefix="批量项目", broken=()):
 # ---------------------------------------------------------------- files of others
 
 
-@pytest.mark.parametrize("name, mapping, rows", [
-    ("adb-projects-geocoded-1.0.csv", "adb.map", 2935),
-    ("cn-land-supply-2017-01.gb18030.csv", "land.map", 2158),
+def edit_text(source, to, encoding, edits):
+    """The CSV with other texts in some cells: (row, column from 0, text)."""
+    rows = list(csv.reader(io.StringIO(source.read_bytes().decode(encoding), newline="")))
+    for row, column, text in edits:
+        assert rows[row - 1][column] != text
+        rows[row - 1][column] = text
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(rows)
+    to.write_bytes(out.getvalue().encode(encoding))
+    return to
+
+
+def edited_again(county, tmp_path, how, rows, want, **others):
+    """The edited file changes what was edited, nothing else: want is {row: {(field, old, new), …}}; once more it changes nothing."""
+    counts = dict({"rejected": 0, "skipped": 0} | others, rows=rows, new=0)
+    good = rows - counts["rejected"] - counts["skipped"]
+    code = 9 if counts["rejected"] else 0
+    report = tmp_path / "edited.jsonl"
+    adds_up(run(county, "robot", *how, "--commit", "--report", report, code=code).json, updated=len(want), unchanged=good - len(want), **counts)
+    lines = [line for line in map(json.loads, report.read_text().splitlines()) if line["verdict"] == "update"]
+    assert {line["row"]: {(c["field"], c.get("old"), c.get("new")) for c in line["changes"]} for line in lines} == want
+    adds_up(run(county, "robot", *how, "--commit", code=code).json, updated=0, unchanged=good, **counts)
+
+
+@pytest.mark.parametrize("name, mapping, rows, encoding, edits, changes", [
+    ("adb-projects-geocoded-1.0.csv", "adb.map", 2935, "utf-8",
+     [(3, 2, "Secured Transactions, revised"), (7, 5, "2001-12-31"), (183, 19, "7410535.5"), (184, 9, "Nepal")],
+     {3: {("name", "Secured Transactions", "Secured Transactions, revised")}, 7: {("completed_on", None, "2001-12-31")},
+      183: {("amount_total", "7410534.00", "7410535.50")}, 184: {("site", "Regional", "Nepal")}}),
+    ("cn-land-supply-2017-01.gb18030.csv", "land.map", 2158, "gb18030",
+     [(2, 18, "25"), (2, 27, "2017/1/4"), (3, 11, "11.223300"), (3, 20, "格尔木清源水务有限公司")],
+     {2: {("amount_total", "249480.00", "250000.00"), ("signed_on", "2017-01-03", "2017-01-04")},
+      3: {("land_mu", "168.348", "168.3495"), ("investor", "西藏藏青工业园清源水务有限公司", "格尔木清源水务有限公司")}}),
 ])
-def test_real_file(new_county, tmp_path, name, mapping, rows):
+def test_real_file(new_county, tmp_path, name, mapping, rows, encoding, edits, changes):
     if not (DATA / name).exists():
         pytest.skip(f"{name} is not here: set QIPAN_TEST_DATA to the folder that holds it")
     county = new_county("--bare")
@@ -90,6 +122,8 @@ def test_real_file(new_county, tmp_path, name, mapping, rows):
     again = adds_up(run(county, "robot", *how, "--commit").json, unchanged=rows, new=0, updated=0)
     assert "rev" not in again, "nothing was written"
     run(county, "robot", *how, "--exit-code")
+    other = edit_text(DATA / name, tmp_path / "edited.csv", encoding, edits)
+    edited_again(county, tmp_path, (other, *how[1:]), rows, changes)
 
 
 def test_land_file_is_read_exactly(new_county):
@@ -145,6 +179,51 @@ def test_plan_with_three_levels_of_headers(new_county, tmp_path):
         "2020-530229-76-01-045542": ("1399950000.00", "started", "2022-04", "2024-03", ["农林水利", "水利"]),
         "2020-530124-76-01-045091": ("374590000.00", "started", "2021-06", "2024-12", ["农林水利", "水利"])}
     adds_up(run(county, "robot", *how, "--commit").json, unchanged=3, skipped=4, new=0)
+
+    subprocess.run(["ssconvert", "--export-type=Gnumeric_Excel:xlsx2", source, tmp_path / "edited.xlsx"], check=True, capture_output=True, timeout=60)
+    book = openpyxl.load_workbook(tmp_path / "edited.xlsx")
+    plan = book["项目总表"]
+    plan["G9"], plan["J10"], plan["K11"], plan["A6"] = 288715, 2022.05, "2025.1.5", "新开工一批"
+    plan["B11"] = "某某县城市供水工程"
+    book.save(tmp_path / "edited.xlsx")
+    edited_again(county, tmp_path, (tmp_path / "edited.xlsx", *how[1:]), 7, {
+        9: {("amount_total", "2887140000.00", "2887150000.00")}, 10: {("planned_start_on", "2022-04", "2022-05")},
+        11: {("planned_complete_on", "2024-12", "2025-01-05"), ("name", "某某省某某县城市供水工程项目", "某某县城市供水工程")}}, skipped=4)
+
+
+def edit_workbook(source, to, part, edits, before=None):
+    """The workbook with other values in some cells of a sheet, cut before a row, all else byte for byte."""
+    with zipfile.ZipFile(source) as was, zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as now:
+        for name in was.namelist():
+            content = was.read(name)
+            if name == part:
+                cut = content.index(f'<row r="{before}"'.encode()) if before else content.index(b"</sheetData>")
+                content = content[:cut] + content[content.index(b"</sheetData>"):]
+                for cell, xml in edits.items():
+                    content, n = re.subn(rf'<c r="{cell}"( s="\d+")?[^>]*>.*?</c>'.encode(), rf'<c r="{cell}"\1{xml}</c>'.encode(), content, count=1)
+                    assert n == 1, cell
+            now.writestr(name, content)
+    return to
+
+
+def test_a_workbook_of_others_edited(new_county, tmp_path):
+    """The first 1 500 rows: as they are, again, and with four cells edited by another program."""
+    county, part = new_county("--bare"), "xl/worksheets/sheet2.xml"
+    source = edit_workbook(data("koica-projects-1991-2008.xlsx"), tmp_path / "first.xlsx", part, {}, before=1502)
+    how = ("--map", EXAMPLES / "koica.map", "--keep-going")
+    taken = run(county, "robot", source, *how, "--commit", code=None).json
+    good, bad = taken["new"], taken["rejected"]
+    assert good + bad == 1500 and good > 1400
+    adds_up(run(county, "robot", source, *how, "--commit", code=None).json, unchanged=good, rejected=bad)
+    was = exported(county)
+    text = ' t="inlineStr"><is><t>{}</t></is>'
+    other = edit_workbook(source, tmp_path / "edited.xlsx", part, {
+        "H3": "><v>185784</v>", "D4": text.format("New name"), "B6": "><v>1993</v>", "I9": text.format("1990-07-09~1992-11")})
+    name = was["5"]["name"]
+    edited_again(county, tmp_path, (other, *how), 1500, {
+        3: {("amount_total", "185783.00", "185784.00")}, 4: {("name", "Serologic Test for Syphilis", "New name")},
+        6: {("started_on", "1991", "1993"), ("name", name, name.replace("1991", "1993"))},
+        9: {("completed_on", "1992-10-31", "1992-11")}}, rejected=bad)
 
 
 def test_large_workbook_of_others(new_county):
