@@ -35,8 +35,10 @@ static bool table_line(struct reading *r, const char *key, const char *value)
         return false;
     if (i < 5)
         return *texts[i] = text, true;
-    if (i == 6)
-        return p->total = !strcmp(text, "yes"), true;
+    if (i == 6) {
+        p->total = !strcmp(text, "yes");
+        return p->total || !strcmp(text, "no") ? true : mapping_fail(r->m, "%s", _("total is yes or no"));
+    }
     if (p->n_titles == PLAN_MAX_TITLES)
         return mapping_fail(r->m, _("more than %d titles"), PLAN_MAX_TITLES);
     p->titles[p->n_titles++] = text;
@@ -92,8 +94,8 @@ static bool take_options(struct reading *r, struct plan_column *c, const char *p
                 return false;
         } else {
             c->unit = mapping_copy(r->m, p, p + strcspn(p, " \t"));
-            if (!c->unit)
-                return false;
+            if (!c->unit || !*c->unit)
+                return c->unit ? mapping_fail(r->m, "%s", _("the unit is missing")) : false;
             p += strlen(c->unit);
         }
     }
@@ -130,7 +132,7 @@ static bool take_parts(struct reading *r, struct plan_column *c, const char **p)
 static bool column_line(struct reading *r, const char *key, const char *value)
 {
     struct plan_column *c = &r->plan.columns[r->plan.n_columns];
-    size_t n = strcspn(value, " \t:");
+    size_t n = strcspn(value, " \t:'\"");
     char *heading = mapping_copy(r->m, key, key + strlen(key));
 
     if (r->plan.n_columns == TABLE_MAX_COLUMNS - 2)
