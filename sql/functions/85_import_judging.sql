@@ -60,7 +60,9 @@ BEGIN
         WHERE d.fault IS NULL AND v.key IS NOT NULL) k;
 END $$;
 
--- Which project a row speaks of: by its id or number (an export that comes back), by its external id, else by name and investor.
+-- Which project a row speaks of: by its id or number (an export that comes back), by its external id, else by name and investor. One that
+-- the account may not see is none: the judge finds it as the twin of a new one, as in a single registration; import_stand refuses it by
+-- its external id.
 CREATE FUNCTION registry.import_find(i registry.import, p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
@@ -83,7 +85,7 @@ BEGIN
                                           AND x.name_key <> '') k
           ON p.name_key = k.name_key AND p.investor_key = k.investor_key
           -- one whose protection has run out is no obstacle to another office, nor what its row speaks of
-          WHERE p.audience <> '{0}' AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
+          WHERE p.audience && grants AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
           GROUP BY 1, 2) m
     WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
 END $$;
@@ -141,6 +143,7 @@ END $$;
 CREATE FUNCTION registry.import_stand(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     contacts CONSTANT text[] := registry.reach(p_account, 'contact');
+    grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
     UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
     -- what was merged into another stays as it is, whatever sheets go on saying of it
@@ -151,7 +154,7 @@ BEGIN
                  registry.day((d.b).registered_at)], NULL, (d.b).no, o.code, (d.b).registered_at)::registry.finding
         ELSE ROW('PERMISSION_DENIED', 'office', o.name, 'may.write', NULL, NULL, NULL, NULL, NULL)::registry.finding END
     FROM registry.office o
-    WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT registry.may(p_account, 'write', o.code);
+    WHERE d.fault IS NULL AND d.given IS NULL AND o.code = (d.b).office AND NOT ((d.b).audience && grants AND registry.may(p_account, 'write', o.code));
     -- a contact is compared, with what stands and with what was said, for those alone who may see it
     UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
                                    NULL)::registry.finding
@@ -377,18 +380,23 @@ BEGIN
     WHERE (d.fault).code IS NULL;
 END $$;
 
--- Contacts that were compared, and restricted projects: told to the audit.
+-- Contacts that were compared, restricted projects, and how often one that is hidden was named as what a row may be, too: told to the audit, for
+-- a preview leaves nothing else.
 CREATE FUNCTION registry.import_audit(i registry.import, p_account int, p_op text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     contacts CONSTANT text[] := registry.reach(p_account, 'contact');
     restricted int;
     denied int;
+    grants CONSTANT int[] := registry.grants(p_account);
+    hidden CONSTANT int := (SELECT count(*) FROM (SELECT (d.fault).other_no AS no FROM draft d WHERE (d.fault).other_no IS NOT NULL
+        UNION ALL SELECT u.no FROM draft d, unnest(d.note) u WHERE d.note IS NOT NULL) t JOIN registry.project p ON p.no = t.no WHERE NOT p.audience && grants);
 BEGIN
     SELECT count(*) FILTER (WHERE p.restricted), count(*) FILTER (WHERE (contacts && ARRAY['*', p.office]) IS NOT TRUE
         AND d.clean ?| ARRAY['contact_name', 'contact_phone']) INTO restricted, denied
     FROM draft d JOIN registry.project p ON p.id = d.project;
-    IF restricted + denied > 0 THEN
-        PERFORM registry.audit_put(p_account, p_op, 'OK', i.id, i.office, jsonb_build_object('restricted', restricted, 'contacts_of_others', denied));
+    IF restricted + denied + hidden > 0 THEN
+        PERFORM registry.audit_put(p_account, p_op, 'OK', i.id, i.office, jsonb_build_object('restricted', restricted, 'contacts_of_others', denied)
+            || CASE WHEN hidden > 0 THEN jsonb_build_object('hidden_twins', hidden) ELSE '{}' END);
     END IF;
 END $$;
 
@@ -483,6 +491,7 @@ BEGIN
     RETURN registry.import_reply(i);
 END $$;
 
+-- Of a project that was hidden from the account since, the number of its row and the verdict are all that is left.
 CREATE FUNCTION api.import_verdicts(p_account int, p_lang text, id text, after_row int, "limit" int, verdicts text[], after text DEFAULT NULL)
 RETURNS api.import_verdicts_reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
@@ -491,6 +500,7 @@ DECLARE
     i registry.import;
     m record;
     most CONSTANT int := least(greatest(coalesce("limit", 500), 1), 500);
+    grants CONSTANT int[] := registry.grants(p_account);
     total int;
     last_row int;
 BEGIN
@@ -503,13 +513,13 @@ BEGIN
     SELECT count(*), array_agg(x.v ORDER BY x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000)),
         max(x.row) FILTER (WHERE x.n = 1 OR (x.n <= most AND x.bytes < 40000))
     INTO total, r.rows, last_row
-    FROM (SELECT y.row, y.v, row_number() OVER w AS n, sum(octet_length(y.v::text) + 60) OVER w AS bytes
+    FROM (SELECT y.row, CASE WHEN y.hidden THEN jsonb_populate_record(NULL::api.verdict, jsonb_build_object('row', (y.v).row, 'verdict', (y.v).verdict)) ELSE y.v END AS v, row_number() OVER w AS n, sum(octet_length(y.v::text) + 60) OVER w AS bytes
           FROM (SELECT z.row, ROW(z.row, z.verdict, z.project, z.no, z.code, z.field, z."column", z.text, z.message,
                     ARRAY(SELECT c ->> 'field' FROM jsonb_array_elements(z.changes) c), z.hint, z.object,
                     ARRAY(SELECT jsonb_populate_record(NULL::api.verdict_change, c) FROM jsonb_array_elements(z.changes) c),
                     ARRAY(SELECT jsonb_populate_record(NULL::api.clash, c) FROM jsonb_array_elements(z.clashes) c),
-                    z.rule, z.other_no, z.other_office, z.other_on)::api.verdict AS v
-                FROM registry.import_verdict z
+                    z.rule, z.other_no, z.other_office, z.other_on)::api.verdict AS v, q.restricted AND NOT q.audience && grants AS hidden
+                FROM registry.import_verdict z LEFT JOIN registry.project q ON q.id = z.project
                 WHERE z.import = i.id AND z.row > coalesce(after_row, CASE WHEN after ~ '^[0-9]{1,9}$' THEN after::int END, -1) AND (verdicts IS NULL OR z.verdict = ANY (verdicts))
                 ORDER BY z.row LIMIT most + 1) y
           WINDOW w AS (ORDER BY y.row)) x;
@@ -517,5 +527,7 @@ BEGIN
         r.next_row := last_row;
         r.next := last_row::text;
     END IF;
+    PERFORM registry.commit_here();
+    PERFORM registry.audit_listed(p_account, 'import_verdicts', ARRAY(SELECT v.project FROM unnest(r.rows) v WHERE v.changes IS NOT NULL OR v.clashes IS NOT NULL));
     RETURN r;
 END $$;
