@@ -140,9 +140,12 @@ bool value_read_day(const char *text, struct value_day *v, struct value_error *e
     size_t n = strspn(close, FIGURES);
     if (!close[n])
         return digits_only(close, n, v, e);
-    if ((w = value_find_any(text, vague)))
+    if (strpbrk(close, FIGURES) && (w = value_find_any(text, vague))) /* 已签约 is no day at all */
         return value_fail(e, _("write year, year and month, or the day"), _("\"%s\" is not exact (%s)"),
                           value_brief(text).text, w);
+    if (n < 3 && value_starts(close + n, "月"))
+        return value_fail(e, _("write the year, too: 2023年1月5日"), _("\"%s\" has no year"),
+                          value_brief(text).text);
     v->y = take_number(&p, 4, &len);
     if (len != 4 || n != 4 || !(value_starts(p, "年") || strchr("-/.", *p)))
         return bad_date(e, text);

@@ -80,7 +80,7 @@ static bool bad_number(struct value_error *e, const char *text)
     struct value_brief s = value_brief(text);
     const char *w;
 
-    if ((w = value_find_any(text, vague)))
+    if (strpbrk(text, "0123456789") && (w = value_find_any(text, vague)))
         return value_fail(e, _("write one exact figure"), _("\"%s\" is not exact (%s)"), s.text, w);
     if (text[0] == '-' || text[0] == '(')
         return value_fail(e, "", _("\"%s\" is negative"), s.text);

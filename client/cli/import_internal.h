@@ -39,6 +39,7 @@ struct import {
     int done;                   /* rows the registry has judged or written by now */
     uint32_t asking;            /* the open call that asks it how many; 0 = none */
     int64_t asked_ms;
+    int looked_at; /* row of the sheet, while what was judged is shown */
     json_t *rejects;
     struct whole_file report_file;
     Qipan__ImportReply counts;

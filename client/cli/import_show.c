@@ -2,6 +2,7 @@
 /* What is said of an import: verdicts row by row, the report, the summary. */
 #include "import_internal.h"
 
+#include "headers.h"
 #include "import_notes.h"
 #include "labels.h"
 #include "value.h"
@@ -47,13 +48,77 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
         printf(" · %s", cli_safe(a, label(im, v->field)));
     if (v->text && *v->text)
         printf(" · %s", cli_safe(a, v->text));
-    printf(": %s [%s]\n", cli_safe(a, v->message), v->code ? cli_safe(a, v->code) : "INVALID_ARGUMENT");
+    printf(": %s", cli_safe(a, v->message));
+    if (v->hint && *v->hint)
+        printf(" (%s)", cli_safe(a, v->hint));
+    printf(" [%s]\n", v->code ? cli_safe(a, v->code) : "INVALID_ARGUMENT");
     for (size_t i = 0; i < v->n_clashes; i++)
         printf(
             _("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s), the sheet \"%s\"\n"),
             cli_safe(a, label(im, v->clashes[i]->field)), cli_safe(a, v->clashes[i]->base_value),
             cli_safe(a, v->clashes[i]->theirs), cli_safe(a, v->clashes[i]->by),
             cli_safe(a, v->clashes[i]->yours));
+}
+
+/* ---------------------------------------------------------------- what a new row says */
+
+#define SAMPLE_FIELDS 6
+#define SAMPLE_MEMORY (4 << 20)
+
+/* The row of the sheet; those that are looked at come in their order. */
+static bool find_row(struct import *im, int number, struct sheet_row *row)
+{
+    if (im->looked_at == 0 || im->looked_at >= number)
+        sheet_rewind(im->sheet);
+    do {
+        if (sheet_next(im->sheet, row) != SHEET_ROW)
+            return false;
+        im->looked_at = row->number;
+    } while (row->number < number);
+    return row->number == number && !row->bad && !row->skip;
+}
+
+/* Canonical text of a field that the row has; NULL = it hasn't. */
+static const char *text_of(const Qipan__ImportRow *r, const ProtobufCFieldDescriptor *f, struct arena *a)
+{
+    if (r->set)
+        return value_has(&r->set->base, f) ? value_text(&r->set->base, f, a) : NULL;
+    for (size_t i = 0; i < r->n_values; i++)
+        if (r->values[i]->number == f->id)
+            return r->values[i]->value;
+    return NULL;
+}
+
+/* 项目甲 · 某公司 · 总投资 1,200万元: where an amount's unit is understood as nobody meant it, this shows it. */
+static void show_sample(struct import *im, const Qipan__ImportRow *r, struct arena *a)
+{
+    const ProtobufCMessageDescriptor *d = headers_kind(mapping_kind(im->mapping));
+    const ProtobufCFieldDescriptor *c = protobuf_c_message_descriptor_get_field_by_name(d, "currency");
+    const char *currency = c ? text_of(r, c, a) : NULL;
+    int shown = 0;
+
+    for (unsigned i = 0; i < d->n_fields && shown < SAMPLE_FIELDS; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        const char *text = strcmp(f->name, "summary") && f != c ? text_of(r, f, a) : NULL;
+        char *people = text ? value_people_text(f, text, currency, im->cli->lang, a) : NULL;
+        if (!people)
+            continue;
+        printf(" · %s%s%s", value_kind(f) == VALUE_TEXT ? "" : cli_safe(a, label(im, f->name)),
+               value_kind(f) == VALUE_TEXT ? "" : " ", cli_safe(a, people));
+        shown++;
+    }
+}
+
+static void show_new(struct import *im, int number)
+{
+    struct sheet_row row;
+    Qipan__ImportRow *r;
+    struct arena a;
+
+    arena_init(&a, SAMPLE_MEMORY);
+    if (find_row(im, number, &row) && (r = mapping_row(im->mapping, &row, &a)))
+        show_sample(im, r, &a);
+    arena_free(&a);
 }
 
 static int show_row(struct import *im, const Qipan__Verdict *v, void *arg)
@@ -69,6 +134,8 @@ static int show_row(struct import *im, const Qipan__Verdict *v, void *arg)
     if (v->code) {
         show_why(im, v, &a);
     } else {
+        if (v->verdict && !strcmp(v->verdict, "new"))
+            show_new(im, (int)v->row);
         for (size_t i = 0; i < v->n_changes; i++)
             printf(" · %s %s → %s", cli_safe(&a, label(im, v->changes[i]->field)),
                    v->changes[i]->old ? cli_safe(&a, v->changes[i]->old) : "∅",

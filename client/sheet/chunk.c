@@ -62,8 +62,31 @@ static void weigh(struct chunker *c, const Qipan__ImportRow *row)
         c->first_odd = row->row;
 }
 
+/* #,##0, shows 12000 as 12: what people see isn't what is read. */
+static void count_scaled(struct chunker *c)
+{
+    const struct sheet_row *r = &c->row;
+
+    for (size_t i = 0; r->formats && !r->skip && i < r->n; i++) {
+        const struct grid_format *f = r->formats[i];
+        if (!f || (!f->scale && !f->percent) || !mapping_reads(c->mapping, i) || c->scaled.n++)
+            continue;
+        c->scaled.row = r->number;
+        c->scaled.column = i;
+    }
+}
+
 static enum chunk_result end(struct chunker *c)
 {
+    size_t n;
+
+    if (c->scaled.n)
+        sheet_note(
+            c->sheet,
+            _("%d cells, the first in row %d (%.60s), show another number than they hold, by their number "
+              "format; the one they hold counts"),
+            c->scaled.n, c->scaled.row, sheet_header(c->sheet, &n)[c->scaled.column]);
+    c->scaled.n = 0;
     if (c->odd)
         sheet_note(
             c->sheet,
@@ -106,6 +129,7 @@ enum chunk_result chunk_next(struct chunker *c)
         }
         c->rows[c->n_rows++] = row;
         weigh(c, row);
+        count_scaled(c);
     }
     c->total += (int)c->n_rows;
     return r == CHUNK_FAILED ? r : c->n_rows > 0 ? CHUNK_READY : end(c);

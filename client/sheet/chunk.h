@@ -23,6 +23,10 @@ struct chunker {
     struct sheet_row row;
     bool again;         /* row did not fit into the chunk before */
     int odd, first_odd; /* rows whose amount speaks of a wrong unit; number of the first */
+    struct {
+        int n, row; /* cells that show another number than they hold; row and column of the first */
+        size_t column;
+    } scaled;
 };
 
 enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
@@ -30,7 +34,8 @@ enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
 void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping);
 enum chunk_result
 chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
-/* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project. */
+/* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project, and of numbers that
+ * are shown as others. */
 void chunk_stop(struct chunker *c);
 
 #endif

@@ -114,10 +114,25 @@ static enum grid_result give_up(struct grid *g, struct text *c, struct grid_row 
     return broken(g, c, row, (int)c->n, c->line, n, why);
 }
 
+/* ="0012" without quotes around it: what programs write for a spreadsheet that would take 0012 for 12. The mark becomes a blank, which
+ * libcsv passes over. *quoted goes on from line to line of a row. */
+static void blank_marks(const struct text *c, char *line, size_t n, bool *quoted)
+{
+    bool begins = !*quoted;
+
+    for (size_t i = 0; i < n; i++) {
+        if (begins && line[i] == '=' && i + 1 < n && line[i + 1] == '"')
+            line[i] = ' ';
+        *quoted ^= line[i] == '"';
+        begins = !*quoted && (line[i] == c->separator || (begins && line[i] == ' '));
+    }
+}
+
 /* Reads lines until a row is whole. */
 static enum grid_result read_row(struct grid *g, struct text *c, struct grid_row *row)
 {
     size_t total = 0, n;
+    bool quoted = false;
 
     c->start = ftell(c->lines.file);
     c->raw_n = c->n = 0;
@@ -139,6 +154,7 @@ static enum grid_result read_row(struct grid *g, struct text *c, struct grid_row
         }
         if (total == n && is_blank_line(c->line, n))
             break; /* as libcsv sees it, no row at all */
+        blank_marks(c, c->line, n, &quoted);
         if (csv_parse(&c->parser, c->line, n, on_cell, on_row, c) != n)
             return give_up(g, c, row, _("a quote in the middle of a cell"));
     }
@@ -155,6 +171,15 @@ static bool is_chinese_utf8(const char *cell, size_t n)
     return three > 1 && utf8_valid((const uint8_t *)cell, n);
 }
 
+/* The same in quotes: "=""0012""". */
+static void cut_text_mark(const char **cell, size_t *n)
+{
+    if (*n < 3 || memcmp(*cell, "=\"", 2) != 0 || (*cell)[*n - 1] != '"' || memchr(*cell + 2, '"', *n - 3))
+        return;
+    *cell += 2;
+    *n -= 3;
+}
+
 /* Cells as UTF-8; -1, or the first that can't be decoded or is in UTF-8 in a file that isn't (*ret_bad: its first byte). */
 static int decode_cells(struct text *c, size_t *ret_bad)
 {
@@ -163,10 +188,12 @@ static int decode_cells(struct text *c, size_t *ret_bad)
 
     for (size_t i = 0; i < c->n; i++) {
         size_t len = c->begin[i + 1] - c->begin[i];
+        const char *cell = c->raw + c->begin[i];
+        cut_text_mark(&cell, &len);
         c->cells[i] = (struct grid_cell){c->text + w, len ? GRID_TEXT : GRID_EMPTY};
-        if (!decode_text(c->decode, c->raw + c->begin[i], len, c->text + w, TEXT_SIZE - w, ret_bad))
+        if (!decode_text(c->decode, cell, len, c->text + w, TEXT_SIZE - w, ret_bad))
             return (int)i;
-        if (!utf8 && is_chinese_utf8(c->raw + c->begin[i], len)) {
+        if (!utf8 && is_chinese_utf8(cell, len)) {
             *ret_bad = 0;
             return (int)i;
         }

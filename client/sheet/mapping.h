@@ -54,6 +54,8 @@ const char *mapping_next_level(const char *header);
 const char *mapping_column(const struct mapping *m, const char *field);
 int mapping_column_index(const struct mapping *m, const char *field); /* in the headers; -1 = none */
 
+bool mapping_reads(const struct mapping *m, size_t column); /* of the headers, by any field */
+
 /* Headers that no field is read from, in the order of the sheet. */
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n);
 

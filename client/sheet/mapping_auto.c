@@ -98,6 +98,29 @@ static struct found find_last(struct mapping *m, const char *header, const char 
     return found;
 }
 
+/* 开工时间 / 计划, 开工时间 / 实际: which of two days it is may stand below, too. */
+static const ProtobufCFieldDescriptor *find_below(struct mapping *m, const char *header)
+{
+    static const char *const words[] = {"计划", "预计", "拟", "实际"};
+    const char *above = header, *last = mapping_next_level(header), *next, *none;
+    char *what, *which, *key;
+
+    for (; last && (next = mapping_next_level(last)); last = next)
+        above = last;
+    if (!last || !(what = joined_key(m, above, UNITS_CUT, &none)) ||
+        !(which = joined_key(m, last, UNITS_CUT, &none)))
+        return NULL;
+    what[strlen(what) - strlen(which)] = 0; /* both levels are in it */
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(which, words[i]) != 0 ||
+            !(key = arena_alloc(&m->arena, strlen("计划") + strlen(what) + 1)))
+            continue;
+        sprintf(key, "%s%s", strcmp(which, "实际") ? "计划" : which, what);
+        return headers_field(m->kind, key);
+    }
+    return NULL;
+}
+
 /* All levels first, then fewer and fewer of the last ones. */
 static struct found find_field(struct mapping *m, size_t column)
 {
@@ -107,6 +130,7 @@ static struct found find_field(struct mapping *m, size_t column)
     for (const char *h = header; h && !found.f; h = mapping_next_level(h))
         if (h == header || !is_ambiguous(m, h, column))
             found = find_last(m, header, h);
+    found.f = found.f ? found.f : find_below(m, header);
     return found;
 }
 

@@ -129,7 +129,7 @@ static void mark(bool *used, const struct expr *x)
 
 bool mapping_note_left_out(struct mapping *m)
 {
-    bool *used = arena_zalloc(&m->arena, m->n_headers + 1);
+    bool *used = m->used = arena_zalloc(&m->arena, m->n_headers + 1);
 
     m->n_left_out = 0;
     m->left_out = arena_alloc(&m->arena, (m->n_headers + 1) * sizeof(*m->left_out));
@@ -192,6 +192,11 @@ const char *mapping_column(const struct mapping *m, const char *field)
     int column = mapping_column_index(m, field);
 
     return column >= 0 ? m->headers[column] : NULL;
+}
+
+bool mapping_reads(const struct mapping *m, size_t column)
+{
+    return column < m->n_headers && m->used[column];
 }
 
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n)

@@ -80,6 +80,7 @@ struct mapping {
     int n_skips;
     char *const *headers; /* of the sheet it is bound to, as they are there */
     size_t n_headers;
+    bool *used; /* of the headers */
     const char **left_out;
     size_t n_left_out;
     struct term version; /* the column of that name; none: column -1 */

@@ -24,10 +24,6 @@ struct table {
     int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
     bool counted;        /* the notes say so */
     size_t better;       /* a sheet that is a table, where this one is none; 0 = none is known */
-    struct {
-        int n, row;
-        size_t column;
-    } scaled; /* cells that show another number than they hold, and the first of them */
 };
 
 static void show(char *out, size_t cap, const struct grid_row *row)
@@ -77,16 +73,6 @@ static void take_format(struct table *t, const struct grid_row *from, size_t i, 
     t->formats[i] = from->formats && column < from->n && !t->shared[i] ? from->formats[column] : NULL;
 }
 
-static void count_scaled(struct table *t, int row, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!t->formats[i] || (!t->formats[i]->scale && !t->formats[i]->percent) || t->scaled.n++)
-            continue;
-        t->scaled.row = row;
-        t->scaled.column = i;
-    }
-}
-
 static void take_cells(struct sheet *s, struct table *t, const struct grid_row *from)
 {
     const struct body *b = &t->body;
@@ -117,12 +103,6 @@ static void count(struct sheet *s, struct table *t)
         sheet_note(s, _("%d rows are hidden in the sheet; they count like the others"), t->hidden);
     if (t->unnamed)
         sheet_note(s, _("%d rows have something in columns without a header; it is left out"), t->unnamed);
-    if (t->scaled.n)
-        sheet_note(
-            s,
-            _("%d cells, the first in row %d (%.60s), show another number than they hold, by their number "
-              "format; the one they hold counts"),
-            t->scaled.n, t->scaled.row, s->header[t->scaled.column]);
     t->counted = true;
 }
 
@@ -154,8 +134,6 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
         return sheet_broken(s, row, -1);
     take_cells(s, t, from);
     t->hidden += from->hidden;
-    if (!skip)
-        count_scaled(t, from->number, s->n_header);
     *row = (struct sheet_row){.number = from->number,
                               .n = s->n_header,
                               .cells = t->cells,
@@ -373,7 +351,7 @@ static void rewind_grid(struct sheet *s, void *state)
     grid_rewind(t->grid);
     body_stop(&t->body);
     body_start(&t->body, &t->layout, t->grid);
-    t->hidden = t->unnamed = t->scaled.n = 0;
+    t->hidden = t->unnamed = 0;
 }
 
 static const struct grid *grid_of(const void *state)

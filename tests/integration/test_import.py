@@ -274,6 +274,9 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     assert seen["notes"] == ["标题:城关镇招商引资项目统计表", "表头在第 3 至 4 行", "未注明单位的金额按表中所写的万元计"]
     text = county.qipan("chengguan", "import", path, ok=True).stdout.splitlines()
     assert text[:4] == seen["notes"] + ["未读入的列: 序号、备注"]
+    first = text.index("新登记:") + 1
+    assert text[first:first + 2] == ["  第 6 行 · 办公表项目甲 · 办公公司 · 总投资 1.2亿元 · 固定资产投资 8,000万元 · 签约日期 2024-03",
+                                     "  第 7 行 · 办公表项目乙 · 办公公司二 · 总投资 350.5万元 · 签约日期 2024-03-05"]
     adds_up(run(county, "chengguan", path, "--commit").json, new=2)
     got = json.loads("[" + ",".join(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name~办公表项目", "--sort", "name",
                                                  ok=True).stdout.splitlines()) + "]")
@@ -285,6 +288,8 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     rows[1][3] = "约1.3亿"
     bad = run(county, "chengguan", office_sheet(tmp_path / "c.xlsx", rows), code=7).json["rejections"]
     assert [(r["row"], r["column"], r["text"]) for r in bad] == [(6, "投资情况 / 总投资", "约1.3亿")]
+    lost = write(tmp_path / "d.csv", "项目名称,投资方,责任单位\n办公表项目丙,办公公司三,不知道的局\n")
+    assert "(可用:" in county.qipan("chengguan", "import", lost).stdout, "the registry's hint is shown"
 
 
 def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):

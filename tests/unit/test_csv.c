@@ -121,6 +121,8 @@ static void broken(void **state)
     check("a.csv", "a,b\n1,2,3\n2,3\n", "2!-1 the row has 3 cells, the header 2; 3:2|3");
     check("a.csv", "a,b\n1,\"open\n2,3\n4,5\n", "2!1 a quote is not closed; 3:2|3; 4:4|5");
     check("a.csv", "a,b\n\"x\"y,1\n2,3\n", "2!0 a quote in the middle of a cell; 3:2|3");
+    check("a.csv", "a,b\n=\"001\",\"=\"\"002\"\"\"\n =\"a,b\",\"x\n=\"\"1\"\",\"\n=\"1\"&\"2\",=A1\n",
+          "2:001|002; 3:a,b|x\n=\"1\",; 4!0 a quote in the middle of a cell");
     check("a.csv",
           "a,b\n项目,\xFF\xFE\n光伏组件项目光伏组件项目光伏组件项目光伏组件项目光伏组件项目,"
           "3\n光伏组件项目光伏组件项目光伏组件,4\n",

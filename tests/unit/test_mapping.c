@@ -265,6 +265,11 @@ static void levels(void **state)
          "项目名称,计划,,实际,\n,开工时间,竣工时间,开工时间,竣工时间\n甲,2024-03,2025-01,2024-04,2025-02\n",
          "name=甲 planned_start_on=2024-03 planned_complete_on=2025-01 started_on=2024-04 "
          "completed_on=2025-02");
+    same(NULL,
+         "项目名称,开工时间,,竣工时间,\n,计划,实际,预计,实际（年月）\n甲,2024-03,2024-04,2025-01,"
+         "2025-02\n",
+         "name=甲 planned_start_on=2024-03 planned_complete_on=2025-01 started_on=2024-04 "
+         "completed_on=2025-02");
     same(NULL, "项目名称,联系人,\n,姓名,电话\n甲,王某,139\n", "name=甲 contact_name=王某 contact_phone=139");
     refused(NULL, "项目名称,甲方,,乙方,\n,电话,人数,电话,人数\n光,1,2,3,4\n", "甲方 / 电话");
     same("[columns]\nname = 项目名称\namount_total = 投资 / 总投资\namount_fixed = 固投 unit 亿元\n",

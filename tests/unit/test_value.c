@@ -168,7 +168,11 @@ static void dates(void **state)
     refused("signed_on", "2023-01-05 25:00", "not a date");
     refused("signed_on", "2023年1月至3月", "not exact");
     refused("signed_on", "2023 1 5", "not a date");
-    refused("signed_on", "一月五日", "not a date");
+    refused("signed_on", "一月五日", "has no year");
+    refused("signed_on", "3月15日", "has no year");
+    refused("signed_on", "已签约", "not a date");
+    refused("amount_total", "签约后定", "not a number");
+    refused("signed_on", "03月", "has no year");
     refused("signed_on", "2022.1", "may be month 1 or 10");
     same("signed_on", "2022.3", "2022-03");
     refused("signed_on", "2023-02-29", "no such day");
