@@ -380,7 +380,7 @@ char *qipan_json_event(const Qipan__Event *event, const char *cursor)
 
 /* ---------------------------------------------------------------- errors */
 
-static json_t *clash(const Qipan__Clash *c)
+json_t *json_of_clash(const Qipan__Clash *c)
 {
     json_t *o = json_object();
 
@@ -401,7 +401,7 @@ static void put_fields(json_t **o, const Qipan__Error *e)
     json_t *array = json_array();
 
     for (size_t i = 0; array && i < e->n_fields; i++)
-        append(&array, clash(e->fields[i]));
+        append(&array, json_of_clash(e->fields[i]));
     set(o, "fields", array);
 }
 

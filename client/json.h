@@ -11,6 +11,7 @@
 json_t *json_of_message(const ProtobufCMessage *message);
 json_t *json_of_event(const Qipan__Event *event, const char *cursor);
 json_t *json_of_error(const Qipan__Error *error); /* what stands behind "error" */
+json_t *json_of_clash(const Qipan__Clash *clash);
 
 /* A field, if it is there, into an object; without memory *object becomes NULL. NULL stays NULL. */
 void json_put_field(json_t **object, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);

@@ -92,7 +92,7 @@ static const char *shown_value(struct cli *cli, const char *field, const char *c
     return text ? cli_safe(&cli->arena, text) : _("(empty)");
 }
 
-static const char *local_time(struct cli *cli, int64_t at)
+const char *cli_local_time(struct arena *arena, int64_t at)
 {
     time_t t = (time_t)(at / 1000000);
     struct tm tm;
@@ -100,7 +100,7 @@ static const char *local_time(struct cli *cli, int64_t at)
 
     localtime_r(&t, &tm);
     strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-    return arena_strdup(&cli->arena, text);
+    return arena_strdup(arena, text);
 }
 
 static const char *field_label(struct cli *cli, const char *field)
@@ -117,7 +117,7 @@ static void print_clash(struct cli *cli, const Qipan__Clash *c)
     fprintf(stderr, _("  %s: it was %s; %s set it to %s on %s; yours: %s\n"),
             c->field ? field_label(cli, c->field) : "?", shown_value(cli, c->field, c->base_value),
             c->by ? cli_safe(&cli->arena, name ? name : c->by) : "?", shown_value(cli, c->field, c->theirs),
-            c->has_at ? local_time(cli, c->at) : "?", shown_value(cli, c->field, c->yours));
+            c->has_at ? cli_local_time(&cli->arena, c->at) : "?", shown_value(cli, c->field, c->yours));
 }
 
 static void print_allowed(struct cli *cli, const Qipan__Error *e)
@@ -158,7 +158,7 @@ static void print_text_error(struct cli *cli, const Qipan__Error *e, const char 
     if (e->other_no)
         fprintf(stderr, _("  registered: %s by %s on %s\n"), cli_safe(&cli->arena, e->other_no),
                 e->other_office ? cli_safe(&cli->arena, e->other_office) : "?",
-                e->has_at ? local_time(cli, e->at) : "?");
+                e->has_at ? cli_local_time(&cli->arena, e->at) : "?");
     print_allowed(cli, e);
     if (hint_needed(e))
         fprintf(stderr, _("  hint: %s\n"), cli_safe(&cli->arena, e->hint));

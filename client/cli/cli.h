@@ -106,6 +106,9 @@ static inline bool cli_json(const struct cli *cli)
  * a daemon, a file or its name says goes through here before it is printed. Always in the arena; `text` may be NULL. */
 const char *cli_safe(struct arena *arena, const char *text);
 
+/* An instant by the clock on the wall. */
+const char *cli_local_time(struct arena *arena, int64_t at);
+
 /* The texts of a row were printed or copied. */
 void cli_scratch_over(struct cli *cli);
 

@@ -53,11 +53,12 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
         printf(" (%s)", cli_safe(a, v->hint));
     printf(" [%s]\n", v->code ? cli_safe(a, v->code) : "INVALID_ARGUMENT");
     for (size_t i = 0; i < v->n_clashes; i++)
-        printf(
-            _("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s), the sheet \"%s\"\n"),
-            cli_safe(a, label(im, v->clashes[i]->field)), cli_safe(a, v->clashes[i]->base_value),
-            cli_safe(a, v->clashes[i]->theirs), cli_safe(a, v->clashes[i]->by),
-            cli_safe(a, v->clashes[i]->yours));
+        printf(_("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s on %s), the sheet "
+                 "\"%s\"\n"),
+               cli_safe(a, label(im, v->clashes[i]->field)), cli_safe(a, v->clashes[i]->base_value),
+               cli_safe(a, v->clashes[i]->theirs), cli_safe(a, v->clashes[i]->by),
+               v->clashes[i]->has_at ? cli_local_time(a, v->clashes[i]->at) : "?",
+               cli_safe(a, v->clashes[i]->yours));
 }
 
 /* ---------------------------------------------------------------- what a new row says */

@@ -43,16 +43,11 @@ static void set_text(json_t *o, const char *key, const char *value)
         json_object_set_new(o, key, json_string(value));
 }
 
-/* A new object about a field, in a list of o. */
-static json_t *item(json_t *o, const char *list, const char *field)
+static void add(json_t *o, const char *list, json_t *one)
 {
-    json_t *one = json_object();
-
     if (!json_object_get(o, list))
         json_object_set_new(o, list, json_array());
-    set_text(one, "field", field);
     json_array_append_new(json_object_get(o, list), one);
-    return one;
 }
 
 json_t *import_verdict_json(struct import *im, const Qipan__Verdict *v)
@@ -73,17 +68,13 @@ json_t *import_verdict_json(struct import *im, const Qipan__Verdict *v)
     set_text(o, "other_office", v->other_office);
     set_text(o, "other_on", v->other_on);
     for (size_t i = 0; i < v->n_changes; i++) {
-        json_t *c = item(o, "changes", v->changes[i]->field);
+        json_t *c = json_object();
+        set_text(c, "field", v->changes[i]->field);
         set_text(c, "old", v->changes[i]->old);
         set_text(c, "new", v->changes[i]->new_);
+        add(o, "changes", c);
     }
-    for (size_t i = 0; i < v->n_clashes; i++) {
-        const Qipan__Clash *clash = v->clashes[i];
-        json_t *c = item(o, "clashes", clash->field);
-        set_text(c, "base", clash->base_value);
-        set_text(c, "theirs", clash->theirs);
-        set_text(c, "yours", clash->yours);
-        set_text(c, "by", clash->by);
-    }
+    for (size_t i = 0; i < v->n_clashes; i++)
+        add(o, "clashes", json_of_clash(v->clashes[i]));
     return o;
 }

@@ -85,7 +85,9 @@ def test_conflict_since_the_export(here, tmp_path):
     path = give_back(tmp_path / "改.csv", rows)
     told = verdicts(here, "chengguan", tmp_path, path, "--commit", code=7)
     conflict = next(v for v in told.values() if v["verdict"] == "conflict")
-    assert conflict["clashes"] == [{"field": "jobs", "theirs": "40", "yours": "30", "by": "bureau"}] and conflict["no"] == rows[1]["no"]
+    clash = conflict["clashes"][0]
+    assert {**clash, "at": bool(clash["at"])} == {"field": "jobs", "base": None, "theirs": "40", "yours": "30", "by": "bureau", "at": True}
+    assert conflict["no"] == rows[1]["no"]
     text = here.qipan("chengguan", "import", path, ok=7).stdout
     assert "冲突" in text and "bureau" in text and "40" in text
     adds_up(run(here, "chengguan", path, "--commit", "--keep-going", code=9).json, updated=1, conflicts=1, unchanged=1)
