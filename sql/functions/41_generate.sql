@@ -4,7 +4,9 @@
 --   registry.<kind>_diff    {number: [old, new]} of two rows
 --   registry.<kind>_born    {number: [null, value]} of a new row
 --   registry.<kind>_image   {number: value} of the watchable fields
---   registry.<kind>_row     a row as api.<kind>, the contact as far as the caller may see it
+--   registry.<kind>_row     a row as api.<kind>, the contact as far as the caller may see it; what is derived may be given
+--   registry.<kind>_sent    the same as it is sent (record_send); an array of these is much cheaper than one of rows
+--   registry.<kind>_packing what a sent row needs in a message beyond its own bytes, at most: mostly less than nothing
 --   registry.<kind>_values  the same as numbers and canonical text
 -- And for kinds that are edited, by registry.generate_edit:
 --   registry.<kind>_text    one field of a row as the journal writes it, by number
@@ -49,7 +51,9 @@ DECLARE
     born_masked text := '';
     pairs text := '';
     secrets text := '';
-    bytes text := '';
+    derived text := '';
+    filled text := '';
+    unseen int := 0; -- fields that no column tells whether they are filled
     record CONSTANT boolean := (SELECT k.record FROM registry.kind k WHERE k.code = p_kind);
     told boolean; -- by the journal
 BEGIN
@@ -57,13 +61,17 @@ BEGIN
         told := f.editable OR f.type = 'list' OR record AND f.name NOT IN ('id', 'version', 'changed_at')
             OR p_kind = 'project' AND f.name NOT IN ('id', 'no', 'version', 'registered_at', 'changed_at');
         attrs := attrs || format(', %I %s', f.name, registry.sql_type(f));
-        outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'derived' THEN ', NULL::text' WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
+        outs := outs || CASE WHEN f.masked THEN ', ' || f.name WHEN f.type = 'derived' THEN ', ' || f.name WHEN f.type = 'mu' THEN ', ' || registry.canon(f, 'p')
             ELSE format(', p.%I::%s', f.name, registry.sql_type(f)) END;
-        CONTINUE WHEN f.type = 'derived'; -- left to who shows it
-        bytes := bytes || CASE WHEN f.masked THEN '' WHEN f.type IN ('tags', 'list') THEN
-                format(' + coalesce(octet_length(array_to_string(p.%1$I, '''')) + 5 * cardinality(p.%1$I), 0)', f.name)
-            WHEN registry.sql_type(f) = 'text' THEN format(' + coalesce(octet_length(p.%I%s) + 5, 0)', f.name, CASE f.type WHEN 'mu' THEN '::text' ELSE '' END)
-            ELSE format(' + CASE WHEN p.%I IS NULL THEN 0 ELSE 12 END', f.name) END;
+        IF f.type = 'derived' OR f.masked THEN
+            unseen := unseen + 1;
+        ELSE
+            filled := filled || format(', p.%I', f.name);
+        END IF;
+        IF f.type = 'derived' THEN
+            derived := derived || format(', %I text DEFAULT NULL', f.name);
+            CONTINUE;
+        END IF;
         pairs := pairs || format(', ROW(%s, (%s)::text)', f.number, CASE WHEN f.masked THEN f.name ELSE registry.canon(f, 'p') END);
         IF f.masked THEN
             secrets := secrets || format(', %I text', f.name);
@@ -108,11 +116,16 @@ $f$', p_kind, substr(image, 3));
     EXECUTE format('CREATE FUNCTION registry.%1$s_row(p registry.%1$I%3$s) RETURNS api.%1$I
         LANGUAGE sql STABLE AS $f$
     SELECT ROW(%2$s)::api.%1$I
-$f$', p_kind, substr(outs, 3), secrets);
-    -- bytes of the row in a message, at most; contacts come to them
-    EXECUTE format('CREATE FUNCTION registry.%1$s_bytes(p registry.%1$I) RETURNS int LANGUAGE sql STABLE AS $f$
-    SELECT %2$s
-$f$', p_kind, substr(bytes, 4));
+$f$', p_kind, substr(outs, 3), secrets || derived);
+    EXECUTE format('CREATE FUNCTION registry.%1$s_sent(p registry.%1$I%3$s) RETURNS bytea
+        LANGUAGE sql STABLE AS $f$
+    SELECT record_send(ROW(%2$s)::api.%1$I)
+$f$', p_kind, substr(outs, 3), secrets || derived);
+    -- sent, a field takes 8 bytes and those of its value; in a message, at most 4 and those (a few that are very long 5), and nothing
+    -- when there is none; then what stands before the row
+    EXECUTE format('CREATE FUNCTION registry.%1$s_packing(p registry.%1$I) RETURNS int LANGUAGE sql STABLE AS $f$
+    SELECT 4 * num_nonnulls(%3$s) - %2$s
+$f$', p_kind, 8 * (SELECT count(*) FROM registry.field x WHERE x.kind = p_kind) - 4 * unseen - 8, substr(filled, 3));
     EXECUTE format('CREATE FUNCTION registry.%1$s_values(p registry.%1$I%3$s) RETURNS api.field_value[]
         LANGUAGE sql STABLE AS $f$
     SELECT ARRAY(SELECT v FROM unnest(ARRAY[%2$s]::api.field_value[]) v WHERE v.value IS NOT NULL)
@@ -230,7 +243,7 @@ END $$;
 SELECT registry.generate(k.code) FROM registry.kind k;
 SELECT registry.generate_edit('project');
 
-CREATE TYPE api.project_list_reply AS (error api.error, rows api.project[], next text, total bigint);
+CREATE TYPE api.project_list_reply AS (error api.error, rows bytea[], next text, total bigint, places text[]);
 CREATE TYPE api.due_list_reply AS (error api.error, rows api.due[], next text);
 
 -- Kinds of objects: each has a table, a message and lines in registry.field. Of accounts there are changes only, no snapshot.

@@ -673,9 +673,10 @@ BEGIN
     ELSIF p.id IS NULL THEN
         r.error := registry.refusal(p_lang, 'NOT_FOUND', 'id', 'project.none', id);
     ELSE
-        r.project := (registry.with_protection(ARRAY[registry.project_shown(p_account, p)], (SELECT ARRAY[registry.protected_until(x.state, x.until_on,
-            p.stage, p.registered_at, registry.protection_rule_in_force(), (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))]
-            FROM (SELECT 1) one LEFT JOIN registry.protection x ON x.project = p.id)))[1];
+        r.project := registry.project_shown(p_account, p);
+        r.project.protected_until := (SELECT registry.protected_until(x.state, x.until_on, p.stage, p.registered_at,
+            registry.protection_rule_in_force(), (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone'))
+            FROM (SELECT 1) one LEFT JOIN registry.protection x ON x.project = p.id);
         PERFORM registry.commit_here();
         PERFORM registry.audit_shown(p_account, 'project_show', false, p.id, p.office, ARRAY[r.project], NULL);
     END IF;

@@ -119,11 +119,12 @@ CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STA
     SELECT octet_length(r::text) + 120
 $$;
 
--- How many of the rows, whose bytes in a message these are, make a page: what a frame of 64 KiB takes, and what its reader unpacks.
-CREATE FUNCTION registry.rows_that_fit(p_sizes int[], p_most int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+-- How many of the rows, whose bytes in a message these are, make a page: what a frame of 64 KiB takes beside the rest of the answer, and
+-- what its reader unpacks.
+CREATE FUNCTION registry.rows_that_fit(p_sizes int[], p_most int, p_rest int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     most CONSTANT int := least(p_most, 300);
-    left_over int := 60000;
+    left_over int := 65000 - p_rest;
     fit int := 0;
     size int;
 BEGIN
@@ -135,16 +136,85 @@ BEGIN
     RETURN fit;
 END $$;
 
+-- Where a page of a list ends, as text that only this list understands: its order, and key and number of its last row.
+CREATE FUNCTION registry.list_place(p_order text, p_key text, p_no text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT translate(encode(convert_to(jsonb_build_object('s', p_order, 'k', p_key, 'n', p_no)::text, 'UTF8'), 'base64'), E'\n', '')
+$$;
+
+-- The opposite; null: it is of another order, or made up by somebody.
+CREATE FUNCTION registry.list_placed(p_order text, p_key_type text, p_place text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    place jsonb;
+BEGIN
+    place := convert_from(decode(p_place, 'base64'), 'UTF8')::jsonb;
+    IF p_key_type <> 'text' THEN
+        EXECUTE format('SELECT %L::%s', place ->> 'k', p_key_type);
+    END IF;
+    RETURN CASE WHEN place ->> 's' = p_order AND place ->> 'n' IS NOT NULL THEN place END;
+EXCEPTION WHEN data_exception OR invalid_text_representation THEN
+    RETURN NULL;
+END $$;
+
+-- What chooses rows of a list, by conditions on p; equals stand by their numbers, in the same direction: with the default order that is an index.
+CREATE FUNCTION registry.list_rows(p_what text, p_where text, p_key text, p_whole boolean, p_down boolean, p_limit text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('SELECT %1$s FROM registry.project p WHERE %2$s AND p.audience && $1 ORDER BY %3$s %4$s %5$s, p.no %4$s LIMIT %6$s', p_what, p_where, p_key,
+        CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT p_whole THEN 'NULLS LAST' END, p_limit)
+$$;
+
+-- The statement of a page and the row behind it, one moment. $1 the caller's grants, $2 whose contacts he may see, $3 the rule of protections,
+-- $4 the county's zone.
+CREATE FUNCTION registry.list_page(p_where text, p_key text, p_whole boolean, p_down boolean, p_limit text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('SELECT array_agg(y.sent), array_agg(octet_length(y.sent) + y.packing), array_agg(y.contact), array_agg(y.restricted), array_agg(y.key), array_agg(y.no)
+        FROM (SELECT registry.project_sent(p, c.name, c.phone, registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, $3, $4)) AS sent,
+                     registry.project_packing(p) AS packing, coalesce(c.name, c.phone) IS NOT NULL AS contact, p.restricted, (%2$s)::text AS key, p.no
+              FROM (%1$s) p
+              LEFT JOIN registry.protection h ON h.project = p.id
+              LEFT JOIN registry.contact c ON c.project = p.id AND p.contact_name_mark + p.contact_phone_mark > 0 AND $2 && ARRAY[''*'', p.office]
+              ORDER BY %2$s %3$s %4$s, p.no %3$s) y',
+        registry.list_rows('p.*', p_where, p_key, p_whole, p_down, p_limit), p_key, CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END,
+        CASE WHEN NOT p_whole THEN 'NULLS LAST' END)
+$$;
+
+-- The same by a plan that is kept, for a part of all projects between two numbers: what an export mostly asks for.
+DO $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION registry.project_part(p_grants int[], p_reach text[], p_rule registry.protection_rule, p_zone text, p_most int, p_after text, p_until text,
+        OUT rows bytea[], OUT sizes int[], OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[]) LANGUAGE plpgsql STABLE AS $f$
+BEGIN
+    %s INTO rows, sizes, contacts, restricted, keys, numbers;
+END $f$', registry.list_page('p.no > $6 AND p.no <= $7', 'p.no', true, false, '$5 + 1'));
+END $$;
+
+-- One page, whatever is asked for.
+CREATE FUNCTION registry.project_chosen(p_grants int[], p_reach text[], p_rule registry.protection_rule, p_zone text, p_most int, p_where text, p_key text,
+    p_whole boolean, p_down boolean, OUT rows bytea[], OUT sizes int[], OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[])
+LANGUAGE plpgsql STABLE SET enable_seqscan = on AS $$
+BEGIN
+    EXECUTE registry.list_page(p_where, p_key, p_whole, p_down, (p_most + 1)::text)
+    INTO rows, sizes, contacts, restricted, keys, numbers USING p_grants, p_reach, p_rule, p_zone;
+END $$;
+
+-- Places further on: of each p_most-th row, p_ahead of them.
+CREATE FUNCTION registry.project_places(p_grants int[], p_order text, p_most int, p_ahead int, p_where text, p_key text, p_whole boolean, p_down boolean)
+RETURNS text[] LANGUAGE plpgsql STABLE SET enable_seqscan = on AS $$
+DECLARE
+    places text[];
+BEGIN
+    EXECUTE format('SELECT array_agg(registry.list_place($2, x.key, x.no) ORDER BY x.n) FROM (SELECT y.*, row_number() OVER () AS n FROM (%s) y) x WHERE x.n %% $3 = 0',
+        registry.list_rows(format('(%s)::text AS key, p.no', p_key), p_where, p_key, p_whole, p_down, (p_most * p_ahead)::text))
+    INTO places USING p_grants, p_order, p_most;
+    RETURN places;
+END $$;
+
+-- A page; `until` ends it at another page's place, that row included, so that parts of a list are read side by side; `ahead` asks for places.
 CREATE FUNCTION api.project_list(p_account int, p_lang text, terms jsonb, search text, sort text, after text, "limit" int,
-    export boolean)
+    export boolean, until text DEFAULT NULL, ahead int DEFAULT NULL)
 RETURNS api.project_list_reply
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = ''
-SET enable_seqscan = on AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 DECLARE
     r api.project_list_reply;
     term jsonb;
     conditions text[] := ARRAY['true'];
-    page_condition text := 'true';
     t record;
     f registry.field;
     order_by CONSTANT text := coalesce(nullif(btrim(sort), ''), '-registered_at');
@@ -153,20 +223,14 @@ DECLARE
     key text;
     key_type text;
     whole boolean; -- every project has one
-    ordered text;
     n int := least(greatest(coalesce("limit", 100), 1), 500);
     place jsonb;
+    from_no text;
+    bounds text[] := '{}';
     needle text;
-    keys text[];
-    numbers text[];
-    ids text[];
-    sizes int[];
-    contacts boolean[];
-    restricted boolean[];
-    until text[];
-    places int[];
+    page record;
+    rest int; -- bytes of the answer
     fit int;
-    upto int;
     rule CONSTANT registry.protection_rule := registry.protection_rule_in_force();
     zone CONSTANT text := (SELECT s.value FROM registry.setting s WHERE s.key = 'county.timezone');
     reach CONSTANT text[] := registry.reach(p_account, 'contact');
@@ -215,60 +279,56 @@ BEGIN
         whole := false; -- of a rule set that isn't in force
     END IF;
     IF after IS NOT NULL THEN
-        BEGIN
-            place := convert_from(decode(after, 'base64'), 'UTF8')::jsonb;
-            IF place ->> 's' IS DISTINCT FROM order_by OR place ->> 'n' IS NULL THEN
-                place := NULL;
-            END IF;
-            EXECUTE format('SELECT %L::%s', place ->> 'k', key_type); -- made up by somebody
-        EXCEPTION WHEN data_exception OR invalid_text_representation THEN
-            place := NULL;
-        END;
-        IF place IS NULL THEN
-            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'after', 'after.form');
-            RETURN r;
-        END IF;
-        page_condition := format(CASE WHEN whole THEN '(%1$s, p.no) %2$s (%3$L, %4$L)' WHEN place ->> 'k' IS NULL THEN '(%1$s IS NULL AND p.no %2$s %4$L)'
+        place := registry.list_placed(order_by, key_type, after);
+        from_no := place ->> 'n';
+        bounds := bounds || format(CASE WHEN whole THEN '(%1$s, p.no) %2$s (%3$L, %4$L)' WHEN place ->> 'k' IS NULL THEN '(%1$s IS NULL AND p.no %2$s %4$L)'
             ELSE '(%1$s %2$s %3$L OR (%1$s = %3$L AND p.no %2$s %4$L) OR %1$s IS NULL)' END,
             key, CASE WHEN descending THEN '<' ELSE '>' END, place ->> 'k', place ->> 'n');
     END IF;
-    -- equals by their numbers, in the same direction: with the default order that is an index
-    ordered := format('%1$s %2$s %3$s, p.no %2$s', key, CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT whole THEN 'NULLS LAST' END);
-    EXECUTE format('SELECT array_agg(x.key), array_agg(x.no), array_agg(x.id) FROM (SELECT (%s)::text AS key, p.no, p.id FROM registry.project p
-            WHERE %s AND %s AND p.audience && $1 ORDER BY %s LIMIT %s) x',
-        key, array_to_string(conditions, ' AND '), page_condition, ordered, n + 1)
-    INTO keys, numbers, ids USING grants;
-    -- by a plan that is kept; a row that was closed to the caller in between is left out
-    SELECT array_agg(x.row), array_agg(x.bytes), array_agg(x.contact), array_agg(x.restricted), array_agg(x.until), array_agg(x.n)
-    INTO r.rows, sizes, contacts, restricted, until, places
-    FROM (SELECT registry.project_row(p, c.name, c.phone) AS row, coalesce(c.name, c.phone) IS NOT NULL AS contact, p.restricted,
-                 registry.project_bytes(p) + coalesce(octet_length(c.name), 0) + coalesce(octet_length(c.phone), 0) AS bytes,
-                 registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, rule, zone) AS until, u.n
-          FROM unnest(ids) WITH ORDINALITY u(id, n)
-          JOIN registry.project p ON p.id = u.id AND p.audience && grants
-          LEFT JOIN registry.protection h ON h.project = p.id
-          LEFT JOIN LATERAL (SELECT * FROM registry.contact c WHERE c.project = u.id AND reach && ARRAY['*', p.office] LIMIT 1) c ON true
-          ORDER BY u.n) x;
-    fit := registry.rows_that_fit(sizes, n);
-    upto := CASE WHEN fit < cardinality(places) THEN places[fit] ELSE cardinality(ids) END;
-    IF upto < cardinality(ids) OR upto > n THEN
-        r.rows := r.rows[1:fit];
-        r.next := translate(encode(convert_to(jsonb_build_object('s', order_by, 'k', keys[upto], 'n', numbers[upto])::text, 'UTF8'), 'base64'), E'\n', '');
+    IF until IS NOT NULL AND (place IS NOT NULL OR after IS NULL) THEN
+        place := registry.list_placed(order_by, key_type, until);
+        bounds := bounds || format(CASE WHEN whole THEN '(%1$s, p.no) %2$s= (%3$L, %4$L)' WHEN place ->> 'k' IS NULL THEN '(%1$s IS NOT NULL OR p.no %2$s= %4$L)'
+            ELSE '(%1$s %2$s %3$L OR (%1$s = %3$L AND p.no %2$s= %4$L))' END,
+            key, CASE WHEN descending THEN '>' ELSE '<' END, place ->> 'k', place ->> 'n');
     END IF;
-    r.rows := registry.with_protection(r.rows, until);
+    IF place IS NULL AND (after IS NOT NULL OR until IS NOT NULL) THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', CASE WHEN after IS NULL OR cardinality(bounds) = 2 THEN 'until' ELSE 'after' END, 'after.form');
+        RETURN r;
+    END IF;
+    IF order_by = 'no' AND conditions = ARRAY['true'] AND after IS NOT NULL AND until IS NOT NULL THEN
+        page := registry.project_part(grants, reach, rule, zone, n, from_no, place ->> 'n');
+    ELSE
+        page := registry.project_chosen(grants, reach, rule, zone, n, array_to_string(conditions || bounds, ' AND '), key, whole, descending);
+    END IF;
+    IF ahead > 0 THEN
+        r.places := registry.project_places(grants, order_by, n, least(ahead, 64), array_to_string(conditions || bounds, ' AND '), key, whole, descending);
+    END IF;
+    rest := (SELECT coalesce(sum(octet_length(x) + 5), 0) FROM unnest(r.places) x);
+    IF rest > 20000 THEN
+        r.places := NULL; -- of an order by long texts
+        rest := 0;
+    END IF;
+    fit := registry.rows_that_fit(page.sizes, n, rest + 200 + 4 * (SELECT max(octet_length(k)) FROM unnest(page.keys) k));
+    IF fit < cardinality(page.rows) THEN
+        r.rows := page.rows[1:fit];
+        r.next := registry.list_place(order_by, page.keys[fit], page.numbers[fit]);
+    ELSE
+        r.rows := page.rows;
+    END IF;
     IF after IS NULL AND conditions = ARRAY['true'] THEN
         r.total := registry.projects_seen(grants);
     ELSIF after IS NULL THEN
         EXECUTE format('SELECT count(*) FROM registry.project p WHERE %s AND p.audience && $1', array_to_string(conditions, ' AND '))
         INTO r.total USING grants;
     END IF;
-    IF export AND after IS NOT NULL THEN
-        PERFORM set_config('synchronous_commit', 'off', true); -- that there is an export waited for the disk, how far it came doesn't
+    -- that there is an export, and which stretch of the list it has got the places of, waits for the disk; how many rows each part had doesn't
+    IF export AND after IS NOT NULL AND coalesce(ahead, 0) = 0 THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
     ELSE
         PERFORM registry.commit_here();
     END IF;
     PERFORM registry.audit_counted(p_account, CASE WHEN export THEN 'export' ELSE 'project_list' END, export, NULL, NULL, fit,
-        cardinality(array_positions(contacts[1:fit], true)), cardinality(array_positions(restricted[1:fit], true)),
-        jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(place ->> 'n', 100)));
+        cardinality(array_positions(page.contacts[1:fit], true)), cardinality(array_positions(page.restricted[1:fit], true)),
+        jsonb_build_object('terms', registry.terms_told(terms), 'search', left(search, 100), 'from', left(from_no, 100)));
     RETURN r;
 END $$;

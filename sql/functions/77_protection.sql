@@ -17,21 +17,6 @@ RETURNS text LANGUAGE sql STABLE AS $$
         WHEN p_state IS NULL AND p_stage = ANY (r.stages) THEN ((p_registered AT TIME ZONE p_zone)::date + r.days)::text END
 $$;
 
--- Projects as they are shown, with what is made only for showing: the days their protections end.
-CREATE FUNCTION registry.with_protection(p_rows api.project[], p_until text[]) RETURNS api.project[] LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    r api.project;
-BEGIN
-    FOR i IN 1 .. coalesce(cardinality(p_rows), 0) LOOP
-        IF p_until[i] IS NOT NULL THEN
-            r := p_rows[i];
-            r.protected_until := p_until[i];
-            p_rows[i] := r;
-        END IF;
-    END LOOP;
-    RETURN p_rows;
-END $$;
-
 -- The newest thing about a project that speaks for its office still being at it, behind a day: an activity, evidence.
 CREATE FUNCTION registry.proof_since(p_project text, p_office text, p_day text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(87);
+SELECT plan(101);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -13,8 +13,7 @@ CREATE FUNCTION pg_temp.list(terms jsonb, search text, sort text, after text, n 
     SELECT api.project_list(pg_temp.acc('dongshan'), 'en',
         coalesce(terms, '[]') || '[{"field":"office","op":"=","values":["list"]}]', search, sort, after, n, NULL) $$;
 CREATE FUNCTION pg_temp.names(terms text, search text DEFAULT NULL, sort text DEFAULT 'no') RETURNS text LANGUAGE sql AS $$
-    SELECT string_agg((r).name, ' ' ORDER BY n) FROM (
-        SELECT l.rows[n] AS r, n FROM pg_temp.list(terms::jsonb, search, sort, NULL, NULL) l, generate_subscripts(l.rows, 1) n) x $$;
+    SELECT string_agg(x.name, ' ' ORDER BY x.ordinality) FROM pg_temp.list(terms::jsonb, search, sort, NULL, NULL) l, pg_temp.told(l.rows) WITH ORDINALITY x $$;
 -- terms
 SELECT is(pg_temp.names(t.terms), t.names, t.terms) FROM (VALUES
     ('[{"field":"stage","op":"=","values":["talks","lead"]}]', '光伏组件制造 PV Module 100%_test'),
@@ -59,7 +58,7 @@ DECLARE
 BEGIN
     FOR i IN 1 .. 9 LOOP
         r := pg_temp.list(NULL, NULL, sort, r.next, n);
-        names := names || ARRAY(SELECT x.name FROM unnest(r.rows) x);
+        names := names || ARRAY(SELECT x.name FROM pg_temp.told(r.rows) WITH ORDINALITY x ORDER BY x.ordinality);
         EXIT WHEN r.next IS NULL;
     END LOOP;
     RETURN array_to_string(names, ' ');
@@ -71,7 +70,7 @@ SELECT is((pg_temp.list(NULL, NULL, 'no', (pg_temp.list(NULL, NULL, 'no', NULL, 
 SELECT is((pg_temp.list(NULL, NULL, 'name', (pg_temp.list(NULL, NULL, 'no', NULL, 2)).next, 2)).error.field, 'after', 'a page of another order');
 SELECT is((pg_temp.list(NULL, NULL, NULL, 'rubbish!', 2)).error.field, 'after', 'no page at all');
 SELECT is((pg_temp.list(NULL, '秘', NULL, NULL, 2)).total, 0::bigint, 'contacts are not searched');
-SELECT is((SELECT r.contact_name FROM pg_temp.list(NULL, 'PV', NULL, NULL, 2) l, unnest(l.rows) r), NULL, 'nor shown');
+SELECT is((SELECT r.contact_name FROM pg_temp.list(NULL, 'PV', NULL, NULL, 2) l, pg_temp.told(l.rows) r), NULL, 'nor shown');
 -- refusals
 SELECT is((pg_temp.list('[{"field":"stge","op":"=","values":["x"]}]', NULL, NULL, NULL, 2)).error.allowed[1], 'stage', 'unknown field: the nearest');
 SELECT is((pg_temp.list('[{"field":"contact_name","op":"=","values":["x"]}]', NULL, NULL, NULL, 2)).error.code, 'INVALID_ARGUMENT', 'contacts are no filter');
@@ -83,7 +82,7 @@ SELECT is((pg_temp.list(NULL, NULL, 'contact_phone', NULL, 2)).error.field, 'sor
 DO $$ BEGIN
     INSERT INTO registry.project (name, office, stage, summary) SELECT '长' || i, 'list', 'lead', repeat('说', 2000) FROM generate_series(1, 100) i;
 END $$;
-SELECT cmp_ok(octet_length((pg_temp.list(NULL, NULL, NULL, NULL, 500)).rows::text), '<', 60000, 'a page of long rows is cut');
+SELECT cmp_ok((SELECT sum(octet_length(x::text)) FROM pg_temp.told((pg_temp.list(NULL, NULL, NULL, NULL, 500)).rows) x), '<', 65000::bigint, 'a page of long rows is cut');
 -- page after page, each where the one before ended: all rows once, whatever is edited meanwhile
 CREATE FUNCTION pg_temp.export_walk(p_sort text, p_limit int) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -93,7 +92,7 @@ DECLARE
 BEGIN
     LOOP
         r := api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, p_sort, place, p_limit, true);
-        found := found || ARRAY(SELECT x.no FROM unnest(r.rows) WITH ORDINALITY x ORDER BY x.ordinality);
+        found := found || ARRAY(SELECT x.no FROM pg_temp.told(r.rows) WITH ORDINALITY x ORDER BY x.ordinality);
         UPDATE registry.project SET summary = coalesce(summary, '') || '又' WHERE no = found[1];
         place := r.next;
         EXIT WHEN place IS NULL;
@@ -105,12 +104,46 @@ SELECT is(pg_temp.export_walk('-no', 500), ARRAY(SELECT p.no FROM registry.proje
 SELECT is(pg_temp.export_walk('id', 13), ARRAY(SELECT p.no FROM registry.project p ORDER BY p.id), 'pages by id');
 SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, 'no', translate(encode(convert_to('{"s":"name","k":"a","n":"b"}', 'UTF8'), 'base64'), E'\n', ''), 5, NULL)).error.field,
     'after', 'the place of another order');
-SELECT is(registry.rows_that_fit('{70000}', 5), 1, 'one row in any case');
-SELECT is(registry.rows_that_fit('{30000,30000,1}', 5), 2, 'as many as a frame takes');
-SELECT is(registry.rows_that_fit(array_fill(1, ARRAY[400]), 500), 300, 'and as a reader unpacks');
-SELECT is(registry.rows_that_fit(NULL, 5), 0, 'none');
-SELECT ok(registry.project_bytes(p) >= (SELECT sum(octet_length(v.value)) FROM unnest(registry.project_values(p, NULL, NULL)) v WHERE v.number IN (4, 10, 16)), 'bytes of the texts at least')
-FROM registry.project p WHERE p.summary IS NOT NULL LIMIT 1;
+SELECT is(registry.rows_that_fit('{70000}', 5, 0), 1, 'one row in any case');
+SELECT is(registry.rows_that_fit('{30000,30000,1}', 5, 4999), 3, 'as many as a frame takes');
+SELECT is(registry.rows_that_fit('{30000,30000,1}', 5, 5000), 2, 'beside the rest of the answer');
+SELECT is(registry.rows_that_fit(array_fill(1, ARRAY[400]), 500, 0), 300, 'and as a reader unpacks');
+SELECT is(registry.rows_that_fit(NULL, 5, NULL), 0, 'none');
+SELECT ok(octet_length(registry.project_sent(p, NULL, NULL)) + registry.project_packing(p) BETWEEN v.bytes AND v.bytes + 400, 'bytes of a row in a message: of its texts at least')
+FROM registry.project p, LATERAL (SELECT sum(octet_length(x.value)) AS bytes FROM unnest(registry.project_values(p, NULL, NULL)) x WHERE x.number IN (1, 2, 4, 10, 16)) v
+WHERE p.summary IS NOT NULL LIMIT 1;
+-- parts side by side: places tell where they end, and an edit, or somebody new, is no reason to lose or double a row
+CREATE FUNCTION pg_temp.part(p_terms jsonb, p_sort text, p_after text, p_limit int, p_until text, p_ahead int) RETURNS api.project_list_reply LANGUAGE sql AS $$
+    SELECT api.project_list(pg_temp.acc('dongshan'), 'en', p_terms, NULL, p_sort, p_after, p_limit, true, p_until, p_ahead) $$;
+CREATE FUNCTION pg_temp.parts(p_terms jsonb, p_sort text, p_limit int) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    places text[] := (pg_temp.part(p_terms, p_sort, NULL, p_limit, NULL, 64)).places;
+    found text[] := '{}';
+    r api.project_list_reply;
+BEGIN
+    FOR i IN 0 .. coalesce(cardinality(places), 0) LOOP
+        r.next := places[i];
+        LOOP
+            r := pg_temp.part(p_terms, p_sort, r.next, 500, places[i + 1], NULL);
+            IF (r.error).code IS NOT NULL THEN
+                RAISE EXCEPTION '%', (r.error).message;
+            END IF;
+            found := found || ARRAY(SELECT x.no FROM pg_temp.told(r.rows) WITH ORDINALITY x ORDER BY x.ordinality);
+            EXIT WHEN r.next IS NULL;
+        END LOOP;
+    END LOOP;
+    RETURN found;
+END $$;
+SELECT is(pg_temp.parts(NULL, s.sort, s.n), pg_temp.export_walk(s.sort, 500), 'parts by ' || s.sort)
+FROM (VALUES ('no', 7), ('-no', 13), ('id', 5), ('amount_total', 9), ('-stage', 11), ('-registered_at', 8), ('summary', 6)) s(sort, n);
+SELECT is(pg_temp.parts('[{"field":"office","op":"=","values":["list"]}]', 'no', 10), ARRAY(SELECT p.no FROM registry.project p WHERE p.office = 'list' ORDER BY p.no), 'of some projects');
+SELECT is(cardinality((pg_temp.part(NULL, 'no', NULL, 5, NULL, 1000)).places), least(64, (SELECT count(*)::int / 5 FROM registry.project)), 'so many places at most');
+SELECT is((pg_temp.part(NULL, 'no', NULL, 5, 'rubbish!', NULL)).error.field, 'until', 'an end that is none');
+SELECT is((pg_temp.part(NULL, 'no', 'rubbish!', 5, (pg_temp.part(NULL, 'no', NULL, 5, NULL, 1)).places[1], NULL)).error.field, 'after', 'nor a beginning');
+SELECT is((pg_temp.part(NULL, 'no', (pg_temp.part(NULL, 'no', NULL, 5, NULL, 1)).places[1], 5, (pg_temp.part(NULL, 'id', NULL, 5, NULL, 1)).places[1], NULL)).error.field, 'until', 'nor one of another order');
+INSERT INTO registry.project (id, no, name, office, stage, restricted) VALUES ('p0000000000hidden', '0000-0001', '不让看', 'chengguan', 'lead', true);
+SELECT is((pg_temp.part(NULL, 'no', NULL, 1, NULL, 1)).places[1], registry.list_place('no', (SELECT min(p.no) FROM registry.project p WHERE p.no > '0000-0001'), (SELECT min(p.no) FROM registry.project p WHERE p.no > '0000-0001')),
+    'places tell of nothing that is hidden');
 SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', (SELECT jsonb_agg(jsonb_build_object('field', 'name', 'op', '~', 'values',
     (SELECT jsonb_agg('x' || k) FROM generate_series(1, 101) k))) FROM generate_series(1, 4)), NULL, NULL, NULL, 5, false)).error.field, 'terms',
     'conditions of too many values together');

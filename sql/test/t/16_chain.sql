@@ -18,7 +18,7 @@ CREATE FUNCTION pg_temp.talk(who text, p text, day text) RETURNS api.activity_re
 CREATE FUNCTION pg_temp.said(e api.error) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', e.code, e.field) $$;
 CREATE FUNCTION pg_temp.tags(p text) RETURNS text LANGUAGE sql AS $$ SELECT array_to_string(auto_tags, ' ') FROM registry.project WHERE id = p $$;
 CREATE FUNCTION pg_temp.ids(term jsonb) RETURNS text[] LANGUAGE sql AS $$
-    SELECT array_agg(x.name ORDER BY x.name) FROM unnest((api.project_list(pg_temp.acc('bureau'), 'en', jsonb_build_array(term), '规则', NULL, NULL, 500, NULL)).rows) x $$;
+    SELECT array_agg(x.name ORDER BY x.name) FROM pg_temp.told((api.project_list(pg_temp.acc('bureau'), 'en', jsonb_build_array(term), '规则', NULL, NULL, 500, NULL)).rows) x $$;
 CREATE FUNCTION pg_temp.counts(who text, b text, term jsonb DEFAULT NULL) RETURNS SETOF api.tally LANGUAGE sql AS $$
     SELECT s.* FROM unnest((api.project_counts(pg_temp.acc(who), 'en', b, term)).rows) s $$;
 CREATE FUNCTION pg_temp.fact(p text, named text, who text DEFAULT 'chengguan') RETURNS text LANGUAGE sql AS $$

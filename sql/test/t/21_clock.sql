@@ -95,7 +95,7 @@ SELECT (pg_temp.add('chengguan', '{"name":"被保护的线索","investor":"保�
 SELECT (pg_temp.add('chengguan', '{"name":"被遗忘的线索","investor":"遗忘公司"}')).project.id AS q \gset
 SELECT (pg_temp.add('chengguan', '{"name":"自动续期线索","investor":"续期公司"}')).project.id AS s \gset
 SELECT is((api.project_show(pg_temp.acc('dongshan'), 'en', :'p')).project.protected_until, pg_temp.day(90), 'shown with the project');
-SELECT is((SELECT x.protected_until FROM unnest((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, '被保护', NULL, NULL, NULL, NULL)).rows) x), pg_temp.day(90), 'and in lists');
+SELECT is((SELECT x.protected_until FROM pg_temp.told((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, '被保护', NULL, NULL, NULL, NULL)).rows) x), pg_temp.day(90), 'and in lists');
 SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, 'protected_until', NULL, NULL, NULL)).error.field, 'sort', 'it sorts nothing');
 SELECT is(pg_temp.said(pg_temp.renew('chengguan', :'p')), 'FAILED_PRECONDITION', 'not renewed for nothing');
 SELECT is(pg_temp.said(pg_temp.renew('dongshan', :'p')), 'PERMISSION_DENIED', 'not by another office');

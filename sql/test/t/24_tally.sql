@@ -64,11 +64,11 @@ SELECT is(pg_temp.go(format('SELECT pg_temp.edit(''bureau'', NULL, %L, ''{"jobs"
 SELECT is_empty('SELECT FROM registry.tally_news', 'is no news');
 SELECT ok(pg_get_indexdef('registry.project_registered'::regclass) LIKE '%(registered_at, no)', 'the order of lists has its index');
 -- the default order
-SELECT is((ARRAY(SELECT x.no FROM unnest((pg_temp.page('bureau', NULL, NULL, 40)).rows) x))[1:9],
+SELECT is((ARRAY(SELECT x.no FROM pg_temp.told((pg_temp.page('bureau', NULL, NULL, 40)).rows) x))[1:9],
     ARRAY(SELECT p.no FROM registry.project p WHERE p.audience && registry.grants(pg_temp.acc('bureau')) ORDER BY p.registered_at DESC, p.no DESC LIMIT 9), 'registered last, equals by number');
 SELECT is((pg_temp.page('bureau', NULL, NULL, 40)).rows::text, (pg_temp.page('bureau', '-registered_at', NULL, 40)).rows::text, 'called -registered_at');
 SELECT is((pg_temp.page('bureau', 'jobs', (pg_temp.page('bureau', NULL, NULL, 2)).next, 2)).error.field, 'after', 'a page of it continues no other order');
-SELECT is((ARRAY(SELECT x.no FROM unnest((pg_temp.page('bureau', 'registered_at', NULL, 20)).rows) x))[1:9],
+SELECT is((ARRAY(SELECT x.no FROM pg_temp.told((pg_temp.page('bureau', 'registered_at', NULL, 20)).rows) x))[1:9],
     ARRAY(SELECT p.no FROM registry.project p WHERE p.audience && registry.grants(pg_temp.acc('bureau')) ORDER BY p.registered_at, p.no LIMIT 9), 'and the other way');
 -- pages join while projects before and behind the place are edited, hidden ones apart, and others are registered
 CREATE FUNCTION pg_temp.walk(who text, sort text) RETURNS text[] LANGUAGE plpgsql AS $$
@@ -78,7 +78,7 @@ DECLARE
 BEGIN
     FOR i IN 1 .. 200 LOOP
         r := pg_temp.page(who, sort, r.next, 7, '[{"field":"name","op":"~","values":["成批"]}]');
-        nos := nos || ARRAY(SELECT x.no FROM unnest(r.rows) x);
+        nos := nos || ARRAY(SELECT x.no FROM pg_temp.told(r.rows) x);
         EXIT WHEN r.next IS NULL;
         PERFORM pg_temp.edit('bureau', NULL, nos[1], jsonb_build_object('jobs', i)),
             pg_temp.edit('bureau', NULL, (SELECT p.no FROM registry.project p WHERE p.name LIKE '成批%' AND p.no <> ALL (nos) ORDER BY p.no LIMIT 1), jsonb_build_object('jobs', i)),
