@@ -4,7 +4,7 @@
 #include "cells.h"
 #include "json.h"
 #include "labels.h"
-#include "limits.h"
+#include "listing.h"
 #include "names.h"
 
 #include <errno.h>
@@ -533,124 +533,9 @@ static int add_rows(void *arg, const ProtobufCMessage *reply, ProtobufCMessage *
     return code;
 }
 
-#define FIRST_PAGE 200 /* rows */
-#define LEAST_PAGE 50
-#define SPARE_ROWS 8
-
-/* The pages of a list; one is on its way while the rows of the one before are written. */
-struct pages {
-    struct cli *cli;
-    out_page_fn *take;
-    void *arg;
-    unsigned op;
-    ProtobufCMessage *request;
-    char **after; /* NULL: the list has one page */
-    char *place;  /* what it points to */
-    uint32_t call;
-    bool here;
-    struct qipan_result page;
-};
-
-static void on_page(const struct qipan_reply *reply, void *arg)
-{
-    struct pages *p = arg;
-
-    qipan_keep(reply, &p->page);
-    p->here = true;
-}
-
-static void set_limit(ProtobufCMessage *request, size_t rows)
-{
-    const ProtobufCFieldDescriptor *f =
-        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "limit");
-
-    *(protobuf_c_boolean *)((char *)request + f->quantifier_offset) = true;
-    *(int32_t *)((char *)request + f->offset) = (int32_t)(rows < LIMIT_PAGE_ROWS ? rows : LIMIT_PAGE_ROWS);
-}
-
-static int ask_page(struct pages *p)
-{
-    struct qipan *q = p->cli->q;
-
-    p->here = false;
-    p->call = qipan_call(q, p->op, p->request, NULL, on_page, p);
-    return p->call ? 0 : cli_error(p->cli, qipan_refusal(q), NULL);
-}
-
-/* What is read beyond the end of a page is read in vain: so many rows as fitted into the last one, and a few more. */
-static int ask_next(struct pages *p, const struct qipan_result *page, size_t rows)
-{
-    const char *const *next = member(page->message, "next");
-    size_t asked = p->after ? (size_t) * (int32_t *)member(p->request, "limit") : 0;
-
-    free(p->place);
-    p->place = p->after && next && *next && **next ? strdup(*next) : NULL;
-    if (p->after)
-        *p->after = p->place;
-    if (!p->place)
-        return p->after && next && *next && **next ? cli_no_memory(p->cli) : 0;
-    set_limit(p->request, rows < asked ? (rows > LEAST_PAGE ? rows : LEAST_PAGE) + SPARE_ROWS : asked * 2);
-    return ask_page(p);
-}
-
-static int next_page(struct pages *p)
-{
-    const ProtobufCFieldDescriptor *f;
-    struct qipan_result page;
-    int code = cli_run(p->cli, &p->here);
-
-    if (code)
-        return code;
-    p->call = 0;
-    page = p->page;
-    /* whoever takes the rows may have let it wait too long */
-    if (page.error && p->place) {
-        qipan_result_free(&page);
-        if ((code = cli_call(p->cli, p->op, p->request, NULL, &page)))
-            return code;
-    }
-    if (page.error) {
-        code = cli_error(p->cli, page.error, page.request);
-    } else {
-        f = protobuf_c_message_descriptor_get_field_by_name(page.message->descriptor, "rows");
-        code = ask_next(p, &page, count_of(page.message, f));
-        if (!code)
-            code = p->take(p->arg, page.message,
-                           *(ProtobufCMessage *const *const *)((const char *)page.message + f->offset),
-                           count_of(page.message, f));
-    }
-    qipan_result_free(&page);
-    return code;
-}
-
-int out_each_page(struct cli *cli, unsigned op, ProtobufCMessage *request, out_page_fn *take, void *arg)
-{
-    struct pages p = {.cli = cli,
-                      .take = take,
-                      .arg = arg,
-                      .op = op,
-                      .request = request,
-                      .after = member(request, "after")};
-    int code = cli_connect(cli);
-
-    if (code)
-        return code;
-    if (p.after)
-        set_limit(request, FIRST_PAGE);
-    code = ask_page(&p);
-    while (!code && p.call)
-        code = next_page(&p);
-    if (p.call)
-        qipan_forget(cli->q, p.call);
-    if (p.call && p.here)
-        qipan_result_free(&p.page);
-    free(p.place);
-    return code;
-}
-
 int out_fill(struct out *o, unsigned op, ProtobufCMessage *request)
 {
-    return out_each_page(o->cli, op, request, add_rows, o);
+    return listing_each(o->cli, op, request, add_rows, o);
 }
 
 int out_pages(struct cli *cli, const struct out_style *style, unsigned op, ProtobufCMessage *request)

@@ -54,11 +54,6 @@ int out_open_file(struct out *o, struct cli *cli, const struct out_style *style,
 int out_find_field(struct cli *cli, const struct out_style *style, const char *name,
                    const ProtobufCFieldDescriptor **ret);
 
-/* All pages of a list (see out_pages), the first one even if it is empty; the next is on its way meanwhile. Ends with the first
- * exit code that isn't 0. */
-typedef int out_page_fn(void *arg, const ProtobufCMessage *reply, ProtobufCMessage *const *rows, size_t n);
-int out_each_page(struct cli *cli, unsigned op, ProtobufCMessage *request, out_page_fn *take, void *arg);
-
 /* Rows of all pages of a list. An exit code. */
 int out_fill(struct out *o, unsigned op, ProtobufCMessage *request);
 

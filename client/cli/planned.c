@@ -3,6 +3,7 @@
 
 #include "cells.h"
 #include "labels.h"
+#include "listing.h"
 #include "out.h"
 
 #include <errno.h>
@@ -334,7 +335,7 @@ static int ask_records(struct planned *x, struct shown *s, char **ids, size_t n)
     *(Qipan__Term ***)record_at(request, terms) = list;
     *(size_t *)((char *)request + terms->quantifier_offset) = 1;
     x->taking = s;
-    return out_each_page(x->cli, s->list->op, request, take_records, x);
+    return listing_each(x->cli, s->list->op, request, take_records, x);
 }
 
 static int ask_column(struct planned *x, struct shown *s, ProtobufCMessage *const *rows, size_t n)
@@ -531,7 +532,7 @@ int planned_write(struct cli *cli, const struct plan *plan, const struct verb *l
     arena_init(&x->page, PAGE_MEMORY);
     code = take_columns(x);
     if (!code)
-        code = out_each_page(cli, list->op, request, write_rows, x);
+        code = listing_each(cli, list->op, request, write_rows, x);
     if (!code)
         code = finish(x);
     *ret_rows = x->rows;
