@@ -31,6 +31,19 @@ CREATE FUNCTION registry.tally_sql(p_source text) RETURNS text LANGUAGE sql STAB
         string_agg(b, ', '), string_agg(registry.counts_sql(b), ', '), p_source) FROM unnest(registry.counted_by()) b
 $$;
 
+-- The same for new projects of a table, as few rows: those that are counted alike (amounts of one tier) are told together, by three: without
+-- an amount, and with two amounts next to each other that come to the sum.
+CREATE FUNCTION registry.tally_many_sql(p_table text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT registry.tally_sql(format('
+        SELECT s.n, s.amount::bigint AS amount_total, y.* FROM (
+            SELECT %1$s, min(b.signed_on) AS signed_on, min(b.merged_into) AS merged_into, count(*) AS many, count(b.amount_total) AS priced, sum(b.amount_total) AS total
+            FROM %2$s b GROUP BY %1$s, b.signed_on IS NULL, b.merged_into IS NULL, width_bucket(b.amount_total::bigint, coalesce((SELECT array_agg(t.amount_from ORDER BY t.amount_from)
+                FROM registry.tier_rule t WHERE t.rule_set = registry.rule_set_in_force()), ''{}''::bigint[]))) y
+        CROSS JOIN LATERAL (VALUES (y.many - y.priced, NULL), (y.priced - mod(y.total, y.priced), div(y.total, nullif(y.priced, 0))),
+            (mod(y.total, nullif(y.priced, 0)), div(y.total, nullif(y.priced, 0)) + 1)) s(n, amount) WHERE s.n > 0',
+        'b.audience, b.office, b.stage, b.class, b.method, b.region, b.industry, b.park, b.node, b.node_role, b.tags, b.auto_tags, b.currency, b.registered_at', p_table))
+$$;
+
 -- A cell has one row then. The walker asks for it when there is much of it: p_least rows. One at a time, and what the one before did
 -- is seen: else the halves of a change might come to lie in two rows of a cell, or wait for each other.
 DO $$
@@ -62,11 +75,11 @@ DECLARE
     head CONSTANT text := 'CREATE FUNCTION registry.%I() RETURNS %s LANGUAGE plpgsql VOLATILE SECURITY DEFINER
         SET search_path = registry, api, pg_temp AS $f$ BEGIN %s END $f$';
 BEGIN
-    EXECUTE format(head, 'tally_born', 'trigger', registry.tally_sql('SELECT 1 AS n, b.* FROM born b') || ' RETURN NULL;');
+    EXECUTE format(head, 'tally_born', 'trigger', registry.tally_many_sql('born') || ' RETURN NULL;');
     EXECUTE format(head, 'tally_moved', 'trigger', registry.tally_sql('SELECT 1 AS n, NEW.* UNION ALL SELECT -1, OLD.*') || ' RETURN NULL;');
     -- where what is counted means something else: with these functions, the county's time zone (months), rules (tiers)
     EXECUTE format(head, 'tally_remake', 'void', 'LOCK TABLE registry.project IN SHARE ROW EXCLUSIVE MODE; DELETE FROM registry.tally_news;
-        DELETE FROM registry.project_tally; ' || registry.tally_sql('SELECT 1 AS n, b.* FROM registry.project b') || ' PERFORM registry.tally_fold();');
+        DELETE FROM registry.project_tally; ' || registry.tally_many_sql('registry.project') || ' PERFORM registry.tally_fold();');
     EXECUTE format(head, 'tally_turned', 'trigger', 'PERFORM registry.tally_remake(); RETURN NULL;');
     EXECUTE format(head, 'tiers_turned', 'trigger', 'PERFORM registry.tally_remake() WHERE EXISTS (SELECT FROM changed); RETURN NULL;');
 END $$;
