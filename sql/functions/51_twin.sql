@@ -110,16 +110,21 @@ END $$;
 
 -- ---------------------------------------------------------------- locks
 
--- Locks the rows of these keys, making them if need be, always in one order.
+-- Locks the rows of these keys, making them if need be, always in one order. What was made just now is ours.
 CREATE FUNCTION registry.lock_keys(p_kinds text[], p_keys text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    made bigint;
 BEGIN
     INSERT INTO registry.dedup_key (kind, key)
-    SELECT DISTINCT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key) WHERE u.key IS NOT NULL ORDER BY 1, 2
+    SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key) WHERE u.key IS NOT NULL ORDER BY 1, 2
     ON CONFLICT DO NOTHING;
-    PERFORM FROM registry.dedup_key d
-    WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
-      AND d.xmin::text <> (pg_current_xact_id()::text::numeric % 4294967296)::text -- what was made just now is ours
-    ORDER BY d.kind, d.key FOR UPDATE;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    IF made < num_nonnulls(VARIADIC p_keys) THEN
+        PERFORM FROM registry.dedup_key d
+        WHERE (d.kind, d.key) IN (SELECT u.kind, u.key FROM unnest(p_kinds, p_keys) u(kind, key))
+          AND d.xmin::text <> (pg_current_xact_id()::text::numeric % 4294967296)::text
+        ORDER BY d.kind, d.key FOR UPDATE;
+    END IF;
 END $$;
 
 -- What can be its twin has one of these keys, too: the same names, and similar ones, are of one investor, or of none.
