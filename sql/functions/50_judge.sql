@@ -122,36 +122,69 @@ BEGIN
     END LOOP;
 END $$;
 
--- The same for many sets at once: one row for each, in order. Words are looked up once each.
+-- The same for many sets at once, as a query: p_from yields them as `set`, p_names are all fields they name. It adds clean and fault; $1 is
+-- registry.read_words of them. A field has its own columns and its type is known to the planner, which leaves little of the rules above.
+CREATE FUNCTION registry.read_sql(p_kind text, p_names text[], p_from text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    f record;
+    cells text := '';
+    texts text := '';
+    "values" text := '';
+    wrongs text := '';
+    same text := '';
+    patch text := '';
+    faults text := '';
+    unknown CONSTANT text[] := ARRAY(SELECT u.name FROM unnest(p_names) u(name)
+        WHERE NOT EXISTS (SELECT FROM registry.field q WHERE q.kind = p_kind AND q.name = u.name) ORDER BY length(u.name), u.name);
+BEGIN
+    FOR f IN SELECT q.* FROM registry.field q WHERE q.kind = p_kind AND q.name = ANY (p_names) ORDER BY q.number LOOP
+        cells := cells || format(', r.set -> %L AS x%s', f.name, f.number);
+        texts := texts || format(', registry.cell_text(r.x%1$s) AS t%1$s', f.number);
+        "values" := "values" || format(', CASE WHEN r.x%1$s IS NOT NULL THEN registry.cell_value(%2$L, r.t%1$s, r.x%1$s, %3$s) END AS v%1$s', f.number, f.type,
+            CASE WHEN f.code_kind IS NULL THEN 'NULL' ELSE format('$1 ->> (%L || r.t%s)', f.code_kind || ':', f.number) END);
+        wrongs := wrongs || format(', CASE WHEN r.x%1$s IS NOT NULL THEN %2$s END AS w%1$s', f.number,
+            format(CASE f.code_kind WHEN 'office' THEN 'coalesce(%s, registry.office_refused(%L, r.v%s))' ELSE '%s' END,
+                format('registry.cell_refused(%L, %L, %L, %L, %L, r.t%s, r.v%6$s)', f.name, f.editable, f.required, f.type, f.max, f.number), 'office', f.number));
+        same := same || format(' AND r.v%1$s IS NOT DISTINCT FROM r.x%1$s', f.number);
+        patch := patch || format(' || CASE WHEN r.x%1$s IS NOT NULL THEN jsonb_build_object(%2$L, r.v%1$s) ELSE ''{}'' END', f.number, f.name);
+        faults := faults || format(' WHEN r.w%1$s IS NOT NULL THEN ROW(''INVALID_ARGUMENT'', %2$L, coalesce(r.t%1$s, r.x%1$s #>> ''{}''), r.w%1$s, ARRAY[%3$L]::text[],
+            NULL, NULL, NULL, NULL)::registry.finding', f.number, f.name, f.max);
+    END LOOP;
+    IF unknown <> '{}' THEN
+        faults := format(' WHEN r.set ?| %1$L::text[] THEN (SELECT ROW(''INVALID_ARGUMENT'', u.key, coalesce(registry.cell_text(r.set -> u.key), r.set ->> u.key),
+            ''field.unknown'', ARRAY[NULL]::text[], NULL, NULL, NULL, NULL)::registry.finding
+            FROM unnest(%1$L::text[]) WITH ORDINALITY u(key, n) WHERE r.set ? u.key ORDER BY u.n LIMIT 1)', unknown) || faults;
+    END IF;
+    -- one step for each of the four columns of a field: what is used twice is made once
+    RETURN format('SELECT r.*, CASE WHEN true%s THEN r.set ELSE r.set%s END AS clean, CASE%s END AS fault
+        FROM (SELECT r.*%s FROM (SELECT r.*%s FROM (SELECT r.*%s FROM (SELECT r.*%s FROM (%s) r OFFSET 0) r OFFSET 0) r OFFSET 0) r OFFSET 0) r',
+        same, patch, coalesce(nullif(faults, ''), ' WHEN true THEN NULL::registry.finding'), wrongs, "values", texts, cells, p_from);
+END $$;
+
+-- The words that sets say for fields of codes, each looked up once: {kind:word: code}. p_from as above.
+CREATE FUNCTION registry.read_words(p_kind text, p_names text[], p_from text, p_sets jsonb[] DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    coded CONSTANT text := (SELECT string_agg(format('(%L, r.set -> %L)', f.code_kind, f.name), ', ') FROM registry.field f
+                            WHERE f.kind = p_kind AND f.name = ANY (p_names) AND f.code_kind IS NOT NULL);
+    words jsonb := '{}';
+BEGIN
+    IF coded IS NOT NULL THEN
+        EXECUTE format('SELECT coalesce(jsonb_object_agg(k.kind || '':'' || k.word, registry.resolve(k.kind, k.word)), ''{}'')
+            FROM (SELECT DISTINCT c.kind, registry.cell_text(c.x) AS word FROM (%s) r CROSS JOIN LATERAL (VALUES %s) c(kind, x) WHERE c.x IS NOT NULL) k WHERE k.word <> ''''',
+            p_from, coded) INTO words USING p_sets;
+    END IF;
+    RETURN words;
+END $$;
+
+-- One row for each set, in order.
 CREATE FUNCTION registry.read_sets(p_kind text, p_sets jsonb[])
 RETURNS TABLE (ord int, clean jsonb, fault registry.finding) LANGUAGE plpgsql STABLE ROWS 1 AS $$
+DECLARE
+    names CONSTANT text[] := ARRAY(SELECT DISTINCT k.name FROM unnest(p_sets) s(set), jsonb_object_keys(s.set) k(name));
 BEGIN
-    RETURN QUERY
-    WITH cell AS MATERIALIZED (
-        SELECT s.n, c.key, c.value, f.name, f.number, f.type, f.code_kind, f.max, f.editable, f.required,
-            registry.cell_text(c.value) AS t
-        FROM unnest(p_sets) WITH ORDINALITY s(set, n) CROSS JOIN LATERAL jsonb_each(s.set) c
-        LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = c.key),
-    known AS MATERIALIZED (
-        SELECT d.kind, d.t, registry.resolve(d.kind, d.t) AS code
-        FROM (SELECT DISTINCT cell.code_kind AS kind, cell.t FROM cell WHERE cell.code_kind IS NOT NULL AND cell.t <> '') d),
-    read AS MATERIALIZED (
-        SELECT cell.*, registry.cell_value(cell.type, cell.t, cell.value, known.code) AS v
-        FROM cell LEFT JOIN known ON known.kind = cell.code_kind AND known.t = cell.t),
-    judged AS (
-        SELECT read.n, read.key, read.v, read.number, read.max, coalesce(read.t, read.value #>> '{}') AS given,
-            coalesce(registry.cell_refused(read.name, read.editable, read.required, read.type, read.max, read.t, read.v),
-                CASE WHEN read.code_kind = 'office' THEN registry.office_refused(read.code_kind, read.v) END) AS wrong
-        FROM read)
-    SELECT s.n::int, coalesce(j.clean, '{}'), j.fault
-    FROM generate_series(1, cardinality(p_sets)) s(n) LEFT JOIN (
-        SELECT judged.n, jsonb_object_agg(judged.key, judged.v) AS clean,
-            (array_agg(ROW('INVALID_ARGUMENT', judged.key, judged.given, judged.wrong,
-                           ARRAY[judged.max::text], NULL, NULL, NULL, NULL)::registry.finding
-                       ORDER BY judged.number NULLS FIRST)
-             FILTER (WHERE judged.wrong IS NOT NULL))[1] AS fault
-        FROM judged GROUP BY judged.n) j ON j.n = s.n
-    ORDER BY s.n;
+    RETURN QUERY EXECUTE format('SELECT s.ord::int, s.clean, s.fault FROM (%s) s ORDER BY s.ord',
+            registry.read_sql(p_kind, names, 'SELECT u.* FROM unnest($2) WITH ORDINALITY u(set, ord)'))
+        USING registry.read_words(p_kind, names, 'SELECT u.* FROM unnest($1) u(set)', p_sets), p_sets;
 END $$;
 
 -- A list of tags as it is kept.

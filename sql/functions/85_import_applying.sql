@@ -7,58 +7,60 @@ CREATE FUNCTION registry.project_columns() RETURNS SETOF text LANGUAGE sql STABL
     UNION ALL VALUES ('version'), ('changed_at'), ('auto_tags'), ('name_key'), ('investor_key'), ('find_key')
 $$;
 
--- Ids, numbers, places in the journal of the rows that write; how many.
+-- Ids, numbers, places in the journal of the rows that write, and tags by rule of the new ones; how many. Tags are made once for all that are
+-- alike in what rules look at (registry.tagging); an amount counts by the steps it passes.
 CREATE FUNCTION registry.import_number(p_first int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     year CONSTANT text := extract(year FROM registry.today())::text;
     seq CONSTANT regclass := registry.no_sequence(year);
+    steps CONSTANT bigint[] := registry.amount_steps();
+    firms CONSTANT boolean := EXISTS (SELECT FROM registry.enterprise e WHERE e.classes <> '{}');
     written int;
 BEGIN
-    UPDATE draft d SET project = x.id, no = x.no, idx = p_first + x.place - 1
-    FROM (SELECT y.row, coalesce(y.project, registry.new_id('p')) AS id, row_number() OVER (ORDER BY y.row) AS place,
-              CASE WHEN y.project IS NULL THEN registry.no_of(year, nextval(seq)) ELSE y.no END AS no
-          FROM (SELECT z.row, z.project, (z.b).no FROM draft z
-                WHERE z.verdict IN ('new', 'update') ORDER BY z.row OFFSET 0) y OFFSET 0) x
+    UPDATE draft d SET project = x.id, no = x.no, idx = p_first + x.place - 1, tags = x.tags
+    FROM (SELECT y.row, coalesce(y.project, registry.new_id('p')) AS id, y.place, CASE WHEN y.project IS NULL THEN registry.no_of(year, nextval(seq)) ELSE y.no END AS no, y.tags
+          -- no join of like with like: of 30 000 investors the planner expects one
+          FROM (SELECT z.row, z.project, z.no, row_number() OVER (ORDER BY z.row) AS place, CASE WHEN z.verdict = 'new' THEN first_value(z.tags) OVER w END AS tags
+                FROM (SELECT f.*, CASE WHEN f.verdict = 'new' AND row_number() OVER w = 1 THEN registry.auto_tags(f.n) END AS tags
+                      FROM (SELECT g.row, g.project, g.verdict, (g.b).no, g.n, CASE WHEN g.verdict = 'new' THEN
+                                ROW((g.n).class, (g.n).node IS NULL, (g.n).product, (g.n).industry, (g.n).method,
+                                (SELECT count(*) FROM unnest(steps) s WHERE s <= (g.n).amount_total), (g.n).amount_total IS NULL,
+                                CASE WHEN firms THEN (g.n).credit_code END, CASE WHEN firms THEN (g.n).investor END)::text END AS alike
+                            FROM draft g WHERE g.verdict IN ('new', 'update') OFFSET 0) f WINDOW w AS (PARTITION BY f.alike ORDER BY f.row)) z
+                WINDOW w AS (PARTITION BY z.alike ORDER BY z.row) ORDER BY z.row OFFSET 0) y OFFSET 0) x
     WHERE d.row = x.row;
     GET DIAGNOSTICS written = ROW_COUNT;
+    UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
+    UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
     RETURN written;
 END $$;
 
--- Tags by rule are made once for all new rows that are alike in what rules look at (registry.tagging); an amount counts by the steps it passes.
-CREATE FUNCTION registry.import_follow() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    steps CONSTANT bigint[] := registry.amount_steps();
-    firms CONSTANT boolean := EXISTS (SELECT FROM registry.enterprise e WHERE e.classes <> '{}');
+-- A new project with what the registry alone sets, as the row trigger sets it.
+CREATE FUNCTION registry.import_complete(n registry.project, p_id text, p_no text, p_at timestamptz, p_tags text[]) RETURNS registry.project
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    WITH y AS MATERIALIZED (
-        SELECT d.row, d.n, ROW((d.n).class, (d.n).node IS NULL, (d.n).product, (d.n).industry, (d.n).method,
-            (SELECT count(*) FROM unnest(steps) s WHERE s <= (d.n).amount_total), (d.n).amount_total IS NULL,
-            CASE WHEN firms THEN (d.n).credit_code END, CASE WHEN firms THEN (d.n).investor END)::text AS alike
-        FROM draft d WHERE d.verdict = 'new'),
-    first AS (SELECT y.row, y.alike, CASE WHEN row_number() OVER (PARTITION BY y.alike ORDER BY y.row) = 1 THEN to_jsonb(registry.auto_tags(y.n)) END AS tags FROM y)
-    UPDATE draft d SET n = jsonb_populate_record(d.n, jsonb_build_object('auto_tags', made.tags))
-    -- no join of like with like: of 30 000 investors the planner expects one
-    FROM (SELECT f.row, first_value(f.tags) OVER (PARTITION BY f.alike ORDER BY f.row) AS tags FROM first f) made WHERE d.row = made.row;
-    UPDATE draft d SET n = registry.project_follows(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
-    UPDATE draft d SET diff = registry.project_diff(d.b, d.n) WHERE d.verdict = 'update' AND d.diff ?| registry.tagging();
+    n.id := p_id;
+    n.no := p_no;
+    n.version := 1;
+    n.registered_at := p_at;
+    n.changed_at := p_at;
+    n.currency := coalesce(n.currency, 'CNY');
+    n.auto_tags := p_tags;
+    n.find_key := registry.find_key(n.name_key, n.investor_key, p_no, n.external_id);
+    RETURN n;
 END $$;
 
 CREATE FUNCTION registry.import_add(p_grp bigint, p_ord int, p_at timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    WITH born AS (
-        INSERT INTO registry.project AS q SELECT p.*
-        FROM (SELECT * FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d
-        CROSS JOIN LATERAL jsonb_populate_record(d.n, jsonb_build_object('id', d.project, 'no', d.no, 'version', 1,
-            'registered_at', p_at, 'changed_at', p_at, 'currency', coalesce(d.clean ->> 'currency', 'CNY'),
-            'find_key', registry.find_key(d.name_key, d.investor_key, d.no, d.external_id))) p
-        RETURNING q AS p)
+    INSERT INTO registry.project SELECT p.*
+    FROM (SELECT * FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d
+    CROSS JOIN LATERAL registry.import_complete(d.n, d.project, d.no, p_at, d.tags) p;
     INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience)
-    SELECT p_grp, d.idx, p_ord, 'project', d.project, 1, registry.project_born(born.p), registry.project_image(born.p),
-        (born.p).audience
-    FROM born JOIN draft d ON d.project = (born.p).id;
+    SELECT p_grp, d.idx, p_ord, 'project', p.id, 1, registry.project_born(p), registry.project_image(p), p.audience
+    FROM (SELECT x.idx, x.project FROM draft x WHERE x.verdict = 'new' ORDER BY x.row OFFSET 0) d JOIN registry.project p ON p.id = d.project;
     INSERT INTO registry.contact (project, name, phone)
     SELECT d.project, d.clean ->> 'contact_name', d.clean ->> 'contact_phone' FROM draft d
-    WHERE d.verdict = 'new' AND coalesce(d.clean ->> 'contact_name', d.clean ->> 'contact_phone') IS NOT NULL;
+    WHERE d.verdict = 'new' AND d.contact <> '{}';
 END $$;
 
 CREATE FUNCTION registry.import_change(p_import text, p_grp bigint, p_ord int, p_at timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
@@ -86,15 +88,16 @@ END $$;
 -- Stages that the rows brought projects to, as the triggers of single edits tell them (stage_reached, pace_stage).
 CREATE FUNCTION registry.import_reach(p_at timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    today CONSTANT text := registry.today()::text;
+    today CONSTANT registry.ymd := registry.today()::text;
     writer CONSTANT text := registry.writer();
 BEGIN
     INSERT INTO registry.stage_event (project, version, "from", stage, happened_on, at, actor)
     SELECT d.project, coalesce((d.b).version, 0) + 1, (d.b).stage, (d.n).stage, today, p_at, writer FROM draft d
-    WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage;
+    WHERE d.verdict = 'new' OR d.verdict = 'update' AND (d.b).stage IS DISTINCT FROM (d.n).stage;
     INSERT INTO registry.pace (project, stage, stage_on, active_on)
-    SELECT d.project, (d.n).stage, today, today FROM draft d
-    WHERE d.verdict IN ('new', 'update') AND (d.b).stage IS DISTINCT FROM (d.n).stage
+    SELECT d.project, (d.n).stage, today, today FROM draft d WHERE d.verdict = 'new';
+    INSERT INTO registry.pace (project, stage, stage_on, active_on)
+    SELECT d.project, (d.n).stage, today, today FROM draft d WHERE d.verdict = 'update' AND (d.b).stage IS DISTINCT FROM (d.n).stage
     ON CONFLICT (project) DO UPDATE SET stage = excluded.stage, stage_on = excluded.stage_on;
 END $$;
 
@@ -121,7 +124,7 @@ BEGIN
         g := registry.grp();
         first_idx := coalesce(nullif(current_setting('qipan.idx', true), '')::int, 0);
         written := registry.import_number(first_idx);
-        PERFORM registry.import_follow(), registry.import_at(i.id, 0.45 * i.expected), set_config('qipan.bulk', g::text, true);
+        PERFORM registry.import_at(i.id, 0.45 * i.expected), set_config('qipan.bulk', g::text, true);
         PERFORM registry.import_add(g, p_ord, t), registry.import_at(i.id, 0.85 * i.expected);
         PERFORM registry.import_change(i.id, g, p_ord, t), registry.import_at(i.id, 0.9 * i.expected);
         PERFORM registry.import_reach(t);

@@ -20,11 +20,28 @@ END $$;
 
 -- ---------------------------------------------------------------- drafts
 
--- `came`: the rows as they came; `draft`: one for each that can be read at all.
+-- A new project as a row says it, an expression on x with clean and keys. p_names: all fields that rows set.
+CREATE FUNCTION registry.import_new_sql(i registry.import, p_names text[]) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT format('ROW(%s)::registry.project', string_agg(CASE a.attname
+            WHEN 'audience' THEN '''{1}''::int[]'
+            WHEN 'office' THEN format('coalesce(x.clean ->> ''office'', %L)', i.office)
+            WHEN 'stage' THEN format('coalesce(x.clean ->> ''stage'', %L)', (SELECT s.code FROM registry.stage s
+                WHERE s.rule_set = registry.rule_set_in_force() AND s.initial))
+            WHEN 'name_key' THEN 'CASE WHEN x.clean ? ''name'' THEN x.name_key END'
+            WHEN 'investor_key' THEN 'x.investor_key'
+            WHEN 'contact_name_mark' THEN '(x.clean ->> ''contact_name'' IS NOT NULL)::int'
+            WHEN 'contact_phone_mark' THEN '(x.clean ->> ''contact_phone'' IS NOT NULL)::int'
+            ELSE coalesce(CASE WHEN a.attname = ANY (p_names) OR a.attname = 'source' THEN registry.from_cell(f) END, 'NULL') END, ', ' ORDER BY a.attnum))
+    FROM pg_attribute a LEFT JOIN registry.field f ON f.kind = 'project' AND f.name = a.attname AND f.editable AND NOT f.masked
+    WHERE a.attrelid = 'registry.project'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+
+-- `came`: the rows as they came; `draft`: one for each that can be read at all, as the new project that most of them are.
 CREATE FUNCTION registry.import_draft(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    sets jsonb[];
-    numbers int[];
+    names text[];
+    sets CONSTANT text := 'SELECT c.row, c.version, c.set AS whole, CASE WHEN c.clear IS NOT NULL OR c.set ?| ''{id,no,version}''
+        THEN registry.with_clears(c.set - ''{id,no,version}''::text[], c.clear) ELSE c.set END AS set FROM came c WHERE c.skip IS NULL AND c.bad IS NULL';
 BEGIN
     IF to_regclass('pg_temp.draft') IS NOT NULL THEN
         DROP TABLE pg_temp.draft, pg_temp.came;
@@ -35,19 +52,25 @@ BEGIN
         source text, external_id text, name_key text, investor_key text, code text,
         b registry.project, n registry.project, contact jsonb, diff jsonb, said jsonb, clashes jsonb,
         whole jsonb, -- what the row said, if not all of it is taken
-        verdict text, no text, idx int, alone boolean, note api.warning[], echo int -- the row that repeats this one
+        verdict text, no text, idx int, alone boolean, note api.warning[], echo int, -- the row that repeats this one
+        tags text[] -- by rule, of a new one
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
-    SELECT array_agg(registry.with_clears(x.set - ARRAY['id', 'no', 'version'], x.clear) ORDER BY x.row), array_agg(x.row ORDER BY x.row)
-    INTO sets, numbers FROM came x WHERE x.skip IS NULL AND x.bad IS NULL;
-    INSERT INTO draft (row, given, numbered, version, clean, fault, source, external_id, name_key, investor_key, code)
-    SELECT x.row, coalesce(nullif(btrim(x.set ->> 'id'), ''), nullif(btrim(x.set ->> 'no'), '')), nullif(btrim(x.set ->> 'no'), ''), coalesce(x.version, (x.set ->> 'version')::bigint),
-        CASE WHEN s.clean ->> 'external_id' IS NOT NULL AND s.clean ->> 'source' IS NULL
-            THEN s.clean || jsonb_build_object('source', i.source) ELSE s.clean END, s.fault,
-        CASE WHEN s.clean ->> 'external_id' IS NOT NULL THEN coalesce(s.clean ->> 'source', i.source) END,
-        s.clean ->> 'external_id', registry.norm(s.clean ->> 'name'), registry.norm(s.clean ->> 'investor'), s.clean ->> 'code'
-    FROM registry.read_sets('project', sets) s JOIN came x ON x.row = numbers[s.ord];
-    ANALYZE draft;
+    names := ARRAY(SELECT jsonb_object_keys(c.set) FROM came c UNION SELECT unnest(c.clear) FROM came c EXCEPT SELECT unnest('{id,no,version}'::text[]));
+    EXECUTE format($q$
+        INSERT INTO draft (row, given, numbered, version, clean, fault, source, external_id, name_key, investor_key, code, contact, n)
+        SELECT x.row, coalesce(nullif(btrim(x.whole ->> 'id'), ''), nullif(btrim(x.whole ->> 'no'), '')), nullif(btrim(x.whole ->> 'no'), ''),
+            coalesce(x.version, (x.whole ->> 'version')::bigint), x.clean, x.fault, x.source, x.external_id, x.name_key, x.investor_key, x.clean ->> 'code',
+            CASE WHEN x.clean ?| '{contact_name,contact_phone}' THEN jsonb_strip_nulls(jsonb_build_object('44', x.clean -> 'contact_name', '45', x.clean -> 'contact_phone'))
+                ELSE '{}' END,
+            CASE WHEN x.fault IS NULL THEN %s END
+        FROM (SELECT s.row, s.version, s.whole, s.fault, CASE WHEN s.external_id IS NOT NULL AND s.source IS NULL
+                  THEN s.clean || jsonb_build_object('source', $2) ELSE s.clean END AS clean, s.external_id,
+                  CASE WHEN s.external_id IS NOT NULL THEN coalesce(s.source, $2) END AS source,
+                  registry.norm(s.clean ->> 'name') AS name_key, registry.norm(s.clean ->> 'investor') AS investor_key
+              FROM (SELECT q.*, q.clean ->> 'external_id' AS external_id, q.clean ->> 'source' AS source FROM (%s) q OFFSET 0) s OFFSET 0) x $q$,
+        registry.import_new_sql(i, names), registry.read_sql('project', names, sets)) USING registry.read_words('project', names, sets), i.source;
+    ANALYZE draft (row, given, project, source, external_id, name_key, investor_key, code);
 END $$;
 
 -- The keys of the first report that the rows hold, locked as a registration does.
@@ -165,25 +188,18 @@ BEGIN
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version NOT BETWEEN 1 AND (d.b).version;
 END $$;
 
--- What the rows make of their projects: n, the contact, and what differs. p_rows: only these; null = all that have no fault.
-CREATE FUNCTION registry.import_compose(i registry.import, p_rows int[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    fresh CONSTANT jsonb := jsonb_build_object('office', i.office, 'audience', '[1]'::jsonb, 'stage',
-        (SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND s.initial));
+-- What the rows make of projects that stand: n, the contact, and what differs. p_rows: only these; null = all that have no fault.
+CREATE FUNCTION registry.import_compose(p_rows int[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    UPDATE draft d SET contact = x.contact, diff = CASE WHEN d.project IS NOT NULL THEN registry.project_diff(d.b, x.n) END, n = x.n
-    FROM (SELECT y.row, y.contact, jsonb_populate_record(y.b, CASE WHEN y.project IS NOT NULL THEN y.clean
-                ELSE fresh || y.clean END || jsonb_build_object(
+    UPDATE draft d SET contact = x.contact, diff = registry.project_diff(d.b, x.n), n = x.n
+    FROM (SELECT y.row, y.contact, jsonb_populate_record(y.b, y.clean || jsonb_build_object(
                 'name_key', CASE WHEN y.clean ? 'name' THEN y.name_key ELSE (y.b).name_key END,
-                'investor_key', CASE WHEN y.clean ? 'investor' THEN y.investor_key ELSE coalesce((y.b).investor_key, '') END,
-                'contact_name_mark', coalesce((y.b).contact_name_mark, 0) + (y.contact ? '44')::int,
-                'contact_phone_mark', coalesce((y.b).contact_phone_mark, 0) + (y.contact ? '45')::int)) AS n
-          FROM (SELECT z.*, CASE
-                    WHEN z.project IS NOT NULL THEN registry.contact_diff(z.project, z.clean)
-                    ELSE jsonb_strip_nulls(jsonb_build_object('44', z.clean -> 'contact_name',
-                                                              '45', z.clean -> 'contact_phone')) END AS contact
+                'investor_key', CASE WHEN y.clean ? 'investor' THEN y.investor_key ELSE (y.b).investor_key END,
+                'contact_name_mark', (y.b).contact_name_mark + (y.contact ? '44')::int,
+                'contact_phone_mark', (y.b).contact_phone_mark + (y.contact ? '45')::int)) AS n
+          FROM (SELECT z.*, registry.contact_diff(z.project, z.clean) AS contact
                 FROM (SELECT row, project, clean, b, name_key, investor_key FROM draft
-                      WHERE fault IS NULL AND (p_rows IS NULL OR row = ANY (p_rows)) OFFSET 0) z
+                      WHERE fault IS NULL AND project IS NOT NULL AND (p_rows IS NULL OR row = ANY (p_rows)) OFFSET 0) z
                 OFFSET 0) y OFFSET 0) x
     WHERE d.row = x.row;
 END $$;
@@ -241,7 +257,7 @@ $$;
 
 -- Where somebody else changed what the sheet speaks of, since the version it was made from, or else since it said the same last: cells
 -- that say what stood then are left out, lists are merged, the others clash unless to the same value.
-CREATE FUNCTION registry.import_merge_all(i registry.import, p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION registry.import_merge_all(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
     d record;
@@ -278,7 +294,7 @@ BEGIN
             stale := stale || d.row;
         END IF;
     END LOOP;
-    PERFORM registry.import_compose(i, stale) WHERE stale <> '{}';
+    PERFORM registry.import_compose(stale) WHERE stale <> '{}';
 END $$;
 
 CREATE FUNCTION registry.clash_fault(p_clashes jsonb) RETURNS registry.finding LANGUAGE sql STABLE AS $$
@@ -425,8 +441,8 @@ BEGIN
     WHERE d.fault IS NULL AND d.project IS NOT NULL AND d.version IS NULL AND s.source = i.source AND s.object = d.project;
     UPDATE draft d SET said = s.set FROM registry.import_base s
     WHERE d.project IS NOT NULL AND d.version IS NOT NULL AND s.source = i.source AND s.object = d.project;
-    PERFORM registry.import_compose(i), registry.import_at(i.id, 0.8 * share);
-    PERFORM registry.import_merge_all(i, p_account);
+    PERFORM registry.import_compose(), registry.import_at(i.id, 0.8 * share);
+    PERFORM registry.import_merge_all(p_account);
     IF i.opening THEN
         PERFORM registry.import_opening_judge(p_reason);
     END IF;

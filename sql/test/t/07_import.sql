@@ -151,13 +151,13 @@ SELECT is((SELECT p.amount_total::bigint FROM registry.project p WHERE p.externa
 -- many investors, each with its own tags by rule: no pair of rows is compared
 INSERT INTO registry.enterprise SELECT e.* FROM jsonb_populate_record((SELECT x FROM registry.enterprise x LIMIT 1), '{"id":"etagged","credit_code":null,"version":1,"office":"chengguan","name":"有类企业","name_key":"有类企业","classes":["scale"],"changed_at":"2026-01-01","registered_at":"2026-01-01"}') e;
 DROP TABLE IF EXISTS pg_temp.draft;
-CREATE TEMPORARY TABLE draft AS SELECT r AS row, NULL::text AS verdict, NULL::jsonb AS diff, NULL::registry.project AS b,
+CREATE TEMPORARY TABLE draft AS SELECT r AS row, NULL::text AS verdict, NULL::jsonb AS diff, NULL::text AS project, NULL::text AS no, NULL::int AS idx, NULL::text[] AS tags, NULL::registry.project AS b,
     jsonb_populate_record((SELECT p FROM registry.project p LIMIT 1), jsonb_build_object('investor', '司' || r)) AS n FROM generate_series(1, 12000) r;
 ALTER TABLE draft ADD PRIMARY KEY (row);
 ANALYZE draft;
 UPDATE draft SET verdict = 'new';
 SET statement_timeout = '12s';
-SELECT lives_ok('SELECT registry.import_follow()', 'tags of many investors at a linear price');
+SELECT lives_ok('SELECT registry.import_number(0)', 'tags of many investors at a linear price');
 RESET statement_timeout;
 DROP TABLE draft;
 SELECT * FROM finish();
