@@ -364,7 +364,11 @@ BEGIN
     END IF;
     CREATE TEMPORARY TABLE met (key text PRIMARY KEY, row int NOT NULL) ON COMMIT DROP;
     BEGIN
-        FOR x IN SELECT * FROM registry.import_rows(i) r WHERE r.skip IS NULL AND r.bad IS NULL ORDER BY r.row LOOP
+        FOR x IN SELECT * FROM registry.import_rows(i) r WHERE r.skip IS NULL ORDER BY r.row LOOP
+            IF x.bad IS NOT NULL THEN
+                refused := true;
+                CONTINUE;
+            END IF;
             EXECUTE one INTO y USING i, p_account, p_lang, x.row, x.version, x."values", x.clear, p_write, p_reason;
             verdicts := verdicts || y.v;
             n := n + 1;

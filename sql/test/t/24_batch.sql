@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(133);
+SELECT plan(137);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -128,6 +128,11 @@ SELECT pg_temp.put('chengguan', '企二', pg_temp.rows('enterprise', '{"name":"�
 SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'e2')), 'update 2', 'by code, else by name if that has none');
 SELECT pg_temp.put('chengguan', '活一', pg_temp.rows('activity', '{"project":"版本一","class":"visit","held_on":"2026-01-05","result":"谈"}', '{"project":"版本一","class":"talk","held_on":"2030-01-05"}'), 'activity') AS v1 \gset
 SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'v1')), 'new 1 rejected 1', 'rules are those of an edit');
+SELECT pg_temp.put('chengguan', '活二', pg_temp.rows('activity', '{"project":"版本一","class":"visit","held_on":"2026-01-07"}') || '{"bad":[{"field":"held_on","column":"日期","text":"约1月","message":"x"}]}', 'activity') AS v2 \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'v2')), 'INVALID_ARGUMENT new 1 rejected 1', 'a row that could not be read stops all');
+SELECT is((SELECT count(*)::int FROM registry.activity WHERE held_on = '2026-01-07'), 0, 'nothing was written');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'v2', true)), 'new 1 rejected 1', 'the good ones, if wanted');
+SELECT isnt((SELECT grp FROM registry.change c JOIN registry.entry e USING (grp, ord) WHERE c.object = (pg_temp.v('chengguan', :'v2')).object), NULL, 'under the entry of the batch');
 SELECT (pg_temp.add('chengguan', '{"name":"版 本一","investor":"别家"}')).error \g /dev/null
 SELECT pg_temp.judge('chengguan', :'v1') \g /dev/null
 SELECT is((pg_temp.v('chengguan', :'v1')).field, 'project', 'a name that two have says nothing');
