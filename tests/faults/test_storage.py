@@ -57,6 +57,19 @@ def move_data(county, folder):
     county.start(1)
 
 
+def move_log(county, folder):
+    """PostgreSQL's own log onto the small disk."""
+    county.kill(1, "TERM")
+    county.pg("stop")
+    wal = here(county) / "pg/pg_wal"
+    subprocess.run(["mv", str(wal), f"{folder}/wal"], check=True)  # keeps the owner
+    wal.symlink_to(f"{folder}/wal")
+    with (here(county) / "pg/postgresql.auto.conf").open("a") as settings:
+        settings.write("max_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\n")
+    county.pg("start")
+    county.start(1)
+
+
 def test_data_full(new_county, rng, say):
     """Case 12: no room for rows: changes are refused with STORAGE_FULL, reads go on; what was acknowledged is there; it recovers by
     itself within five seconds when there is room again."""
@@ -124,6 +137,30 @@ def test_import_full(new_county, say, tmp_path):
     assert {"import_put", "import_draft", "import_apply"} <= where_full(county)
 
 
+def test_import_log_full(new_county, say, tmp_path):
+    """PostgreSQL's own log finds no room while an import is written: PostgreSQL stops itself. Whoever waits for the import goes on waiting,
+    and with room again it is done once, by the same command or by the next."""
+    county, rows = new_county("--bare"), 8000
+    with small_disk(96) as folder:
+        move_log(county, folder)
+        feed, path = Feed(county), sheet(tmp_path / "日志满.csv", "日志满项目", rows)
+        with full(folder):
+            child = county.popen("robot", "-o", "json", "import", path, "--commit")
+            wait_for(lambda: "PANIC" in (here(county) / "pg.log").read_text(errors="replace"), 30 * SLOW)
+            time.sleep(1)
+            assert child.poll() is None
+        with contextlib.suppress(subprocess.CalledProcessError):
+            begin_start(county, wait=True)
+        begun = time.monotonic()
+        out, err = child.communicate(timeout=120 * SLOW)
+        assert child.returncode in (0, 3, 10), err
+        after = time.monotonic() - begun
+        summary = county.qipan("robot", "-o", "json", "import", path, "--commit", ok=True).json
+        assert sorted((summary["new"], summary["unchanged"])) == [0, rows] and (child.returncode != 0 or json.loads(out)["new"] == rows)
+        feed.judge(rows)
+    say(exit=child.returncode, after=after, again={k: summary[k] for k in ("new", "unchanged")})
+
+
 def written(peer, text):
     try:
         return add(peer, summary=text)
@@ -138,15 +175,7 @@ def test_log_full(new_county, rng, say):
     acknowledged edit is there."""
     county = new_county("--bare")
     with small_disk(64) as folder:
-        county.kill(1, "TERM")
-        county.pg("stop")
-        wal = here(county) / "pg/pg_wal"
-        subprocess.run(["mv", str(wal), f"{folder}/wal"], check=True)  # keeps the owner
-        wal.symlink_to(f"{folder}/wal")
-        with (here(county) / "pg/postgresql.auto.conf").open("a") as settings:
-            settings.write("max_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\n")
-        county.pg("start")
-        county.start(1)
+        move_log(county, folder)
         with Load(county, rng, clients=8, projects=40, subscribers=4, rate=100) as load:
             time.sleep(2)
             with full(folder), county.peer("ziran") as peer:
