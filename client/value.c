@@ -65,11 +65,11 @@ static bool set_number(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, c
     return true;
 }
 
-static char *figures(const char *clean, struct arena *arena)
+static char *figures(const char *clean, bool yuan, struct arena *arena)
 {
     char *s = value_fold(clean, arena);
 
-    return s ? value_figures(s, arena) : NULL;
+    return s ? value_figures(s, yuan, arena) : NULL;
 }
 
 static char *read_string(const ProtobufCFieldDescriptor *f, char *clean, const char *unit,
@@ -80,14 +80,14 @@ static char *read_string(const ProtobufCFieldDescriptor *f, char *clean, const c
 
     switch (value_kind(f)) {
     case VALUE_DATE:
-        if (!(s = figures(clean, arena)))
+        if (!(s = figures(clean, false, arena)))
             break;
         if (!value_read_day(s, &day, e))
             return NULL;
         s = value_day_text(day, arena);
         break;
     case VALUE_AREA:
-        s = figures(clean, arena);
+        s = figures(clean, false, arena);
         return s ? value_read_area(s, unit, arena, e) : NULL;
     case VALUE_CODE:
         s = value_clean_code(f->name, clean, arena);
@@ -123,7 +123,7 @@ bool value_set(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const cha
     case VALUE_MONEY:
     case VALUE_INT:
     case VALUE_INSTANT:
-        s = figures(clean, arena);
+        s = figures(clean, value_kind(f) == VALUE_MONEY, arena);
         return s ? set_number(m, f, s, unit, e) : value_no_memory(e);
     case VALUE_BOOL:
         if (!(s = value_fold(clean, arena)))

@@ -29,9 +29,9 @@ bool value_starts(const char *text, const char *head);
 /* The text of a VALUE_CODE field, folded; some are upper case without spaces. NULL when the arena is full. */
 char *value_clean_code(const char *field, const char *text, struct arena *arena);
 
-/* Chinese numerals made figures where they can be read in one way only: 三亿五千万元 becomes 350000000元, 一百二 stays. NULL when the
- * arena is full. */
-char *value_figures(const char *text, struct arena *arena);
+/* Chinese numerals made figures where they can be read in one way only: 三亿五千万元 becomes 350000000元, 一百二 stays. `yuan`: one that
+ * names 万 or 亿 is in 元, whatever its column is in: 两亿 becomes 200000000元. NULL when the arena is full. */
+char *value_figures(const char *text, bool yuan, struct arena *arena);
 
 /* Out of folded text. Money in fen; areas as decimal text in mu, NULL after an error. `unit`: see value_set(). */
 bool value_read_money(const char *text, const char *unit, int64_t *ret, struct value_error *e);

@@ -149,32 +149,45 @@ static const char *skip_money_suffix(const char *p)
     return p;
 }
 
+static bool two_ways(struct value_error *e, const char *whole)
+{
+    return value_fail(e, _("write one number with one unit"), _("\"%s\" can be read in two ways"),
+                      value_brief(whole).text);
+}
+
+/* Is it less than one of the unit before? 3亿5000万 is one number, 3万5000万 is none. */
+static bool is_below(int64_t fen, int power)
+{
+    for (power += 2; power > 0; power--)
+        fen /= 10;
+    return fen == 0;
+}
+
+#define FIRST_PART 99 /* as the unit before */
+
 /* Adds number and unit at *p to *fen. A part without a unit is in `base`, and then the only one. */
 static bool money_part(const char **p, const char *whole, int base, int *last, int64_t *fen,
                        struct value_error *e)
 {
     struct decimal d;
     int64_t part;
-    int power;
-    bool fits;
+    int power, before = *last;
+    bool fits, bare, first = before == FIRST_PART;
 
     if (!read_decimal(p, whole, &d, e))
         return false;
     *p = skip_spaces(*p);
-    if (!take_money_unit(p, &power)) {
-        if (*last < 99)
-            return value_fail(e, _("write one number with one unit"), _("\"%s\" can be read in two ways"),
-                              value_brief(whole).text);
-        power = base;
-    }
-    if (power >= *last)
+    bare = !take_money_unit(p, &power);
+    power = bare ? base : power;
+    if (bare && !first)
+        return two_ways(e, whole);
+    if (power >= before)
         return bad_number(e, whole);
-    if (*last == 8 && power == 3) /* 3亿5千: people mean 3.5亿 */
-        return value_fail(e, _("write one number with one unit"), _("\"%s\" can be read in two ways"),
-                          value_brief(whole).text);
-    *last = power;
+    if (before == 8 && power == 3) /* 3亿5千: people mean 3.5亿 */
+        return two_ways(e, whole);
+    *last = bare ? 0 : power;
     if (decimal_to_int(d, power + 2, &part, &fits) && !__builtin_add_overflow(*fen, part, fen))
-        return true;
+        return first || is_below(part, before) ? true : two_ways(e, whole);
     return fits ? value_fail(e, "", _("\"%s\" has more than two decimals of a yuan"), value_brief(whole).text)
                 : value_fail(e, "", _("\"%s\" is too large"), value_brief(whole).text);
 }
@@ -204,7 +217,7 @@ bool value_money_unit(const char *unit, int *ret_power)
 bool value_read_money(const char *text, const char *unit, int64_t *ret, struct value_error *e)
 {
     const char *p = skip_money_prefix(text);
-    int base, last = 99;
+    int base, last = FIRST_PART;
 
     *ret = 0;
     if (!unit_power(unit, &base, e) || !money_part(&p, text, base, &last, ret, e))

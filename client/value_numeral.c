@@ -88,8 +88,8 @@ static bool take_digit(struct reading *r, int digit)
     return true;
 }
 
-/* Moves *p behind the numerals, whatever they mean. */
-static bool read_whole(const char **p, uint64_t *ret)
+/* Moves *p behind the numerals, whatever they mean. *ret_large: 万 or 亿 is one of them. */
+static bool read_whole(const char **p, uint64_t *ret, bool *ret_large)
 {
     struct reading r = {.large = UINT64_MAX, .small = SECTION, .digit = -1};
     bool clear = true;
@@ -105,6 +105,7 @@ static bool read_whole(const char **p, uint64_t *ret)
     }
     clear = clear && take_ones(&r) && !r.vague;
     *ret = r.sum + r.section;
+    *ret_large = r.large != UINT64_MAX;
     return clear;
 }
 
@@ -124,33 +125,49 @@ static char *put_digits(char *out, const char *p, size_t n)
     return out;
 }
 
+static char *put_as_is(char *out, const char *from, const char *to)
+{
+    memcpy(out, from, (size_t)(to - from));
+    return out + (to - from);
+}
+
+/* 两3亿, 二十5万: numerals and figures side by side are no number. */
+static bool goes_on(const char *p)
+{
+    return (*p >= '0' && *p <= '9') || *p == '.';
+}
+
 /* The numerals at *p as figures; as they are when they could mean several things. */
-static char *put_number(char *out, const char **p)
+static char *put_number(char *out, const char **p, bool yuan)
 {
     const char *from = *p;
     size_t row = digits_in_a_row(from);
+    bool large;
     uint64_t v;
 
     if (row == 4 && value_starts(from + row * CHARACTER, "年")) {
         *p += row * CHARACTER;
         return put_digits(out, from, row);
     }
-    if (!read_whole(p, &v)) {
-        memcpy(out, from, (size_t)(*p - from));
-        return out + (*p - from);
+    if (!read_whole(p, &v, &large) || goes_on(*p))
+        return put_as_is(out, from, *p);
+    if (value_starts(*p, "点") && (row = digits_in_a_row(*p + CHARACTER))) {
+        const char *fraction = *p + CHARACTER;
+        *p = fraction + row * CHARACTER;
+        if (goes_on(*p))
+            return put_as_is(out, from, *p);
+        out += sprintf(out, "%" PRIu64 ".", v);
+        return put_digits(out, fraction, row);
     }
     out += sprintf(out, "%" PRIu64, v);
-    if (value_starts(*p, "点") && (row = digits_in_a_row(*p + CHARACTER))) {
-        *out++ = '.';
-        out = put_digits(out, *p + CHARACTER, row);
-        *p += (row + 1) * CHARACTER;
-    }
+    if (yuan && large && !value_starts(*p, "元") && !value_starts(*p, "圆"))
+        out += sprintf(out, "元");
     return out;
 }
 
-char *value_figures(const char *text, struct arena *arena)
+char *value_figures(const char *text, bool yuan, struct arena *arena)
 {
-    /* the longest figures: of 九亿, ten for six bytes */
+    /* the longest figures: of 九亿, ten and a unit for six bytes */
     char *whole = arena_alloc(arena, strlen(text) * 4 + 1), *out = whole;
     bool may = true; /* no number has begun: what follows 5 in 5十万 is its unit */
 
@@ -158,7 +175,7 @@ char *value_figures(const char *text, struct arena *arena)
         return NULL;
     for (const char *p = text; *p;) {
         if (may && (digit_at(p) >= 0 || unit_at(p) == 10)) {
-            out = put_number(out, &p);
+            out = put_number(out, &p, yuan);
             may = false;
         } else {
             may = !(*p >= '0' && *p <= '9') && *p != '.';

@@ -92,12 +92,21 @@ static void money(void **state)
     same("amount_total", "三点五亿元", "350000000.00");
     same("amount_total", "十二万", "120000.00");
     same("amount_total", "5十万", "500000.00");
+    same("amount_total", "3亿五千万", "350000000.00");
     same("amount_total",
          "3\xE2\x80\x8B"
          "00万",
          "3000000.00");
     assert_string_equal(read_unit("amount_total", "24.9480", "万元"), "249480.00");
     assert_string_equal(read_unit("amount_total", "24.948亿", "万元"), "2494800000.00");
+    /* a number that names its unit is not in the column's, whatever it is written with */
+    assert_string_equal(read_unit("amount_total", "两亿", "万元"), "200000000.00");
+    assert_string_equal(read_unit("amount_total", "五千万", "万元"), "50000000.00");
+    assert_string_equal(read_unit("amount_total", "一亿二千万", "亿元"), "120000000.00");
+    assert_string_equal(read_unit("amount_total", "五千", "万元"), "50000000.00");
+    assert_string_equal(read_unit("amount_total", "三点五亿", "万元"), "350000000.00");
+    assert_string_equal(read_unit("amount_total", "3.5 2000万", "亿元") + 1,
+                        "\"3.5 2000万\" is not a number");
     assert_string_equal(read_unit("amount_total", "1,5", "万元") + 1, "\"1,5\" can be read in two ways");
 }
 
@@ -125,7 +134,15 @@ static void money_refused(void **state)
     refused("amount_total", "两三亿", "not a number");
     refused("amount_total", "一百二万", "not a number");
     refused("amount_total", "三亿五", "not a number");
-    refused("amount_total", "3亿五千万", "two ways");
+    refused("amount_total", "3亿五千", "two ways");
+    refused("amount_total", "3万五千万", "two ways");
+    refused("amount_total", "两3亿", "not a number");
+    refused("amount_total", "二十5万", "not a number");
+    refused("amount_total", "一百2十万", "not a number");
+    refused("amount_total", "三亿2000万", "not a number");
+    refused("amount_total", "三点五6亿", "not a number");
+    refused("jobs", "二十5人", "not a number");
+    refused("land_mu", "三十5亩", "not a number");
     refused("amount_total", "3亿5千", "two ways"); /* 3.5亿 is meant, or 3亿零5千 */
     refused("amount_total", "三亿五千", "not a number");
     refused("amount_total", "三亿五百元", "not a number");
