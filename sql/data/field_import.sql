@@ -10,5 +10,7 @@ INSERT INTO registry.kind_key (kind, place, fields, undo) VALUES
     ('land', 1, '{project,place}', NULL), ('land', 2, '{project}', NULL),
     ('park', 1, '{no}', NULL), ('plot', 1, '{park,name}', NULL),
     ('station', 1, '{name,region}', NULL),
+    ('valuechain', 1, '{name}', NULL), ('node', 1, '{chain,name}', NULL),
+    ('link', 1, '{project,origin,class}', 'link_withdraw'),
     ('recognition', 1, '{enterprise,class,year}', 'recognition_withdraw'),
     ('step', 1, '{project,stage}', NULL);

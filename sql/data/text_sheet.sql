@@ -79,5 +79,7 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('import_kind', 'land', '征地', 'land', 10),
     ('import_kind', 'recognition', '企业认定', 'recognition', 11),
     ('import_kind', 'station', '驻点', 'station', 12),
-    ('import_kind', 'link', '企业关系', 'link', 13)
+    ('import_kind', 'link', '企业关系', 'link', 13),
+    ('import_kind', 'valuechain', '产业链', 'chain', 14),
+    ('import_kind', 'node', '产业链节点', 'chain node', 15)
 ON CONFLICT (kind, code) DO UPDATE SET zh = excluded.zh, en = excluded.en, rank = excluded.rank;

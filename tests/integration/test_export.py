@@ -285,7 +285,7 @@ def test_a_layout_that_is_wrong_is_told(county, tmp_path, text, words):
 
 # ---------------------------------------------------------------- and in again
 
-@pytest.mark.parametrize("kind", ["project", "enterprise", "arrival", "activity", "milestone", "plot", "park", "land"])
+@pytest.mark.parametrize("kind", ["project", "enterprise", "arrival", "activity", "milestone", "plot", "park", "land", "valuechain", "node", "link"])
 def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
     talks = offices["chengguan", "talks"]
     with contextlib.suppress(AssertionError):  # those of an earlier kind stand already
@@ -294,6 +294,10 @@ def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
         county.qipan("bureau", "plot", "add", "park=huilai", "name=H-1", "class=land", "area_mu=85.5", "office=jingkai", ok=True)
         county.qipan("chengguan", "milestone", "add", f"project={talks}", "class=start", "planned_on=2026-05", ok=True)
         county.qipan("chengguan", "land", "add", f"project={talks}", "area_mu=40", "households=12", "due_on=2026-12-31", ok=True)
+        county.qipan("bureau", "chain", "add", "name=回来产业链", "office=jingkai", "lead_person=链长", ok=True)
+        county.qipan("bureau", "node", "add", "chain=回来产业链", "name=上游材料", "part=upstream", "present=回来示例有限公司", "missing=缺的企业", ok=True)
+        county.qipan("bureau", "node", "add", "chain=回来产业链", "name=其下", "parent=上游材料", "part=upstream", ok=True)
+        county.qipan("chengguan", "link", "add", f"project={talks}", "origin=回来示例有限公司", "class=introduced", ok=True)
     for ending in ("xlsx", "csv", "jsonl"):
         path = tmp_path / f"{kind}.{ending}"
         county.qipan("bureau", "export", kind, path, ok=True)
