@@ -136,12 +136,25 @@ static const char *rule_of(const Qipan__Label *f, bool choices, enum value_kind 
     return buf;
 }
 
+/* What an empty cell of a field that must not be empty becomes; NULL = it is refused. */
+static const char *default_of(const struct template *t, const Qipan__Label *f)
+{
+    bool begins = strcmp(f->code, t->desc == &qipan__project__descriptor ? "stage" : "state") == 0;
+
+    return strcmp(f->code, "office") == 0     ? _("left empty: your own office")
+           : strcmp(f->type, "currency") == 0 ? ""
+           : begins                           ? _("left empty: as of something new")
+                                              : NULL;
+}
+
 static const char *note_of(struct template *t, const Qipan__Label *f, const struct table_column *c,
                            enum value_kind kind)
 {
     char buf[200], note[400];
     const char *rule = rule_of(f, c->n_choices > 0, kind, buf, sizeof buf),
-               *must = f->required ? _("required") : "";
+               *must = c->required   ? _("required")
+                       : f->required ? default_of(t, f)
+                                     : "";
 
     snprintf(note, sizeof note, "%s%s%s", must, *must && *rule ? _("; ") : "", rule);
     return *note ? arena_strdup(&t->cli->arena, note) : NULL;
@@ -158,11 +171,26 @@ static const char *today(struct template *t)
     return arena_strdup(&t->cli->arena, day);
 }
 
+/* What people call the caller's own office. */
+static const char *own_office(struct template *t)
+{
+    int code = 0;
+    const Qipan__GlossaryReply *g = glossary(t, NULL, &code);
+
+    for (size_t i = 0; g && i < g->n_rows; i++)
+        if (strcmp(g->rows[i]->kind, "office") == 0 && strcmp(g->rows[i]->code, qipan_office(t->cli->q)) == 0)
+            return g->rows[i]->text;
+    return NULL;
+}
+
 static const char *example_of(struct template *t, const Qipan__Label *f, enum value_kind kind,
                               const struct table_column *c)
 {
+    const char *own = f->codes && strcmp(f->codes, "office") == 0 ? own_office(t) : NULL;
     char number[32];
 
+    if (own)
+        return own;
     if (c->n_choices)
         return c->choices[kind == VALUE_BOOL]; /* no, rather than yes */
     switch (kind) {
@@ -171,7 +199,7 @@ static const char *example_of(struct template *t, const Qipan__Label *f, enum va
     case VALUE_AREA:
         return "85.5";
     case VALUE_INT:
-        return "120";
+        return strcmp(f->code, "year") == 0 ? arena_strndup(&t->cli->arena, today(t), 4) : "120";
     case VALUE_DATE:
         return today(t);
     default:
@@ -198,7 +226,7 @@ static int add_field(struct template *t, const Qipan__Label *f)
         return 0;
     if (!cells_column(t->cli, field, f->text ? f->text : f->code, CELLS_UNIT, c))
         return cli_no_memory(t->cli);
-    c->required = f->required;
+    c->required = f->required && !default_of(t, f);
     c->checked = true;
     if (f->codes && *f->codes && value_kind(field) != VALUE_LIST)
         code = take_choices(t, f, c);

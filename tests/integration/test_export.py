@@ -176,6 +176,9 @@ def test_a_template_is_filled_in_and_imported(county, tmp_path):
     assert defined(book, "qipan.kind") == '"project"' and sheet.title == "项目"
     assert sheet.column_dimensions["A"].hidden and sheet.column_dimensions["B"].hidden and list(head)[:2] == ["id", "version"]
     assert "必填" in head["项目名称"].comment.text and head["项目名称"].font.color.rgb == "FFFF0000"
+    for optional, why in (("责任单位", "留空则为本单位"), ("阶段", "留空则按新登记处理"), ("币种", "CNY")):
+        assert why in head[optional].comment.text and head[optional].font.color.rgb != "FFFF0000", optional
+    assert sheet.cell(2, head["责任单位"].column).value == "城关镇", "the example is the office's own"
     assert "万元" in head["总投资(万元)"].comment.text and "更新时间" not in head and "项目编号" not in head
     lists = {v.sqref.ranges[0].min_col: v for v in sheet.data_validations.dataValidation}
     assert "在谈" in lists[head["阶段"].column].formula1 and lists[head["签约日期"].column].type == "custom"
@@ -191,6 +194,37 @@ def test_a_template_is_filled_in_and_imported(county, tmp_path):
     assert (done["new"], done["skipped"]) == (1, 1)
     row, = county.qipan("bureau", "project", "list", "--filter", "name=模板登记项目", "-o", "jsonl", ok=True).lines
     assert (row["amount_total"], row["stage"], row["signed_on"], row["industry"], row["office"]) == ("35005000.00", "talks", "2026-05", "A01", "chengguan")
+
+
+# What a person writes beside copying the example, and what he corrects afterwards in the export.
+TEMPLATES = {
+    "enterprise": ({"企业名称": "手填企业"}, "所在地", "安徽省"), "recognition": ({"企业": "手填企业", "认定文件或榜单": "手填榜单"}, "备注", "补"),
+    "arrival": ({"项目": "手填项目", "凭证号": "手填1"}, "付款方", "某公司"), "activity": ({"项目": "手填项目"}, "结果", "谈了用地"),
+    "milestone": ({"项目": "手填项目"}, "责任人", "李某"), "stagedate": ({"项目": "手填项目"}, "依据", "改文号"), "land": ({"项目": "手填项目", "位置": "手填东区"}, "说明", "补"),
+    "park": ({"园区名称": "手填园区", "园区代码": "shoutian"}, "功能定位", "补"), "plot": ({"园区": "手填园区", "地块(厂房)名称": "手填地块", "面积(亩)": 30}, "规划用途", "工业"),
+    "station": ({"驻点": "手填驻点"}, "备注", "补"),
+}
+
+
+def test_templates_of_all_kinds_are_filled_in(county, tmp_path):
+    """Required cells as the example has them, but for what names a record; sent in, exported, one cell changed: that and nothing else."""
+    county.qipan("chengguan", "project", "add", "name=手填项目", "investor=手填公司", ok=True)
+    for kind, (mine, column, text) in TEMPLATES.items():
+        path, back = tmp_path / f"{kind}.xlsx", tmp_path / f"{kind}-导出.xlsx"
+        county.qipan("bureau", "template", kind, path, ok=True)
+        done = imported(county, filled(path, tmp_path / f"{kind}-填好.xlsx", **mine), "--commit")
+        assert (done["new"], done["skipped"], done["rejected"]) == (1, 1, 0), (kind, done)
+        made = county.qipan("bureau", "-o", "jsonl", "batch", "rows", done["id"], "--verdicts", "new", ok=True).lines[0]["object"]
+        county.qipan("bureau", "export", kind, back, ok=True)
+        book, sheet = workbook(back)
+        row, = (r for r in sheet.iter_rows(min_row=2) if r[0].value == made)
+        head = {c.value: c.column for c in sheet[1]}
+        sheet.cell(row[0].row, head[column], text)
+        book.save(back)
+        done = imported(county, back, "--commit")
+        assert (done["updated"], done["unchanged"], done["rows"]) == (1, done["rows"] - 1, done["rows"]), (kind, done)
+        changed, = county.qipan("bureau", "-o", "jsonl", "batch", "rows", done["id"], "--verdicts", "update", ok=True).lines
+        assert (changed["object"], len(changed["changes"])) == (made, 1), changed
 
 
 @pytest.mark.parametrize("kind", ["enterprise", "arrival", "activity", "milestone", "plot", "park", "land"])
