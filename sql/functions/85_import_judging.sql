@@ -206,16 +206,20 @@ END $$;
 
 -- ---------------------------------------------------------------- merging
 
--- What became of an object's fields behind a version: {number: {base, shown, by, at}}: the value it had then (shown: the account might
--- see it), who changed it last, when.
-CREATE FUNCTION registry.fields_since(p_object text, p_version bigint, p_grants int[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT coalesce(jsonb_object_agg(x.number, jsonb_build_object('base', x.base, 'shown', x.shown, 'by', x.actor, 'at', x.at)), '{}')
+-- What became of an object's fields behind a version: {number: {base, shown, by, at, own}}: the value it had then (shown: the account
+-- might see it), who changed it last, when; own: nothing but sheets of this person did, so that one knows of it who sends a sheet again.
+-- A machine's sheets are many people's.
+CREATE FUNCTION registry.fields_since(p_object text, p_version bigint, p_account int) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_object_agg(x.number, jsonb_build_object('base', x.base, 'shown', x.shown, 'by', x.actor, 'at', x.at, 'own', x.own)), '{}')
     FROM (SELECT w.key AS number, (array_agg(w.value ->> 0 ORDER BY c.version))[1] AS base,
-              (array_agg(coalesce(c.audience_old, c.audience) && p_grants ORDER BY c.version))[1] AS shown,
-              (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor, max(e.at) AS at
-          FROM registry.change c CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
+              (array_agg(coalesce(c.audience_old, c.audience) && me.grants ORDER BY c.version))[1] AS shown,
+              (array_agg(e.actor ORDER BY c.version DESC))[1] AS actor, max(e.at) AS at,
+              bool_and(e.account = p_account AND e.op = 'import_commit' AND me.holder = 'person') AS own
+          FROM registry.account me CROSS JOIN LATERAL (
+              SELECT * FROM registry.change q WHERE q.object = p_object AND q.version > p_version OFFSET 0) c
+          CROSS JOIN LATERAL (SELECT * FROM registry.entry q WHERE q.grp = c.grp AND q.ord = c.ord OFFSET 0) e
           CROSS JOIN LATERAL jsonb_each(c.fields) w
-          WHERE c.object = p_object AND c.version > p_version GROUP BY w.key) x
+          WHERE me.id = p_account GROUP BY w.key) x
 $$;
 
 -- The same, as digests, of contacts, whose values the journal doesn't hold. One that was changed past the api isn't known: null.
@@ -227,12 +231,12 @@ $$;
 
 -- A sheet's cells against what became of their fields since. p_fields: {number: [theirs, mine]}, of masked ones digests.
 -- untouched: fields in which it says what stood then; clashes: those that both changed, as [api.clash]. What was changed and is again as it
--- was doesn't count.
+-- was doesn't count, nor does what only one's own sheets changed.
 CREATE FUNCTION registry.import_merge(p_kind text, p_fields jsonb, p_since jsonb, OUT untouched text[], OUT clashes jsonb) LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(f.name) FILTER (WHERE x.same), '{}'),
         jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'by', x.s ->> 'by', 'at', x.s ->> 'at')
             || CASE WHEN f.masked THEN '{}' ELSE jsonb_build_object('theirs', registry.excerpt(x.value ->> 0), 'yours', registry.excerpt(x.value ->> 1),
-                'base_value', CASE WHEN (x.s -> 'shown')::boolean THEN registry.excerpt(x.s ->> 'base') END) END) ORDER BY f.number) FILTER (WHERE NOT x.same)
+                'base_value', CASE WHEN (x.s -> 'shown')::boolean THEN registry.excerpt(x.s ->> 'base') END) END) ORDER BY f.number) FILTER (WHERE NOT x.same AND (x.s -> 'own')::boolean IS NOT TRUE)
     FROM (SELECT w.key, w.value, p_since -> w.key AS s, p_since -> w.key ? 'base' AND (p_since -> w.key ->> 'base') IS NOT DISTINCT FROM (w.value ->> 1) AS same
           FROM jsonb_each(p_fields) w
           WHERE p_since ? w.key AND NOT (p_since -> w.key ? 'base' AND (p_since -> w.key ->> 'base') IS NOT DISTINCT FROM (w.value ->> 0))) x
@@ -246,12 +250,12 @@ CREATE FUNCTION registry.contact_digests(p_project text, p_contact jsonb) RETURN
 $$;
 
 -- Fields in which the registry left what the sheet said last time (p_said), with who did that: the form of fields_since.
-CREATE FUNCTION registry.said_since(p_object text, p_kind text, p_said jsonb, p_fields jsonb, p_grants int[]) RETURNS jsonb LANGUAGE sql STABLE AS $$
+CREATE FUNCTION registry.said_since(p_object text, p_kind text, p_said jsonb, p_fields jsonb, p_account int) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT coalesce(jsonb_object_agg(x.number, jsonb_strip_nulls(jsonb_build_object('by', s.s ->> 'by', 'at', s.s ->> 'at'))
         || jsonb_build_object('base', x.base, 'shown', true)), '{}')
     FROM (SELECT f.number::text AS number, CASE WHEN f.masked THEN p_said ->> f.name ELSE registry.cell_canon(f.type, p_said -> f.name) END AS base
           FROM registry.field f WHERE f.kind = p_kind AND p_said ? f.name AND p_fields ? f.number::text) x
-    CROSS JOIN LATERAL (SELECT registry.fields_since(p_object, 0, p_grants) -> x.number AS s) s
+    CROSS JOIN LATERAL (SELECT registry.fields_since(p_object, 0, p_account) -> x.number AS s) s
     WHERE x.base IS DISTINCT FROM (p_fields -> x.number ->> 0)
 $$;
 
@@ -259,7 +263,6 @@ $$;
 -- that say what stood then are left out, lists are merged, the others clash unless to the same value.
 CREATE FUNCTION registry.import_merge_all(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    grants CONSTANT int[] := registry.grants(p_account);
     d record;
     fields jsonb;
     since jsonb;
@@ -272,9 +275,9 @@ BEGIN
                AND (y.version < (y.b).version OR y.version IS NULL AND y.said IS NOT NULL) LOOP
         fields := d.diff || registry.contact_digests(d.project, d.contact);
         IF d.version IS NULL THEN
-            since := registry.said_since(d.project, 'project', d.said, fields, grants);
+            since := registry.said_since(d.project, 'project', d.said, fields, p_account);
         ELSE
-            since := registry.fields_since(d.project, d.version, grants);
+            since := registry.fields_since(d.project, d.version, p_account);
             since := since || coalesce((SELECT jsonb_object_agg(w.key, (since -> w.key) || jsonb_build_object('base', w.value))
                 FROM jsonb_each(registry.contact_since(d.project, d.version)) w WHERE since ? w.key), '{}')
                 || coalesce((SELECT jsonb_object_agg(k, (since -> k) - 'base') FROM unnest(ARRAY['44', '45']) k
@@ -334,6 +337,9 @@ BEGIN
           LEFT JOIN (SELECT q.code, registry.may(p_account, 'write', q.code) AS may FROM registry.office q OFFSET 0) o
           ON o.code = y.after_office OFFSET 0) x
     WHERE d.row = x.row;
+    -- of new rows judge lets days pass
+    UPDATE draft d SET fault = registry.project_days(d.n), verdict = NULL
+    WHERE d.verdict = 'update' AND d.diff ?| ARRAY['52', '53', '54', '55', '56', '57', '58'] AND (registry.project_days(d.n)).code IS NOT NULL;
 END $$;
 
 -- What else the rows that will be carried out may be. New ones alone with their name and investor, without code, place and telephone, are

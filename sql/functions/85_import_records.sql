@@ -78,7 +78,6 @@ $$;
 CREATE FUNCTION registry.import_remaining(i registry.import, p_account int, p_object text, p_stands_version bigint, p_version bigint, p_clean jsonb,
     p_stands api.field_value[], OUT cells jsonb, OUT clashes jsonb, OUT said jsonb, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    grants CONSTANT int[] := registry.grants(p_account);
     since jsonb := '{}';
     m record;
 BEGIN
@@ -91,9 +90,9 @@ BEGIN
     END IF;
     cells := registry.import_cells(i.kind, p_clean, p_stands);
     IF cells <> '{}' AND p_version < p_stands_version THEN
-        since := registry.fields_since(p_object, p_version, grants);
+        since := registry.fields_since(p_object, p_version, p_account);
     ELSIF cells <> '{}' AND p_version IS NULL AND said IS NOT NULL THEN
-        since := registry.said_since(p_object, i.kind, said, cells, grants);
+        since := registry.said_since(p_object, i.kind, said, cells, p_account);
     END IF;
     m := registry.import_merge(i.kind, cells, since);
     clashes := m.clashes;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(137);
+SELECT plan(142);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -48,6 +48,19 @@ SELECT row_eq(format($$ SELECT c.field, c.base_value, c.theirs, c.yours, c."by",
 SELECT is((pg_temp.v('chengguan', :'i')).code, 'CONFLICT', 'its code');
 SELECT pg_temp.put('chengguan', '版四', format('[{"version":1,"set":{"id":"%s","amount_total":200,"summary":"新"}}]', :'p')::jsonb) AS i \gset
 SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'unchanged 1', 'to the same value: no conflict');
+SELECT pg_temp.put('chengguan', '版乙', format('[{"version":1,"set":{"id":"%s","summary":"更新"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'update 1', 'the same sheet edited again doesn''t clash with itself');
+SELECT pg_temp.put('robot', '版丙', format('[{"version":2,"set":{"id":"%s","summary":"机器"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('robot', :'i')), 'conflict 1', 'with what others'' sheets said it does');
+SELECT pg_temp.put('robot', '版丁', format('[{"version":4,"set":{"id":"%s","summary":"机器"}}]', :'p')::jsonb) AS i \gset
+SELECT pg_temp.commit('robot', :'i') \g /dev/null
+SELECT pg_temp.put('robot', '版戊', format('[{"version":4,"set":{"id":"%s","summary":"机器二"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('robot', :'i')), 'conflict 1', 'and a machine''s sheets are many people''s');
+SELECT pg_temp.put('chengguan', '版己', format('[{"version":1,"set":{"id":"%s","summary":"又新"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'conflict 1', 'one''s own and then another''s is another''s');
+SELECT (pg_temp.edit('bureau', NULL, :'p', '{"summary":"新"}')).error \g /dev/null
+SELECT pg_temp.put('chengguan', '版庚', format('[{"set":{"id":"%s","started_on":"2030-01-01"}},{"set":{"name":"版日","investor":"版日公司"}}]', :'p')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'new 1 rejected 1', 'a day that is no day of an edit is none of a sheet');
 SELECT pg_temp.put('chengguan', '版五', format('[{"version":99,"set":{"id":"%s","summary":"旧"}}]', :'p')::jsonb) AS i \gset
 SELECT is((pg_temp.judge('chengguan', :'i')).rejected, 1, 'a version that is still to come');
 SELECT (pg_temp.edit('bureau', NULL, :'p', '{"tags":["甲","乙"]}')).error \g /dev/null
