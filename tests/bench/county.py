@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -70,6 +71,28 @@ class County:
     def restart(self):
         self.each_daemon("kill", "TERM")
         self.each_daemon("start")
+
+    def calm(self):
+        """Waits until the disk flushes a page within 5 ms fifty times in a row, for a minute at most: some disks take back later what they were given."""
+        with tempfile.TemporaryFile(dir=self.dir) as page:
+            good, until = 0, time.monotonic() + 60
+            while good < 50 and time.monotonic() < until:
+                begun = time.perf_counter()
+                os.pwrite(page.fileno(), b"x" * 8192, 0)
+                os.fdatasync(page.fileno())
+                good = good + 1 if time.perf_counter() - begun < 0.005 else 0
+                time.sleep(0.05)
+
+    def at_work(self, wal_mb):
+        """PostgreSQL set as deploy/postgresql.conf asks, on a server with memory, with so many segments of WAL at hand as one has that has been
+        at work for a while."""
+        with open(Path(self.dir, "here/pg/postgresql.conf"), "a", encoding="utf-8") as settings:
+            settings.write((TOP / "deploy/postgresql.conf").read_text() + "shared_buffers = 1GB\n")
+        for what in ("stop", "start"):
+            subprocess.run([TOP / "deploy/dev/pg", self.dir, what], check=True, stdout=subprocess.DEVNULL)
+        self.sql(f"SELECT count(*) FROM (SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal() FROM generate_series(1, {wal_mb // 16})) x; CHECKPOINT; CHECKPOINT;")
+        os.sync()
+        self.restart()
 
     @contextlib.contextmanager
     def without_daemons(self):

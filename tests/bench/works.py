@@ -8,12 +8,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import large
 import peers
+from beside import AFTER_S, Beside
 from county import BUILD, SERVER_CORE, Idle, load, private_kb, status_kb
 
 SUBSCRIBERS = 1000
@@ -260,47 +260,38 @@ def seconds(what):
     return time.monotonic() - begun
 
 
-class Editor(threading.Thread):
-    """Somebody who edits a project of his own, ten times a second, until `done`: milliseconds of each edit in `found`."""
-
-    def __init__(self, county, id):
-        super().__init__()
-        import peer
-        self.pb, self.id, self.done, self.found = peer.pb, id, threading.Event(), []
-        self.link = peer.Peer(county.address(), f"{county.pki}/ca.pem", f"{county.pki}/bureau.pem", f"{county.pki}/bureau.key")
-
-    def run(self):
-        while not self.done.wait(0.1):
-            begun = time.perf_counter()
-            self.link.do("project_edit", 60, id=self.id, set=self.pb.Project(jobs=len(self.found)))
-            self.found.append((time.perf_counter() - begun) * 1000)
-
-    def during(self, what):
-        self.start()
-        result = what()
-        self.done.set()
-        self.join()
-        return result, large.quantile(self.found, 0.99)
+PARTS = {"upload": "while a sheet goes up", "judge": "while it is judged", "commit": "while it is judged again and written", "after": f"in the {AFTER_S} s behind"}
 
 
 @group(hand=(f"import of {IMPORT_ROWS} new projects: judged, journalled, all indexes, over TLS",
              "psql: COPY and one validating INSERT ... SELECT, journalled by row triggers", "rows/s", ">= 1, 1.35 sought", "high"),
        preview=("its preview", "the commit", "s", ">= 1", "low"),
-       beside=("edits of other rows during the import, p99", "idle", "ms", ">= 0.5 (2 times as long)", "low"))
+       beside=("edits of other rows during the import, p99", "idle", "ms", ">= 0.5 (2 times as long)", "low"),
+       notified=("and until those who watch others, or take summaries, hear of them", "idle", "ms", ">= 0.5 (2 times as long)", "low"),
+       **{part: (f"the edits {words}, p99", "idle", "ms", ">= 0.5 (2 times as long)", "low") for part, words in PARTS.items()})
 def imports(county, run):
-    """an import of new rows, beside the same by hand; its preview; edits beside it"""
+    """an import of new rows, beside the same by hand; its preview; edits and notifications beside it"""
+    if run == 0:
+        county.at_work(wal_mb=IMPORT_ROWS // 100)
+    county.calm()
     path = sheet(Path(county.dir) / f"bench-{run}.csv", run, "导入")
-    ids = county.sql("SELECT id FROM registry.project ORDER BY id LIMIT 2").split()
-    _, idle = Editor(county, ids[0]).during(lambda: time.sleep(15))
     by = lambda *more: county.run("qipan", "--context", "robot", "-o", "json", "import", path, *more)  # noqa: E731
-    preview = seconds(by)
-    ours, beside = Editor(county, ids[1]).during(lambda: seconds(lambda: by("--commit")))
+    with Beside(county, county.ids.read_text().split()[run]) as b:
+        b.part("idle", lambda: time.sleep(15))
+        preview = b.part("upload", by)
+        ours = b.part("commit", lambda: by("--commit"))
+        b.part("after", lambda: time.sleep(AFTER_S))
+    b.split("upload", "judge", "upload", "judge")
+    b.tell()
     other = sheet(Path(county.dir) / f"hand-{run}.csv", run, "手工")
     with county.without_daemons():
         theirs = seconds(lambda: county.run("psql", "-qX1", "-v", "ON_ERROR_STOP=1", "-v", f"file={other}", "-f", Path(__file__).with_name("hand.sql")))
     made = county.sql("SELECT count(*) FROM registry.project WHERE source = 'hand'").strip()
     assert int(made) >= IMPORT_ROWS, f"by hand only {made} rows were made"
-    return {"hand": (IMPORT_ROWS / ours, IMPORT_ROWS / theirs), "preview": (preview, ours), "beside": (beside, idle)}
+    p99 = lambda times: large.quantile(times, 0.99)  # noqa: E731
+    idle = p99(b.edits("idle"))
+    return {"hand": (IMPORT_ROWS / ours, IMPORT_ROWS / theirs), "preview": (preview, ours), "beside": (p99(b.edits()), idle),
+            "notified": (p99(b.notified()), p99(b.notified("idle"))), **{part: (p99(b.edits(part)), idle) for part in PARTS}}
 
 
 # ---------------------------------------------------------------- workbooks
