@@ -68,7 +68,8 @@ def test_it_waits_for_files_for_others_and_for_the_registry(county, tmp_path):
     away = tmp_path / "away.ini"
     away.write_text(re.sub(r"(?m)^(address\s*=).*", r"\1 127.0.0.1:1", pathlib.Path(county.env["QIPAN_CONFIG"]).read_text()))
     nightly(county, tmp_path, code=3, QIPAN_CONFIG=str(away))
-    assert (tmp_path / "晚.xlsx").exists() and count(county, "夜间项目晚") == 0
+    assert "exit 8" in nightly(county, tmp_path, code=8, QIPAN_CONTEXT="leader"), "the account may not: no fault of the sheet"
+    assert (tmp_path / "晚.xlsx").exists() and not any((tmp_path / "refused").iterdir()) and count(county, "夜间项目晚") == 0
     nightly(county, tmp_path)
     assert count(county, "夜间项目晚") == 1
     assert subprocess.run([EXAMPLES / "nightly-import"], capture_output=True, timeout=20).returncode == 2
