@@ -353,31 +353,141 @@ static bool take_currency(const char *p, char ret[FORM_UNIT])
     return true;
 }
 
+/* 10万元, 百亿元: nothing but figures and units, yet no unit that is known. */
+static bool is_strange(const char *item)
+{
+    static const char *const parts[] = {"元", "亿", "万", "千", "百", "十", "人民币"};
+    const char *p = item, *part;
+
+    while (*p && ((*p >= '0' && *p <= '9') || (part = begins_with(p, parts, N(parts)))))
+        p += *p >= '0' && *p <= '9' ? 1 : strlen(part);
+    return !*p && (ends_with(item, "元") || ends_with(item, "亿") || ends_with(item, "万"));
+}
+
+/* Of two units of money nobody knows which one is meant: both are told, as one that is unknown. 元/亩 is a rate. */
+static void add_money(const char *unit, const char *rest, char money[FORM_UNIT])
+{
+    size_t n = strlen(money);
+
+    if (!n || (strcmp(unit, money) != 0 && *rest != '/'))
+        snprintf(money + n, FORM_UNIT - n, n ? "、%s" : "%s", unit);
+}
+
+static size_t take_money(const char *p, char money[FORM_UNIT])
+{
+    char unit[FORM_UNIT] = "";
+    size_t n = take_unit(p, money_units, N(money_units), unit);
+
+    if (n)
+        add_money(unit, p + n, money);
+    return n;
+}
+
+static size_t take_strange(const char *p, char money[FORM_UNIT])
+{
+    char item[FORM_UNIT];
+    size_t n = item_length(p);
+
+    snprintf(item, sizeof(item), "%.*s", (int)n, p);
+    if (n >= sizeof(item) || !is_strange(item))
+        return 0;
+    add_money(item, p + n, money);
+    return n;
+}
+
+/* A unit, or what stands between two of them; 0 = something else. */
+static size_t take_listed(const char *p, char money[FORM_UNIT], char area[FORM_UNIT])
+{
+    static const char *const words[] = {"人民币", "RMB", "CNY", "单位:", "单位"};
+    const char *word = begins_with(p, words, N(words));
+    size_t n = separator(p);
+
+    if (n || word)
+        return n ? n : strlen(word);
+    if (!*money && take_currency(p, money))
+        return item_length(p);
+    if ((n = take_money(p, money)))
+        return n;
+    return take_unit(p, area_units, N(area_units), area);
+}
+
 /* What stands behind 单位: 万元、亩. Others, and names, are passed over. */
 static void list_units(const char *p, char money[FORM_UNIT], char area[FORM_UNIT])
 {
     while (*p && *p != ')') {
-        size_t n = separator(p);
-        if (!n && starts_with(p, "人民币"))
-            n = strlen("人民币");
-        if (!n && !*money && take_currency(p, money))
-            n = item_length(p);
-        if (!n && !(n = take_unit(p, money_units, N(money_units), money)))
-            n = take_unit(p, area_units, N(area_units), area);
+        size_t n = take_listed(p, money, area);
+        n = n ? n : take_strange(p, money);
         p += n ? n : item_length(p);
+    }
+}
+
+/* Nothing but units that are known, up to the end or a bracket: (万元), (人民币万元、亩), 亿元. (亿元以上) is none. */
+static void lone_units(const char *p, char money[FORM_UNIT], char area[FORM_UNIT])
+{
+    char m[FORM_UNIT] = "", a[FORM_UNIT] = "";
+    size_t n;
+
+    for (; *p && *p != ')' && *p != '('; p += n)
+        if (!(n = take_listed(p, m, a)))
+            return;
+    if (*p == '(')
+        return;
+    if (*m && !*money)
+        strcpy(money, m);
+    if (*a && !*area)
+        strcpy(area, a);
+}
+
+/* Behind 单位 and 金额: a mark, or the unit at once: 单位:万元, 单位(万元), 单位为万元, 单位万元. */
+static const char *behind_label(const char *p, const char *label)
+{
+    static const char *const marks[] = {":", ";", "为", "是", "︰", "﹕", "("};
+    const char *rest = p + strlen(label), *mark = begins_with(rest, marks, N(marks));
+    char unit[FORM_UNIT] = "";
+
+    if (mark)
+        return rest + strlen(mark);
+    return take_unit(rest, money_units, N(money_units), unit) ? rest : NULL;
+}
+
+static void labelled_units(const char *key, const char *label, char money[FORM_UNIT], char area[FORM_UNIT])
+{
+    for (const char *p = key; (p = strstr(p, label)); p += strlen(label)) {
+        char names[FORM_KEY];
+        const char *list = behind_label(p, label), *next = strstr(p + strlen(label), label);
+        if (!list || (next && next < list))
+            continue;
+        snprintf(names, sizeof(names), "%.*s", (int)(next ? (size_t)(next - list) : strlen(list)), list);
+        list_units(names, money, area);
     }
 }
 
 bool form_units(const char *key, char money[FORM_UNIT], char area[FORM_UNIT])
 {
     money[0] = area[0] = 0;
-    for (const char *p = key; (p = strstr(p, "单位:"));) {
-        char names[FORM_KEY];
-        const char *next = strstr(p += strlen("单位:"), "单位:");
-        snprintf(names, sizeof(names), "%.*s", (int)(next ? (size_t)(next - p) : strlen(p)), p);
-        list_units(names, money, area);
-    }
+    labelled_units(key, "单位", money, area);
+    if (!*money)
+        labelled_units(key, "金额", money, area);
+    lone_units(key, money, area);
+    for (const char *p = key; (p = strchr(p, '(')); p++)
+        lone_units(p + 1, money, area);
     return money[0] || area[0];
+}
+
+const char *form_advice_unit(const char *key)
+{
+    const char *found = NULL, *unit, *money;
+
+    if (value_currency(key, NULL, NULL))
+        return key;
+    for (const char *p = key; *p; p += unit ? strlen(unit) : 1) {
+        money = begins_with(p, money_units, N(money_units));
+        unit = money ? money : begins_with(p, area_units, N(area_units));
+        if (unit && ((found && strcmp(found, unit) != 0) || (p > key && p[-1] >= '0' && p[-1] <= '9')))
+            return key;
+        found = unit ? unit : found;
+    }
+    return found;
 }
 
 char *form_cut_unit(char *key)

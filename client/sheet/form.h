@@ -27,10 +27,13 @@ bool form_is_again(const char *key);   /* 续表, 第2页 */
 bool form_is_example(const char *key); /* 示例, 例:…, …… */
 bool form_is_advice(const char *key);  /* below a header, on how to fill its column: 必填, 格式:… */
 
-#define FORM_UNIT 16
+/* The unit that advice names: 必填,万元. The whole text when that is not clear (如:100万元), NULL when it names none. */
+const char *form_advice_unit(const char *key);
 
-/* Of a text that names units (单位:万元、亩): the first of money and the first of area, "" = none. False when there is none. Of
- * another currency the name is kept (万美元): it is no unit of yuan. */
+#define FORM_UNIT 32
+
+/* Of a text that names units (单位:万元、亩; 项目表(万元); 万元): of money and of area, "" = none. False when there is none. What is no
+ * unit of yuan is kept as it is (万美元, 10万元), and so are two (元、万元): amounts in it are refused. */
 bool form_units(const char *key, char money[FORM_UNIT], char area[FORM_UNIT]);
 
 /* Without the marks people put around a header that must be filled: *项目名称, ★项目名称. */

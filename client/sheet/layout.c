@@ -342,10 +342,22 @@ static void append(char name[NAME_SIZE], const char *text)
     snprintf(name + n, NAME_SIZE - n, n ? format : "%s", text);
 }
 
+/* The unit that stands below the header: alone, or in advice (数字，万元). */
+static const char *unit_below(const struct scan *s, int row, size_t column)
+{
+    const struct scan_cell *c = row < 0 ? NULL : cell(s, row, column);
+    const char *unit;
+
+    if (!c || form_is_unit(c->key))
+        return c ? c->text : "";
+    unit = form_is_advice(c->key) ? form_advice_unit(c->key) : NULL;
+    return unit ? unit : "";
+}
+
 static char *column_name(const struct scan *s, const struct block *b, int units, size_t column)
 {
     char name[NAME_SIZE] = "";
-    const char *before = "", *unit = units < 0 ? "" : cell(s, units, column)->text;
+    const char *before = "", *unit = unit_below(s, units, column);
 
     for (int r = b->first; r <= b->last; r++) {
         const char *text = level_text(s, b, r, column);
@@ -354,8 +366,10 @@ static char *column_name(const struct scan *s, const struct block *b, int units,
         append(name, text);
         before = text;
     }
-    if (*unit && *name)
-        append(name, unit);
+    size_t n = strlen(name);
+    if (*unit && n)
+        snprintf(name + n, NAME_SIZE - n, *unit == '(' || !strncmp(unit, "（", strlen("（")) ? "%s" : "(%s)",
+                 unit);
     return strdup(name);
 }
 
@@ -501,8 +515,9 @@ static bool make(struct layout *l, const struct scan *s, const struct block *b)
     l->first = s->rows[b->first].number;
     l->last = s->rows[b->last].number;
     l->data = s->rows[next - 1].number + 1;
-    while (is_numbers(s, next) || is_advice(s, next))
-        next++;
+    for (; is_numbers(s, next) || is_advice(s, next); next++)
+        if (units < 0 && is_advice(s, next))
+            units = next;
     l->body = s->rows[next - 1].number + 1;
     l->n_levels = b->last - b->first + 1;
     for (size_t i = 0; i < s->width; i++)

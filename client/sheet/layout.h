@@ -6,6 +6,7 @@
 #ifndef QIPAN_LAYOUT_H
 #define QIPAN_LAYOUT_H
 
+#include "form.h"
 #include "grid.h"
 
 #include <stdbool.h>
@@ -32,7 +33,7 @@ struct layout {
     size_t beside;   /* from this column on another table stands beside it; 0 = none */
     int usual_texts; /* each of the first numbered rows has so many texts beside figures; 0 = unknown */
     char *title;     /* "" = none */
-    char unit[16], area_unit[16]; /* that the title gives: 单位:万元; "" = none */
+    char unit[FORM_UNIT], area_unit[FORM_UNIT]; /* that the title gives: 单位:万元; "" = none */
 };
 
 /* `header` > 0: the header is that row, up to `header_last` if that is greater; 0 = found. False with a sentence in why.

@@ -35,8 +35,10 @@ static char *joined_key(struct mapping *m, const char *header, enum cut cut, con
         form_cut_marks(level);
         if (cut != NOTHING_CUT && (unit = form_cut_unit(level)))
             *ret_unit = unit;
-        if (cut == BRACKETS_CUT && !next && (unit = form_cut_brackets(level)) && !form_is_advice(unit))
-            *ret_unit = unit; /* of an amount or an area it must be one */
+        if (cut == BRACKETS_CUT && !next && (unit = form_cut_brackets(level))) {
+            const char *says = form_is_advice(unit) ? form_advice_unit(unit) : unit; /* 必填,万元 */
+            *ret_unit = says ? says : *ret_unit; /* of an amount or an area it must be a unit */
+        }
         n += (size_t)sprintf(key + n, "%s", level);
     }
     return key;

@@ -286,6 +286,18 @@ static void csv_titles(void **state)
           "6 - a sum\n");
 }
 
+static void advice(void **state)
+{
+    (void)state;
+    assert_string_equal(form_advice_unit("必填,万元"), "万元");
+    assert_string_equal(form_advice_unit("必填,单位:千万元"), "千万元");
+    assert_string_equal(form_advice_unit("数字,亩"), "亩");
+    assert_string_equal(form_advice_unit("如:100万元"), "如:100万元"); /* an example, perhaps */
+    assert_string_equal(form_advice_unit("填写元或万元"), "填写元或万元");
+    assert_string_equal(form_advice_unit("必填,万美元"), "必填,万美元");
+    assert_null(form_advice_unit("必填,50字以内"));
+}
+
 static void units_of(const char *key, const char *money, const char *area)
 {
     char m[FORM_UNIT], a[FORM_UNIT];
@@ -309,6 +321,22 @@ static void units_above(void **state)
     units_of("单位:万美元", "万美元", ""); /* no yuan */
     units_of("单位:百万美元、公顷", "百万美元", "公顷");
     units_of("单位:美元", "美元", "");
+    units_of("2023年项目表(万元)", "万元", ""); /* without 单位: */
+    units_of("项目表(人民币亿元、亩)", "亿元", "亩");
+    units_of("(单位万元)", "万元", "");
+    units_of("单位(万元)", "万元", "");
+    units_of("项目表单位万元", "万元", "");
+    units_of("金额单位为万元", "万元", "");
+    units_of("单位﹕万元", "万元", "");
+    units_of("金额:万元", "万元", "");
+    units_of("万元", "万元", "");
+    units_of("亿元以上项目(5000万元以上)", "", "");
+    units_of("千亿工程(100亿)", "", "");
+    units_of("填报单位万年县(盖章)", "", "");
+    units_of("单位:10万元", "10万元", ""); /* no unit that is known: amounts are refused */
+    units_of("单位:百亿元、亩", "百亿元", "亩");
+    units_of("单位:元、万元", "元、万元", "");
+    units_of("单位:万元、元/亩", "万元", "亩");
     check("项目名称|投资方\n第五代网页|甲\n样例工厂|乙\n第2页|\n第二页，共三页|\n样例：丙|丁\n示例1|戊",
           "1-1: 项目名称|投资方\n"
           "2: 第五代网页|甲\n"
@@ -634,6 +662,7 @@ int main(void)
         cmocka_unit_test(talks),
         cmocka_unit_test(arrivals),
         cmocka_unit_test(csv_titles),
+        cmocka_unit_test(advice),
         cmocka_unit_test(units_above),
         cmocka_unit_test(three_levels),
         cmocka_unit_test(merged_body),

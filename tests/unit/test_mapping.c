@@ -245,6 +245,15 @@ static void automatic(void **state)
          "!the column \"年度目标\" is no field of a project; a mapping file says what it is; also unknown: "
          "存在问题、下步打算");
     refused(NULL, "name,名称\n甲,1\n", "the columns \"name\" and \"名称\" both mean 项目名称 (name)");
+    /* the unit stands in the advice */
+    same(NULL, "项目名称,总投资（必填，万元）\n甲,1\n", "name=甲 amount_total=10000.00");
+    same(NULL, "项目名称,总投资（必填）（亿元）\n甲,1\n", "name=甲 amount_total=100000000.00");
+    refused(NULL, "项目名称,总投资（如：100万元）\n甲,1\n", "unknown unit of money \"如:100万元\"");
+    same(NULL, "项目名称,投资方,总投资\n必填,文本,数字（万元）\n甲,乙,1\n",
+         "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
+    same(NULL, "项目名称,投资方,总投资\n必填,必填,万元\n甲,乙,1\n",
+         "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
+    refused(NULL, "项目名称,投资方,总投资\n必填,必填,填写元或万元\n甲,乙,1\n", "unknown unit of money");
     same(NULL,
          "*项目名称,★投资方,联系电话（必填）,总投资（选填）\n必填,必填,格式：手机号,数字\n示例：光伏,甲,1,"
          "2\n光,甲,1,2\n其中：工业,,,5\n",
