@@ -123,6 +123,24 @@ static const ProtobufCFieldDescriptor *find_below(struct mapping *m, const char 
     return NULL;
 }
 
+/* 累计到位资金 / 总投资, 一期 / 总投资: of a project another figure than the last level alone says. */
+static bool is_another_figure(struct mapping *m, const char *header, const char *last, const struct found *f)
+{
+    static const char *const words[] = {"完成", "到位", "累计", "年度", "本年", "当年",
+                                        "上年", "去年", "今年", "本月", "上月", "本季",
+                                        "实际", "外资", "一期", "二期", "三期", "首期"};
+    enum value_kind kind = value_kind(f->f);
+    char *above = mapping_copy(m, header, last);
+
+    if (m->desc != &qipan__project__descriptor ||
+        (kind != VALUE_MONEY && kind != VALUE_AREA && kind != VALUE_INT))
+        return false;
+    for (size_t i = 0; above && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(above, words[i]))
+            return true;
+    return false;
+}
+
 /* All levels first, then fewer and fewer of the last ones. */
 static struct found find_field(struct mapping *m, size_t column)
 {
@@ -130,8 +148,11 @@ static struct found find_field(struct mapping *m, size_t column)
     const char *header = m->headers[column];
 
     for (const char *h = header; h && !found.f; h = mapping_next_level(h))
-        if (h == header || !is_ambiguous(m, h, column))
+        if (h == header || !is_ambiguous(m, h, column)) {
             found = find_last(m, header, h);
+            if (found.f && is_another_figure(m, header, h, &found))
+                found.f = NULL;
+        }
     found.f = found.f ? found.f : find_below(m, header);
     return found;
 }

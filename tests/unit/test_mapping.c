@@ -280,6 +280,9 @@ static void levels(void **state)
          "name=甲 planned_start_on=2024-03 planned_complete_on=2025-01 started_on=2024-04 "
          "completed_on=2025-02");
     same(NULL, "项目名称,联系人,\n,姓名,电话\n甲,王某,139\n", "name=甲 contact_name=王某 contact_phone=139");
+    refused(NULL, "项目名称,2024年完成情况,,备注\n,投资额,用工,\n甲,1,2,\n", "2024年完成情况 / 投资额");
+    refused(NULL, "项目名称,累计到位资金,,备注\n,总投资,用工,\n甲,1,2,\n", "累计到位资金 / 总投资");
+    refused(NULL, "项目名称,一期,,备注\n,总投资（万元）,开工时间,\n甲,1,2024,\n", "一期 / 总投资");
     refused(NULL, "项目名称,甲方,,乙方,\n,电话,人数,电话,人数\n光,1,2,3,4\n", "甲方 / 电话");
     same("[columns]\nname = 项目名称\namount_total = 投资 / 总投资\namount_fixed = 固投 unit 亿元\n",
          "项目名称,投资,,备注\n,总投资（万元）,固投,\n甲,1,2,\n",
