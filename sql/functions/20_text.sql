@@ -78,6 +78,13 @@ CREATE FUNCTION registry.nearest(p_word text, p_from text[], p_max int) RETURNS 
         FROM unnest(p_from) WITH ORDINALITY u(w, n) ORDER BY likeness DESC, n LIMIT p_max) best
 $$;
 
+-- Codes of a field in people's words, twelve at most; those of industries with their codes. What is no code stays as it is.
+CREATE FUNCTION registry.choices_said(p_lang text, p_kind text, p_field text, p_codes text[]) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT string_agg(coalesce(CASE f.code_kind WHEN 'industry' THEN u.code || ' ' ELSE '' END || registry.code_label(p_lang, f.code_kind, u.code), u.code),
+        CASE p_lang WHEN 'en' THEN ', ' ELSE '、' END ORDER BY u.n)
+    FROM unnest(p_codes[1:12]) WITH ORDINALITY u(code, n) LEFT JOIN registry.field f ON f.kind = p_kind AND f.name = p_field
+$$;
+
 -- A finding of the judge as the error a caller sees.
 CREATE FUNCTION registry.error_of(p_lang text, p_kind text, f registry.finding) RETURNS api.error
 LANGUAGE plpgsql STABLE AS $$
@@ -99,7 +106,7 @@ BEGIN
     e.other_office := f.other_office;
     e.at := f.at;
     IF e.allowed IS NOT NULL AND e.hint IS NULL THEN
-        e.hint := registry.say(p_lang, 'allowed.hint', array_to_string(e.allowed[1:12], ' '));
+        e.hint := registry.say(p_lang, 'allowed.hint', registry.choices_said(p_lang, p_kind, f.field, e.allowed));
     END IF;
     RETURN e;
 END $$;

@@ -289,7 +289,8 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     bad = run(county, "chengguan", office_sheet(tmp_path / "c.xlsx", rows), code=7).json["rejections"]
     assert [(r["row"], r["column"], r["text"]) for r in bad] == [(6, "投资情况 / 总投资", "约1.3亿")]
     lost = write(tmp_path / "d.csv", "项目名称,投资方,责任单位\n办公表项目丙,办公公司三,不知道的局\n")
-    assert "(可用:" in county.qipan("chengguan", "import", lost).stdout, "the registry's hint is shown"
+    shown = county.qipan("chengguan", "import", lost).stdout
+    assert "(可用:" in shown and "城关镇" in shown and "chengguan" not in shown, "the registry's hint is shown, in people's words"
 
 
 def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
