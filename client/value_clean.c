@@ -150,6 +150,19 @@ bool value_is_none(const ProtobufCFieldDescriptor *f, const char *text)
     return kind == VALUE_DATE && is_no_day(text);
 }
 
+/* 人民币 and RMB are CNY, 美元 is USD: amounts in a currency of another name would be in no sum. */
+static const char *currency_code(const char *text)
+{
+    static const char *const own[] = {"人民币", "人民币元", "元", "RMB", "¥", NULL};
+    const char *word, *code;
+    size_t n;
+
+    if (value_one_of(text, own))
+        return "CNY";
+    code = value_currency(text, &word, &n);
+    return code && word == text && !text[n] ? code : text;
+}
+
 char *value_clean_code(const char *name, const char *text, struct arena *arena)
 {
     static const char *const upper[] = {"code", "credit_code", "currency", "industry", NULL};
@@ -161,5 +174,5 @@ char *value_clean_code(const char *name, const char *text, struct arena *arena)
         if (*r != ' ')
             *w++ = (char)toupper((unsigned char)*r);
     *w = 0;
-    return s;
+    return strcmp(name, "currency") ? s : arena_strdup(arena, currency_code(s));
 }

@@ -222,6 +222,13 @@ static bool is_taken(struct mapping *m, const ProtobufCFieldDescriptor *f, size_
     return other != NULL;
 }
 
+/* 万人, 千吨, %: what stands below is no count. */
+static bool is_scaled(const char *unit)
+{
+    return strstr(unit, "万") || strstr(unit, "亿") || strstr(unit, "千") || strstr(unit, "百") ||
+           strchr(unit, '%');
+}
+
 static bool take_column(struct mapping *m, const struct found *found, size_t column)
 {
     const char *shown = headers_shown(m->kind, found->f->name);
@@ -243,6 +250,12 @@ static bool take_column(struct mapping *m, const struct found *found, size_t col
     bool measured = kind == VALUE_MONEY || kind == VALUE_AREA;
     *a = (struct alt){.n = 1, .unit = measured ? found->unit : NULL};
     a->terms[0] = (struct term){.header = m->headers[column], .column = (int)column};
+    if (kind == VALUE_INT && found->unit && is_scaled(found->unit))
+        return mapping_fail(
+            m,
+            _("the column \"%.60s\" is in %.30s, but %s is a whole number: write it out, or leave "
+              "the column out"),
+            m->headers[column], found->unit, headers_label(m->kind, found->f->name));
     return !measured || mapping_check_unit(m, found->f, found->unit);
 }
 

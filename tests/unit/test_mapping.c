@@ -245,6 +245,9 @@ static void automatic(void **state)
          "!the column \"年度目标\" is no field of a project; a mapping file says what it is; also unknown: "
          "存在问题、下步打算");
     refused(NULL, "name,名称\n甲,1\n", "the columns \"name\" and \"名称\" both mean 项目名称 (name)");
+    refused(NULL, "项目名称,就业人数（万人）\n甲,3\n", "is in 万人");
+    refused(NULL, "项目名称,就业人数\n,万人\n甲,3\n", "is in 万人");
+    same(NULL, "项目名称,就业人数（人）\n甲,3\n", "name=甲 jobs=3");
     /* the unit stands in the advice */
     same(NULL, "项目名称,总投资（必填，万元）\n甲,1\n", "name=甲 amount_total=10000.00");
     same(NULL, "项目名称,总投资（必填）（亿元）\n甲,1\n", "name=甲 amount_total=100000000.00");

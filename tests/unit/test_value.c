@@ -239,6 +239,12 @@ static void others(void **state)
     same("restricted", "ＮＯ", "false");
     same("restricted", "无", "false");
     refused("restricted", "也许", "neither");
+    same("currency", "人民币", "CNY");
+    same("currency", "rmb", "CNY");
+    same("currency", "￥", "CNY");
+    same("currency", " 美元 ", "USD");
+    same("currency", "eur", "EUR");
+    same("currency", "万美元", "万美元"); /* no currency: refused by the registry */
     same("jobs", "五十人", "50");
     same("land_mu", "三十亩", "30");
     same("name", "三号厂房", "三号厂房");
