@@ -369,18 +369,31 @@ static bool says_nothing(const struct work *w, const struct field *f, const stru
     return !n || (s && value_is_none(f->f, s));
 }
 
+/* What spreadsheets write where a formula failed; in text it is all that is left of it. */
+static bool is_error(const struct joined *j)
+{
+    static const char *const errors[] = {"#N/A",  "#REF!",  "#DIV/0!", "#VALUE!", "#NAME?",
+                                         "#NUM!", "#NULL!", "#SPILL!", "#CALC!",  "#FIELD!"};
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        if (!strcmp(j->text, errors[i]))
+            return true;
+    return j->type == GRID_ERROR;
+}
+
 /* A formula without a result has nothing to say; what it says now may be wrong. */
 static bool check_formula(const struct joined *j, struct value_error *e)
 {
-    if (j->type != GRID_ERROR && j->type != GRID_NO_VALUE)
+    bool error = is_error(j);
+
+    if (!error && j->type != GRID_NO_VALUE)
         return true;
     snprintf(e->message, sizeof(e->message),
-             j->type == GRID_ERROR ? _("the cell holds an error: %.80s")
-                                   : _("nothing has computed the formula yet: %.80s"),
+             error ? _("the cell holds an error: %.80s") : _("nothing has computed the formula yet: %.80s"),
              j->text);
     snprintf(e->hint, sizeof(e->hint), "%s",
-             j->type == GRID_ERROR ? _("repair the formula, or write the value")
-                                   : _("open the workbook in a spreadsheet program and save it"));
+             error ? _("repair the formula, or write the value")
+                   : _("open the workbook in a spreadsheet program and save it"));
     return false;
 }
 
