@@ -18,8 +18,44 @@ static int month_days(int y, int m)
     return m == 2 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) ? 29 : days[m - 1];
 }
 
+/* Bytes of what dates are made of: figures, and marks between them. */
+static size_t date_bytes(const char *p)
+{
+    static const char *const marks[] = {"年", "月", "日", "号", ".", "/", " "};
+    size_t n = 0, before;
+
+    do {
+        before = n;
+        n += strspn(p + n, FIGURES);
+        for (size_t i = 0; i < N(marks); i++)
+            if (!strncmp(p + n, marks[i], strlen(marks[i])))
+                n += strlen(marks[i]);
+    } while (n > before);
+    return n;
+}
+
+/* 2024.2.18-2.20, 2024年3月~5月, 2001-07-16~2004-03-15: a day or month, a mark, something like it. */
+static bool is_period(const char *text)
+{
+    static const char *const marks[] = {"~", "～", "—", "–", "至", "到", "-"};
+    size_t n = date_bytes(text);
+
+    if (n == strspn(text, FIGURES)) /* 2001-07-16: a dash is its own mark */
+        n = strspn(text, FIGURES "-");
+    for (size_t i = 0; i < N(marks); i++) {
+        const char *rest = text + n + strlen(marks[i]);
+        if (n > 4 && !strncmp(text + n, marks[i], strlen(marks[i])) && *rest)
+            return !rest[date_bytes(rest)] || !rest[strspn(rest, FIGURES "-")];
+    }
+    return false;
+}
+
 static bool bad_date(struct value_error *e, const char *text)
 {
+    if (is_period(text))
+        return value_fail(e,
+                          _("write one day; a mapping file reads the two of a period (before 至, after 至)"),
+                          _("\"%s\" is a period"), value_brief(text).text);
     return value_fail(e, _("for example 2023-01-05, 2023年1月5日, 2023-01 or 2023"),
                       _("\"%s\" is not a date"), value_brief(text).text);
 }
@@ -128,8 +164,8 @@ static bool without_spaces(const char *text, char out[DAY_SIZE])
 
 bool value_read_day(const char *text, struct value_day *v, struct value_error *e)
 {
-    static const char *const vague[] = {"约", "底",   "初", "旬", "季", "半年", "左右", "前",
-                                        "后", "年内", "至", "~",  "Q",  "待定", NULL};
+    static const char *const vague[] = {"约", "底", "初",   "旬", "季",   "半年", "左右",
+                                        "前", "后", "年内", "Q",  "待定", NULL};
     char close[DAY_SIZE];
     const char *p = close, *w;
     int len;

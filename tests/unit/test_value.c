@@ -183,7 +183,14 @@ static void dates(void **state)
     same("signed_on", "二零二三年一月", "2023-01");
     refused("signed_on", "2023-01-05T20:00:00Z", "not a date"); /* the next day in China */
     refused("signed_on", "2023-01-05 25:00", "not a date");
-    refused("signed_on", "2023年1月至3月", "not exact");
+    refused("signed_on", "2023年1月至3月", "is a period");
+    refused("signed_on", "2024.2.18-2.20", "is a period");
+    refused("signed_on", "2024年3月-5月", "is a period");
+    refused("signed_on", "2001-07-16~2004-03-15", "is a period");
+    refused("signed_on", "2024年3月中旬至4月", "not exact");
+    refused("signed_on", "2024-03-055", "not a date");
+    refused("signed_on", "2024.3.5-", "not a date");
+    refused("signed_on", "2024.3.5-x", "not a date");
     refused("signed_on", "2023 1 5", "not a date");
     refused("signed_on", "一月五日", "has no year");
     refused("signed_on", "3月15日", "has no year");
