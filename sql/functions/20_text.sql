@@ -111,12 +111,14 @@ BEGIN
     RETURN e;
 END $$;
 
--- What a value could have been, nearest first, where the list is short; for industry the codes above it.
+-- What a value could have been, nearest first, where the list is short; for industry the codes above it, or those whose label holds the
+-- word. A word in Chinese is compared with labels, any other with codes.
 CREATE FUNCTION registry.allowed(p_kind text, p_key text, p_field text, p_value text) RETURNS text[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     k text;
     word CONSTANT text := left(p_value, 100);
+    chinese CONSTANT boolean := word ~ '[^ -~]';
 BEGIN
     IF p_key IN ('field.unknown', 'field.readonly') THEN
         RETURN registry.nearest(p_field, ARRAY(SELECT name FROM registry.field
@@ -127,10 +129,16 @@ BEGIN
         RETURN NULL;
     END IF;
     k := (SELECT code_kind FROM registry.field WHERE kind = p_kind AND name = p_field);
-    IF k = 'industry' THEN
+    IF k = 'industry' AND chinese THEN
+        RETURN (SELECT array_agg(code) FROM (SELECT code FROM registry.code WHERE kind = 'industry' AND position(word IN zh) > 0
+            ORDER BY length(code), rank, code LIMIT 5) x);
+    ELSIF k = 'industry' THEN
         RETURN ARRAY(SELECT code FROM registry.code WHERE kind = 'industry'
             AND (upper(word) LIKE code || '%' OR code ~ ('^[A-T]' || left(regexp_replace(word, '\D', '', 'g'), 2) || '$'))
             ORDER BY length(code) DESC, rank LIMIT 5);
+    ELSIF k = 'office' AND chinese THEN
+        RETURN (SELECT array_agg(o.code ORDER BY u.n) FROM unnest(registry.nearest(word, ARRAY(SELECT name FROM registry.office
+            WHERE until_on IS NULL ORDER BY rank, code), 12)) WITH ORDINALITY u(name, n) JOIN registry.office o USING (name) WHERE o.until_on IS NULL);
     ELSIF k = 'office' THEN
         RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.office WHERE until_on IS NULL ORDER BY rank, code), 12);
     ELSIF k = 'node' THEN
@@ -138,6 +146,9 @@ BEGIN
     ELSIF k = 'stage' THEN
         RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.stage
             WHERE rule_set = registry.rule_set_in_force() ORDER BY rank), 12);
+    ELSIF chinese THEN
+        RETURN (SELECT array_agg(c.code ORDER BY u.n) FROM unnest(registry.nearest(word, ARRAY(SELECT zh FROM registry.code
+            WHERE kind = k AND active ORDER BY rank), 12)) WITH ORDINALITY u(zh, n) JOIN registry.code c ON c.kind = k AND c.zh = u.zh AND c.active);
     END IF;
     RETURN registry.nearest(word, ARRAY(SELECT code FROM registry.code WHERE kind = k AND active ORDER BY rank), 12);
 END $$;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Values: dates, money, codes, names, sentences.
 \i sql/test/helper.psql
-SELECT plan(39);
+SELECT plan(46);
 SELECT ok(registry.is_ymd(v), v || ' is a date') FROM unnest(ARRAY['2026', '2026-03', '2026-02-28', '2024-02-29', '2000-02-29']) v;
 SELECT ok(NOT registry.is_ymd(v), v || ' is no date')
 FROM unnest(ARRAY['2026-02-30', '2026-02-29', '1900-02-29', '2026-13', '2026-1-5', '26', '2026-04-31', ' 2026']) v;
@@ -30,4 +30,14 @@ INSERT INTO sample VALUES ('{"name":" a ","tags":["x"," x "],"industry":"38","am
 SELECT results_eq($$ SELECT CASE WHEN (s.fault).code IS NULL THEN s.clean END, s.fault FROM registry.read_sets('project', ARRAY(SELECT set FROM sample)) s $$,
     $$ SELECT CASE WHEN (s.fault).code IS NULL THEN s.clean END, s.fault FROM sample, registry.read_set('project', set) s $$,
     'read_set and read_sets agree');
+CREATE FUNCTION pg_temp.unknown(p_lang text, p_field text, p_value text) RETURNS api.error LANGUAGE sql AS $$
+    SELECT registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', p_field, p_value, 'code.unknown', NULL, NULL, NULL, NULL, NULL)::registry.finding)
+$$;
+SELECT is((pg_temp.unknown('zh', 'class', '工业')).allowed[1], 'industrial', 'a Chinese word is near a label');
+SELECT matches((pg_temp.unknown('zh', 'class', '工业')).hint, '^可用:工业项目、', 'people are told labels');
+SELECT matches((pg_temp.unknown('en', 'class', 'industial')).hint, '^possible: industrial, ', 'in their language');
+SELECT is((pg_temp.unknown('zh', 'office', '城关')).allowed[1], 'chengguan', 'an office by a part of its name');
+SELECT matches((pg_temp.unknown('zh', 'office', '城关')).hint, '^可用:城关镇、', 'and by its name');
+SELECT is((pg_temp.unknown('zh', 'industry', '太阳')).allowed, NULL, 'no trade has the word: nothing is offered');
+SELECT matches((pg_temp.unknown('zh', 'industry', '电气机械')).hint, '电气机械和器材制造业', 'a trade that has it');
 SELECT * FROM finish();
