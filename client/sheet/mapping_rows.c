@@ -369,22 +369,22 @@ static bool says_nothing(const struct work *w, const struct field *f, const stru
     return !n || (s && value_is_none(f->f, s));
 }
 
-/* What spreadsheets write where a formula failed; in text it is all that is left of it. */
-static bool is_error(const struct joined *j)
+/* What spreadsheets write where a formula failed; in text it is all that is left of it. The registry's own sheet says what is in it. */
+static bool is_error(const struct work *w, const struct joined *j)
 {
     static const char *const errors[] = {"#N/A",  "#REF!",  "#DIV/0!", "#VALUE!", "#NAME?",
                                          "#NUM!", "#NULL!", "#SPILL!", "#CALC!",  "#FIELD!"};
 
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+    for (size_t i = 0; w->m->version.column < 0 && i < sizeof(errors) / sizeof(errors[0]); i++)
         if (!strcmp(j->text, errors[i]))
             return true;
     return j->type == GRID_ERROR;
 }
 
 /* A formula without a result has nothing to say; what it says now may be wrong. */
-static bool check_formula(const struct joined *j, struct value_error *e)
+static bool check_formula(const struct work *w, const struct joined *j, struct value_error *e)
 {
-    bool error = is_error(j);
+    bool error = is_error(w, j);
 
     if (!error && j->type != GRID_NO_VALUE)
         return true;
@@ -466,7 +466,7 @@ static bool check_shared(const struct field *f, const struct joined *j, struct v
 
 static bool check_type(const struct work *w, const struct field *f, struct joined *j, struct value_error *e)
 {
-    if (!check_formula(j, e) || !check_shared(f, j, e))
+    if (!check_formula(w, j, e) || !check_shared(f, j, e))
         return false;
     if (j->parts == 1 && value_kind(f->f) == VALUE_DATE)
         to_date(w, j);

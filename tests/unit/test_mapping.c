@@ -247,6 +247,7 @@ static void automatic(void **state)
     refused(NULL, "name,名称\n甲,1\n", "the columns \"name\" and \"名称\" both mean 项目名称 (name)");
     refused(NULL, "项目名称,投资方\n甲,#N/A\n", "the cell holds an error: #N/A");
     refused(NULL, "项目名称,投资方\n#REF!,乙\n", "the cell holds an error: #REF!");
+    same(NULL, "id,version,name,investor\nx1,3,甲,#N/A\n", "id=x1 name=甲 investor=#N/A @3");
     same(NULL, "项目名称,投资方\n#1厂房,乙\n", "name=#1厂房 investor=乙");
     refused(NULL, "项目名称,就业人数（万人）\n甲,3\n", "is in 万人");
     refused(NULL, "项目名称,就业人数\n,万人\n甲,3\n", "is in 万人");
