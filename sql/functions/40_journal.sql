@@ -169,8 +169,6 @@ DECLARE
     r bigint;
     size bigint := 0;
     content bytea;
-    about text;
-    open boolean;
 BEGIN
     IF coalesce(current_setting('qipan.sealed', true), '') <> '' THEN
         RETURN NULL;
@@ -180,11 +178,11 @@ BEGIN
     IF n <= 256 THEN
         size := (SELECT coalesce(sum(registry.change_bytes(c)), 0) FROM registry.change c WHERE c.grp = NEW.grp);
     ELSE
-        about := registry.subjects(NEW.grp);
-        open := NOT EXISTS (SELECT FROM registry.change c WHERE c.grp = NEW.grp AND (c.audience <> '{1}' OR c.audience_old IS NOT NULL));
+        INSERT INTO registry.txn_subjects (grp, subjects, open) VALUES (NEW.grp, coalesce(registry.subjects(NEW.grp), ''),
+            NOT EXISTS (SELECT FROM registry.change c WHERE c.grp = NEW.grp AND (c.audience <> '{1}' OR c.audience_old IS NOT NULL)));
     END IF;
-    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest, subjects, open)
-    VALUES (NEW.grp, e, t, 'commit', n, size, registry.now() + (clock_timestamp() - now()), content, about, open)
+    INSERT INTO registry.txn (grp, epoch, tag, kind, changes, bytes, at, digest)
+    VALUES (NEW.grp, e, t, 'commit', n, size, registry.now() + (clock_timestamp() - now()), content)
     RETURNING rev INTO r;
     PERFORM set_config('qipan.sealed', r || ' ' || t || ' ' || e, true);
     RETURN NULL;
@@ -204,11 +202,11 @@ DECLARE
     t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY['office', 'account', 'certificate', 'code', 'project', 'stage_event',
-                             'epoch', 'txn', 'entry', 'change', 'dedup_key'] LOOP
+                             'epoch', 'txn', 'txn_subjects', 'entry', 'change', 'dedup_key'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE DELETE OR TRUNCATE ON registry.%I
                         FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()', t || '_keep', t);
     END LOOP;
-    FOREACH t IN ARRAY ARRAY['stage_event', 'epoch', 'txn', 'entry', 'change'] LOOP
+    FOREACH t IN ARRAY ARRAY['stage_event', 'epoch', 'txn', 'txn_subjects', 'entry', 'change'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE ON registry.%I
                         FOR EACH STATEMENT EXECUTE FUNCTION registry.refuse()', t || '_fixed', t);
     END LOOP;

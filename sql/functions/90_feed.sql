@@ -175,17 +175,18 @@ DECLARE
 BEGIN
     r.epoch := (SELECT max(e.epoch) FROM registry.epoch e);
     SELECT array_agg(ROW(t.rev, t.epoch, t.tag, t.kind = 'tombstone', t.changes, t.large,
-               CASE WHEN t.changes > 0 AND (NOT t.large OR t.open) THEN registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes,
+               CASE WHEN t.changes > 0 AND (NOT t.large OR s.open) THEN registry.events_of(t.grp, t.rev, t.tag, t.epoch, t.changes,
                    CASE WHEN t.large THEN t.changes - 2 ELSE -1 END, 256) END,
-               CASE WHEN t.subjects IS NOT NULL THEN strpos(E'\n' || t.subjects || E'\n', E'\nkind=account\n') > 0
+               CASE WHEN s.subjects IS NOT NULL THEN strpos(E'\n' || s.subjects || E'\n', E'\nkind=account\n') > 0
                    WHEN t.large THEN EXISTS (SELECT FROM registry.change c WHERE c.grp = t.grp AND c.kind = 'account') END,
-               t.subjects)::api.revision ORDER BY t.rev)
+               s.subjects)::api.revision ORDER BY t.rev)
     INTO r.rows
     FROM (SELECT y.*, sum(CASE WHEN y.large THEN 0 ELSE y.changes END) OVER w AS changes_upto,
                  sum(CASE WHEN y.large THEN 0 ELSE y.bytes END) OVER w AS bytes_upto, row_number() OVER w AS n
           FROM (SELECT x.*, x.changes > 256 OR x.bytes > 200000 AS large FROM registry.txn x
                 WHERE x.rev > coalesce(after_rev, 0) ORDER BY x.rev LIMIT n) y
           WINDOW w AS (ORDER BY y.rev)) t
+    LEFT JOIN registry.txn_subjects s ON s.grp = t.grp AND t.large
     WHERE t.n = 1 OR (t.changes_upto <= 512 AND t.bytes_upto <= 300000);
     RETURN r;
 END $$;

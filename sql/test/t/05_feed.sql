@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(87);
+SELECT plan(88);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
@@ -65,8 +65,9 @@ SELECT set_eq(format($$ SELECT line FROM pg_temp.about(%s) WHERE line ~ '=' $$, 
 DO $$ BEGIN
     UPDATE registry.project SET restricted = true, version = version + 1 WHERE name LIKE '大批%';
 END $$;
-SELECT row_eq(format($$ SELECT t.open, r.events, r.subjects = t.subjects FROM api.journal_read(%s, 1) j, unnest(j.rows) r JOIN registry.txn t USING (rev) $$, :w + 2),
+SELECT row_eq(format($$ SELECT s.open, r.events, r.subjects = s.subjects FROM api.journal_read(%s, 1) j, unnest(j.rows) r JOIN registry.txn t USING (rev) JOIN registry.txn_subjects s USING (grp) $$, :w + 2),
     ROW(false, NULL::api.event[], true), 'what not every reader may see has no last event here');
+SELECT cmp_ok((SELECT max(pg_column_size(t)) FROM registry.txn t), '<', 300, 'what is written once the number is drawn is short: else it is fenced meanwhile');
 SELECT is((SELECT cardinality(rows) FROM api.journal_page(:w + 1, NULL, 1000)), 300, 'but by pages');
 SELECT row_eq(format($$ SELECT min(e.idx), max(e.idx), bool_or(e.last) FROM api.journal_page(%s, 199, 100) p, unnest(p.rows) e $$, :w + 1),
     ROW(200, 299, true), 'from an idx');
