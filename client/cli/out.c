@@ -155,7 +155,7 @@ static const char *people(struct cli *cli, const struct out_style *style, const 
 
 /* ---------------------------------------------------------------- CSV, TSV, workbooks */
 
-static int sheet_failed(struct cli *cli)
+int out_sheet_failed(struct cli *cli)
 {
     if (errno == EFBIG)
         return cli_fail(cli, "INVALID_ARGUMENT", NULL, _("use -o csv"), _("a sheet has no more than %d rows"),
@@ -379,7 +379,7 @@ int out_row(struct out *o, const ProtobufCMessage *row)
     if (cli->arena.refused)
         return cli_flush(cli); /* which says so */
     if (!ok)
-        return sheet_failed(cli);
+        return out_sheet_failed(cli);
     return ferror(o->to) ? EXIT_DIFFERENT : 0;
 }
 
@@ -404,7 +404,7 @@ int out_close(struct out *o)
         ok = table_close(o->sheet);
     o->sheet = NULL;
     if (!ok)
-        return sheet_failed(o->cli);
+        return out_sheet_failed(o->cli);
     if (o->cli->output == OUT_JSON)
         fputs(o->n_rows ? "]\n" : "[]\n", o->to);
     return cli_flush(o->cli);
@@ -520,12 +520,21 @@ static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return *(const size_t *)((const char *)m + f->quantifier_offset);
 }
 
+bool out_fits_sheet(const struct cli *cli, const ProtobufCMessage *reply)
+{
+    const int64_t *total = member(reply, "total");
+
+    errno = EFBIG;
+    return cli->output != OUT_XLSX || !total || *total < TABLE_MAX_ROWS;
+}
+
 static int add_rows(void *arg, const ProtobufCMessage *reply, ProtobufCMessage *const *rows, size_t n)
 {
     struct out *o = arg;
     int code = 0;
 
-    (void)reply;
+    if (!out_fits_sheet(o->cli, reply))
+        return out_sheet_failed(o->cli);
     if (o->cli->output <= OUT_WIDE)
         names_ask(o->cli, rows, n);
     for (size_t i = 0; i < n && !code; i++)

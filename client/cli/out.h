@@ -57,6 +57,12 @@ int out_find_field(struct cli *cli, const struct out_style *style, const char *n
 /* Rows of all pages of a list. An exit code. */
 int out_fill(struct out *o, unsigned op, ProtobufCMessage *request);
 
+/* Whether a list of that length, where its first page tells it, is no longer than a workbook's sheet: else errno says so. */
+bool out_fits_sheet(const struct cli *cli, const ProtobufCMessage *reply);
+
+/* By errno, after a table could not be written. An exit code after a report. */
+int out_sheet_failed(struct cli *cli);
+
 /* An empty table for people, in the manner of the terminal; NULL when memory is out. */
 struct libscols_table *out_table(struct cli *cli, bool headings);
 

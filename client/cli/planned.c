@@ -239,9 +239,7 @@ static int begin(struct planned *x, const ProtobufCMessage *reply, size_t n)
     x->layout.sheet = labels_record_name(x->cli, labels_record_kind(x->cli, x->style.desc));
     x->layout.kind = labels_record_kind(x->cli, x->style.desc);
     x->table = table_open(kinds[x->cli->output], x->to, &x->layout);
-    return x->table ? 0
-                    : cli_fail(x->cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"),
-                               strerror(errno));
+    return x->table ? 0 : out_sheet_failed(x->cli);
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -480,16 +478,10 @@ static bool write_row(struct planned *x, const ProtobufCMessage *row)
     return table_row(x->table, TABLE_DATA, cells) && ok;
 }
 
-static int write_failed(struct planned *x)
-{
-    return cli_fail(x->cli, "INTERNAL", NULL, NULL, "%s: %s", _("can't write the output"),
-                    strerror(errno ? errno : ENOMEM));
-}
-
 static int write_rows(void *arg, const ProtobufCMessage *reply, ProtobufCMessage *const *rows, size_t n)
 {
     struct planned *x = arg;
-    int code = x->table ? 0 : begin(x, reply, n);
+    int code = x->table ? 0 : out_fits_sheet(x->cli, reply) ? begin(x, reply, n) : out_sheet_failed(x->cli);
 
     arena_free(&x->page);
     arena_init(&x->page, PAGE_MEMORY);
@@ -498,7 +490,7 @@ static int write_rows(void *arg, const ProtobufCMessage *reply, ProtobufCMessage
             code = ask_column(x, &x->shown[i], rows, n);
     for (size_t i = 0; i < n && !code; i++) {
         if (!write_row(x, rows[i]))
-            code = write_failed(x);
+            code = out_sheet_failed(x->cli);
         cli_scratch_over(x->cli);
         if (!code && x->cli->arena.refused)
             code = cli_no_memory(x->cli);
@@ -516,7 +508,7 @@ static int finish(struct planned *x)
         ok &= write_sums(x, _("total"), false);
     ok &= table_close(x->table);
     x->table = NULL;
-    return ok ? cli_flush(x->cli) : write_failed(x);
+    return ok ? cli_flush(x->cli) : out_sheet_failed(x->cli);
 }
 
 int planned_write(struct cli *cli, const struct plan *plan, const struct verb *list,

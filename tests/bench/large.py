@@ -14,21 +14,32 @@ from county import BUILD, TOP
 
 sys.path.insert(0, str(TOP / "tests/integration"))
 PROJECTS = int(os.environ.get("BENCH_PROJECTS", "100000"))
+EXPORTED = int(os.environ.get("BENCH_EXPORT", "100000"))
 TIMES = int(os.environ.get("BENCH_TIMES", "200"))  # of each operation
 OPERATION_MS, LIST_MS, CLOCK_S = 20, 50, 10
 DETAILS = BUILD / "bench-county.json"
 PLANS = BUILD / "bench-county-plans.txt"
 
 
+def projects(county, n):
+    """So many projects and nothing else."""
+    county.sql(f"\\set projects {n}\n\\set whole false\n" + (TOP / "tests/bench/large.sql").read_text())
+    settle(county)
+
+
+def settle(county):
+    """Until the walker is through: chains are not what is measured."""
+    while county.sql("SELECT (SELECT max(rev) FROM registry.txn) > coalesce((SELECT max(rev) FROM registry.chain), 0)").strip() == "t":
+        time.sleep(1)
+
+
 def fill(county):
     begun = time.monotonic()
-    county.sql(f"\\set projects {PROJECTS}\n" + (TOP / "tests/bench/large.sql").read_text())
+    county.sql(f"\\set projects {PROJECTS}\n\\set whole true\n" + (TOP / "tests/bench/large.sql").read_text())
     county.ids.write_text(county.sql("SELECT id FROM registry.project WHERE stage <> 'exited' ORDER BY md5(id) LIMIT 20000"))
     entries = county.sql("SELECT count(*) FROM registry.entry").strip()
     print(f"# a county of {PROJECTS} projects, {entries} journal entries, made in {time.monotonic() - begun:.0f} s", flush=True)
-    # the walker is through: chains are not what is measured
-    while county.sql("SELECT (SELECT max(rev) FROM registry.txn) > coalesce((SELECT max(rev) FROM registry.chain), 0)").strip() == "t":
-        time.sleep(1)
+    settle(county)
 
 
 def quantile(times, q):

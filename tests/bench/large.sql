@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A county of :projects projects whose journal holds ten entries for each. Rows are inserted by sets, as the database's owner would: the
--- row triggers journal them, an entry of db:… for each block; edits go through api.project_edits, the twin that the daemon
--- calls, an entry each. What comes of it is a registry like any other: chains, images, keys and paces are the registry's own.
+-- A county of :projects projects; with :whole, of talks and matters, too, and of a journal that holds ten entries for each project. Rows are
+-- inserted by sets, as the database's owner would: the row triggers journal them, an entry of db:… for each block; edits go through
+-- api.project_edits, the twin that the daemon calls, an entry each. What comes of it is a registry like any other: chains, images, keys
+-- and paces are the registry's own.
 SET synchronous_commit = off;
 SET search_path = registry, api, public;
 CREATE TEMP TABLE place AS SELECT array_agg(code ORDER BY rank) AS of FROM office WHERE kind IN ('township', 'park', 'department');
@@ -13,7 +14,7 @@ BEGIN
     FOR c IN 0 .. p_all / many - 1 LOOP
         INSERT INTO registry.project (id, no, version, name, investor, currency, office, stage, industry, region, class, method, amount_total, amount_fixed,
             land_mu, lead_person, planned_start_on, planned_complete_on, started_on, registered_at, changed_at, name_key, investor_key, find_key)
-        SELECT registry.new_id('p'), '2024-' || lpad(i::text, 6, '0'), 1, k.word || '项目' || i || '号', '测速投资' || i % 9000 || '公司', 'CNY', p.of[1 + i % cardinality(p.of)],
+        SELECT registry.new_id('p'), '2024-' || lpad(i::text, greatest(6, length(i::text)), '0'), 1, k.word || '项目' || i || '号', '测速投资' || i % 9000 || '公司', 'CNY', p.of[1 + i % cardinality(p.of)],
             k.stage, (ARRAY['C38', 'C13', 'C36', 'I65', 'A01'])[1 + i % 5], (ARRAY['32', '33', '35', '44'])[1 + i % 4], 'industrial',
             (ARRAY['business', 'chain', 'station', 'fair'])[1 + i % 4], i * 100000::bigint, i * 80000::bigint, 10 + i % 300, '牵头人' || i % 800,
             (registry.today() - 200 + i % 300)::text, (registry.today() + i % 400)::text, CASE WHEN k.stage = 'started' THEN (registry.today() - 100)::text END,
@@ -68,8 +69,10 @@ BEGIN
 END $$;
 
 CALL pg_temp.projects(:projects);
+\if :whole
 CALL pg_temp.records();
 CALL pg_temp.edits(:projects, 9);
+\endif
 RESET search_path;
 VACUUM ANALYZE;
 CHECKPOINT;

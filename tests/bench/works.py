@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import curve
 import large
 import peers
 from beside import AFTER_S, Beside
@@ -354,11 +355,29 @@ def timed_output(county, *command):
     return time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
-@group(copy=("export of all projects as CSV, labels and audit apart", "COPY of the same view by psql", "rows/s", ">= 0.5", "high"),
+@group(copy=(f"export of {large.EXPORTED} projects as CSV, labels and audit apart", "COPY of the same view by psql", "rows/s", ">= 0.5", "high"),
        memory=("memory of the client meanwhile", "goal, however many rows", "MiB", ">= 1", "low"))
-def export(county, _run):
-    """qipan export against COPY TO of the reader's view"""
-    county.sql("VACUUM ANALYZE")
+def export(county, run):
+    """qipan export against COPY TO of the reader's view, at 100 000 projects (BENCH_EXPORT)"""
+    if run == 0:
+        large.projects(county, large.EXPORTED)
     ours, peak = timed_output(county, BUILD / "bin/qipan", "--context", "bureau", "export")
     theirs, _ = timed_output(county, "psql", "-qXc", "COPY (SELECT * FROM registry.project_report) TO STDOUT CSV")
-    return {"copy": (county.projects / ours, county.projects / theirs), "memory": (peak, 24)}
+    return {"copy": (large.EXPORTED / ours, large.EXPORTED / theirs), "memory": (peak, 24)}
+
+
+@group(csv_client=(f"{curve.ROWS} rows exported to CSV: the client's memory at its peak", "goal", "MiB", ">= 1", "low"),
+       jsonl_client=("the same to JSON Lines", "goal", "MiB", ">= 1", "low"),
+       xlsx_client=("the same to a workbook", "goal", "MiB", ">= 1", "low"),
+       reading_client=("that workbook read", "goal", "MiB", ">= 1", "low"),
+       import_client=("an import's preview, 300 000 rows at most", "goal", "MiB", ">= 1", "low"),
+       daemon=("the daemon's at its peak, in all of these", "goal", "MiB", ">= 1", "low"),
+       grows=("an export's peak in the second half of its time, of that before", "goal", "times", ">= 1", "low"))
+def memory_of_rows(county, run):
+    """memory of client and daemon over the time of long exports, an import and a workbook read (BENCH_MEMORY rows): prints the curves"""
+    if run == 0:
+        large.projects(county, curve.ROWS)
+    return curve.measure(county, curve.ROWS)
+
+
+LARGE = (county, export, memory_of_rows)  # make their projects themselves

@@ -136,6 +136,22 @@ def test_export_is_told_what_is_wrong(county, tmp_path):
     assert "空间" in county.qipan("bureau", "export", "-o", "xlsx", "/dev/full", ok=1).stderr
 
 
+def test_a_list_longer_than_a_sheet_is_told_at_once(county, tmp_path):
+    """A workbook's sheet has 1 048 576 rows, its heading among them: nothing is read in vain, and CSV has no such limit."""
+    def more(n):
+        county.psql(f"""INSERT INTO registry.tally_news (n, audience, stage, office, month, dated, counted, merged, amount, tag)
+                        VALUES ({n}, '{{1}}', 'zz', 'dongshan', '2026-01', false, true, false, 0, '{{}}')""")
+    more(1_048_576)
+    try:
+        told = county.qipan("bureau", "export", tmp_path / "a.xlsx", ok=7).stderr
+        assert "1048576" in told and "csv" in told and not list(tmp_path.iterdir())
+        (tmp_path / "plan").write_text("[table]\nkind = project\n[columns]\n项目 = name\n", encoding="utf-8")
+        assert "1048576" in county.qipan("bureau", "export", "--layout", tmp_path / "plan", tmp_path / "a.xlsx", ok=7).stderr
+        county.qipan("bureau", "export", tmp_path / "a.csv", ok=True)
+    finally:
+        more(-1_048_576)
+
+
 def test_edits_meanwhile_lose_and_double_nothing(new_county, tmp_path):
     """Pages by number: while offices edit every project, what is exported is each project once."""
     county = new_county("--bare")
