@@ -255,15 +255,22 @@ static struct block find_block(const struct scan *s)
     return b;
 }
 
-/* A row of units: 万元 亩 个. */
+/* A row of units: 万元 亩 个, with dashes where there is none. */
 static bool is_units(const struct scan *s, int row)
 {
-    if (!follows(s, row) || s->rows[row].filled == 0)
-        return false;
-    for (size_t i = 0; i < s->width; i++)
-        if (stands(cell(s, row, i)) && !form_is_unit(cell(s, row, i)->key))
+    static const char *const dashes[] = {"-", "--", "—", "——", "/"};
+    bool some = false;
+
+    for (size_t i = 0; follows(s, row) && i < s->width; i++) {
+        const char *key = cell(s, row, i)->key;
+        bool unit = form_is_unit(key), dash = false;
+        for (size_t k = 0; k < sizeof(dashes) / sizeof(dashes[0]); k++)
+            dash |= !strcmp(key, dashes[k]);
+        if (stands(cell(s, row, i)) && !unit && !dash)
             return false;
-    return true;
+        some |= unit && stands(cell(s, row, i));
+    }
+    return some;
 }
 
 /* A row that says how to fill the columns: 必填 格式:…. */
@@ -281,7 +288,7 @@ static bool is_advice(const struct scan *s, int row)
     return some;
 }
 
-/* A row that numbers the columns: 1 2 3 4, 甲 1 2 3 4, 甲 乙 1 2. */
+/* A row that numbers the columns: 1 2 3 4, 甲 1 2 3 4, 甲 乙 1 2, 甲 乙 丙 1. */
 static bool is_numbers(const struct scan *s, int row)
 {
     static const char order[] = "甲乙丙丁戊ABCDE";
@@ -296,7 +303,7 @@ static bool is_numbers(const struct scan *s, int row)
         else if (atoi(key) != ++n || key[strspn(key, "0123456789")])
             return false;
     }
-    return n > 3 || (n > 1 && letters > 1);
+    return n > 3 || (n > 1 && letters > 1) || (n > 0 && letters > 2);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -515,8 +522,8 @@ static bool make(struct layout *l, const struct scan *s, const struct block *b)
     l->first = s->rows[b->first].number;
     l->last = s->rows[b->last].number;
     l->data = s->rows[next - 1].number + 1;
-    for (; is_numbers(s, next) || is_advice(s, next); next++)
-        if (units < 0 && is_advice(s, next))
+    for (; is_numbers(s, next) || is_advice(s, next) || (units < 0 && is_units(s, next)); next++)
+        if (units < 0 && !is_numbers(s, next))
             units = next;
     l->body = s->rows[next - 1].number + 1;
     l->n_levels = b->last - b->first + 1;

@@ -15,6 +15,16 @@ struct found {
 /* How much of a header is cut off before it is looked up. */
 enum cut { NOTHING_CUT, UNITS_CUT, BRACKETS_CUT };
 
+/* One that is unknown, and so refused. */
+static const char *both_units(struct mapping *m, const char *a, const char *b)
+{
+    char *both = arena_alloc(&m->arena, strlen(a) + strlen(b) + 2);
+
+    if (both)
+        sprintf(both, "%s/%s", a, b);
+    return both;
+}
+
 /* The levels of a header from here on as one key: 计划 / 开工时间（年月） → 计划开工时间. */
 static char *joined_key(struct mapping *m, const char *header, enum cut cut, const char **ret_unit)
 {
@@ -37,6 +47,8 @@ static char *joined_key(struct mapping *m, const char *header, enum cut cut, con
             *ret_unit = unit;
         if (cut == BRACKETS_CUT && !next && (unit = form_cut_brackets(level))) {
             const char *says = form_is_advice(unit) ? form_advice_unit(unit) : unit; /* 必填,万元 */
+            if (says && *ret_unit && strcmp(says, *ret_unit) != 0) /* 总投资(万元)(亿元) */
+                says = both_units(m, says, *ret_unit);
             *ret_unit = says ? says : *ret_unit; /* of an amount or an area it must be a unit */
         }
         n += (size_t)sprintf(key + n, "%s", level);

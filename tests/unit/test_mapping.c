@@ -260,6 +260,16 @@ static void automatic(void **state)
          "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
     same(NULL, "项目名称,投资方,总投资\n必填,必填,万元\n甲,乙,1\n",
          "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
+    same(NULL, "项目名称,投资方,总投资\n-,—,万元\n甲,乙,1\n", "name=甲 investor=乙 amount_total=10000.00");
+    same(NULL, "序号,项目名称,投资方,总投资\n甲,乙,丙,1\n,,,万元\n1,甲,乙,1\n",
+         "skip: a row about the columns; skip: a row about the columns; name=甲 investor=乙 "
+         "amount_total=10000.00");
+    same(NULL, "序号,项目名称,投资方,总投资\n1,2,3,4\n,,,（万元）\n1,甲,乙,1\n",
+         "skip: a row about the columns; skip: a row about the columns; name=甲 investor=乙 "
+         "amount_total=10000.00");
+    refused(NULL, "项目名称,投资方,总投资（万元）\n,,亿元\n甲,乙,1\n", "unknown unit of money \"万元/亿元\"");
+    same(NULL, "项目名称,投资方,总投资（万元）\n,,万元\n甲,乙,1\n",
+         "name=甲 investor=乙 amount_total=10000.00");
     refused(NULL, "项目名称,投资方,总投资\n必填,必填,填写元或万元\n甲,乙,1\n", "unknown unit of money");
     same(NULL,
          "*项目名称,★投资方,联系电话（必填）,总投资（选填）\n必填,必填,格式：手机号,数字\n示例：光伏,甲,1,"
