@@ -240,9 +240,9 @@ $$;
 
 -- The rules of a whole record: b before (id null = new), n after. Null = nothing against it.
 -- Field values were read by read_sets; that the account may write b was asked before. A caller
--- that judges many has found out itself: p_alone, that no other project shares a key with n; p_may, the right to n.office.
+-- that judges many has found out itself: p_alone, that no other project shares a key with n; p_may, the right to n.office. p_opening: the row says what was before.
 CREATE FUNCTION registry.judge(p_account int, b registry.project, n registry.project, p_alone boolean DEFAULT false,
-    p_may boolean DEFAULT NULL)
+    p_may boolean DEFAULT NULL, p_opening boolean DEFAULT false)
 RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -269,8 +269,8 @@ BEGIN
             f.key := 'stage.end';
         END IF;
         RETURN f;
-    ELSIF NOT born AND b.stage <> n.stage AND NOT (p_may IS NOT NULL AND registry.reach(p_account, 'write') && '{*}') THEN
-        f := registry.stage_fault(p_account, b, n); -- what the bureau imports has happened
+    ELSIF NOT born AND b.stage <> n.stage AND NOT p_opening THEN
+        f := registry.stage_fault(p_account, b, n);
         IF f.code IS NOT NULL THEN
             RETURN f;
         END IF;

@@ -176,7 +176,8 @@ CREATE TRIGGER step_journal BEFORE INSERT OR UPDATE ON registry.step
     FOR EACH ROW WHEN (coalesce(current_setting('qipan.bulk', true), '') = '') EXECUTE FUNCTION registry.step_journal();
 
 -- The steps of an import as a set: of the rows in `draft` that brought a project to a judged stage for the first time. How many.
-CREATE FUNCTION registry.steps_open(p_grp bigint, p_ord int, p_idx int) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+-- p_history: not of new projects.
+CREATE FUNCTION registry.steps_open(p_grp bigint, p_ord int, p_idx int, p_history boolean) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     judged CONSTANT text[] := ARRAY(SELECT s.code FROM registry.stage s WHERE s.rule_set = registry.rule_set_in_force() AND registry.stage_judged(s.code));
     rules CONSTANT text := registry.rules_name();
@@ -189,7 +190,7 @@ BEGIN
         FROM (SELECT * FROM draft x WHERE x.verdict IN ('new', 'update') AND (x.b).stage IS DISTINCT FROM (x.n).stage
                 AND (x.n).stage = ANY (judged) ORDER BY x.row OFFSET 0) d
         JOIN registry.project p ON p.id = d.project JOIN registry.stage_event e ON e.project = p.id AND e.version = p.version
-        WHERE d.verdict = 'new' OR NOT EXISTS (
+        WHERE d.verdict = 'new' AND NOT p_history OR d.verdict = 'update' AND NOT EXISTS (
             SELECT FROM registry.stage_event o WHERE o.project = p.id AND o.stage = p.stage AND o.version < p.version
               AND NOT EXISTS (SELECT FROM registry.stage_event c WHERE c.project = p.id AND c.corrects = o.version))
         RETURNING s)

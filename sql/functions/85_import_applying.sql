@@ -112,7 +112,7 @@ END $$;
 
 -- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said. The journal is
 -- written as a set: qipan.bulk keeps the row triggers still, which would do the same row by row. p_history: what it
--- says of stages is the bureau's word, and nobody has to approve it.
+-- says of stages of new projects is the bureau's word, and nobody has to approve it.
 CREATE FUNCTION registry.import_apply(i registry.import, p_account int, p_ord int, p_history boolean, p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     t CONSTANT timestamptz := registry.now();
@@ -128,7 +128,7 @@ BEGIN
         PERFORM registry.import_add(g, p_ord, t), registry.import_at(i.id, 0.85 * i.expected);
         PERFORM registry.import_change(i.id, g, p_ord, t), registry.import_at(i.id, 0.9 * i.expected);
         PERFORM registry.import_reach(t);
-        written := written + CASE WHEN p_history THEN 0 ELSE registry.steps_open(g, p_ord, first_idx + written) END;
+        written := written + CASE WHEN i.opening THEN 0 ELSE registry.steps_open(g, p_ord, first_idx + written, p_history) END;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
         IF i.opening THEN
             PERFORM registry.import_opening_apply(p_account, p_reason);
@@ -249,7 +249,7 @@ BEGIN
     IF p_keep_going IS TRUE OR NOT (EXISTS (SELECT FROM draft d WHERE (d.fault).code IS NOT NULL)
             OR EXISTS (SELECT FROM registry.import_rows(i) x WHERE x.bad IS NOT NULL AND x.skip IS NULL)) THEN
         place := CASE WHEN EXISTS (SELECT FROM draft d WHERE d.verdict IN ('new', 'update')) THEN registry.entry_begin(me) END;
-        PERFORM registry.import_apply(i, p_account, place, i.opening OR registry.reach(p_account, 'write') && '{*}', p_reason);
+        PERFORM registry.import_apply(i, p_account, place, registry.reach(p_account, 'write') && '{*}', p_reason);
     END IF;
     PERFORM registry.import_verdicts(i, p_account, p_lang);
     i := registry.import_count(i, 'judged');

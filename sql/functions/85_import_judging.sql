@@ -320,7 +320,7 @@ CREATE FUNCTION registry.rule_of(f registry.finding) RETURNS text LANGUAGE sql I
 $$;
 
 -- Most rows share no key with any project: those need no look for twins.
-CREATE FUNCTION registry.import_rule(p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION registry.import_rule(i registry.import, p_account int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     -- whoever exported everything may bring back other offices' rows, as long as they say what they said
     UPDATE draft d SET fault = ROW('PERMISSION_DENIED', 'office', (d.b).office, 'may.write', NULL, NULL, NULL, NULL,
@@ -328,7 +328,7 @@ BEGIN
     WHERE d.fault IS NULL AND d.given IS NOT NULL AND d.diff <> '{}' AND NOT registry.may(p_account, 'write', (d.b).office);
     UPDATE draft d SET fault = x.fault, alone = x.lonely,
         verdict = CASE WHEN (x.fault).code IS NOT NULL THEN NULL WHEN d.project IS NULL THEN 'new' ELSE 'update' END
-    FROM (SELECT y.row, y.lonely, registry.judge(p_account, y.b, y.n, y.lonely AND y.code IS NULL AND (y.external_id IS NULL OR y.project IS NULL), o.may) AS fault
+    FROM (SELECT y.row, y.lonely, registry.judge(p_account, y.b, y.n, y.lonely AND y.code IS NULL AND (y.external_id IS NULL OR y.project IS NULL), o.may, i.opening) AS fault
           FROM (SELECT z.*, (z.n).office AS after_office, NOT (
                     EXISTS (SELECT FROM registry.project p WHERE p.name_key = (z.n).name_key AND p.investor_key = (z.n).investor_key AND p.id IS DISTINCT FROM z.project)
                     OR (z.n).investor_key <> '' AND EXISTS (SELECT FROM registry.project p WHERE p.investor_key = (z.n).investor_key AND p.investor_key <> ''
@@ -452,7 +452,7 @@ BEGIN
     IF i.opening THEN
         PERFORM registry.import_opening_judge(p_reason);
     END IF;
-    PERFORM registry.import_rule(p_account);
+    PERFORM registry.import_rule(i, p_account);
     PERFORM registry.import_notes(p_lang), registry.import_at(i.id, share);
     PERFORM registry.import_audit(i, p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END);
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(142);
+SELECT plan(145);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -70,6 +70,16 @@ SELECT is((SELECT tags FROM registry.project WHERE id = :'p'), '{甲,乙,丙}', 
 SELECT pg_temp.put('chengguan', '版七', format('[{"version":1,"set":{"id":"%s","contact_phone":"333"}}]', :'p')::jsonb) AS i \gset
 SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'conflict 1', 'contacts clash, too');
 SELECT row_eq(format($$ SELECT c.field, c.theirs, c.yours FROM unnest((pg_temp.v('chengguan', %L)).clashes) c $$, :'i'), ROW('contact_phone'::text, NULL::text, NULL::text), 'without their values');
+
+SELECT (pg_temp.add('chengguan', '{"name":"走阶段","investor":"阶段公司","stage":"talks"}')).project.id AS sp \gset
+SELECT pg_temp.put('robot', '阶一', format('[{"set":{"id":"%s","stage":"signed"}},{"set":{"name":"来时已签","investor":"阶段二公司","stage":"signed"}}]', :'sp')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('robot', :'i')), 'new 1 update 1', 'the bureau''s sheet brings projects to stages');
+SELECT results_eq($$ SELECT p.name, s.state FROM registry.project p LEFT JOIN registry.step s ON s.project = p.id WHERE p.name IN ('走阶段', '来时已签') ORDER BY 1 $$,
+    $$ VALUES ('来时已签'::text, NULL::text), ('走阶段', 'pending') $$, 'one that stood waits for its approval, as after an edit; a new one came so');
+SELECT (pg_temp.edit('chengguan', NULL, :'sp', '{"stage":"suspended"}')).error \g /dev/null
+SELECT pg_temp.put('robot', '阶二', format('[{"version":3,"set":{"id":"%s","stage":"producing"}}]', :'sp')::jsonb) AS i \gset
+SELECT pg_temp.judge('robot', :'i') \g /dev/null
+SELECT is((pg_temp.v('robot', :'i')).code, 'FAILED_PRECONDITION', 'and goes no way that an edit can''t go');
 
 -- ---------------------------------------------------------------- words
 SELECT (pg_temp.add('dongshan', '{"name":"疑似项目甲地块厂房建设","investor":"疑似公司"}')).project.no AS no \gset
