@@ -37,6 +37,31 @@ static const char *label(struct import *im, const char *field)
                                         : labels_record_field(im->cli, kind, field);
 }
 
+static const ProtobufCFieldDescriptor *field_of(const struct import *im, const char *field)
+{
+    const ProtobufCMessageDescriptor *d = headers_kind(mapping_kind(im->mapping));
+
+    return d && field ? protobuf_c_message_descriptor_get_field_by_name(d, field) : NULL;
+}
+
+/* A field's canonical text in people's words. An amount stays as it is where its currency isn't known. */
+static const char *shown(struct import *im, const char *field, const char *text, const char *currency,
+                         struct arena *a)
+{
+    const char *kind = mapping_kind(im->mapping), *codes, *word = NULL;
+    const ProtobufCFieldDescriptor *f = field_of(im, field);
+
+    if (!text || !*text)
+        return "∅";
+    if (f && strcmp(kind, "project") != 0)
+        word = labels_record_code(im->cli, kind, field, text);
+    else if (f && (codes = labels_kind(field)))
+        word = labels_text(im->cli, codes, text);
+    if (!word && f && (currency || value_kind(f) != VALUE_MONEY))
+        word = value_people_text(f, text, currency, im->cli->lang, a);
+    return cli_safe(a, word ? word : text);
+}
+
 /* Of a row that isn't taken: column, value, why. */
 static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a)
 {
@@ -47,7 +72,7 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
     else if (v->field)
         printf(" · %s", cli_safe(a, label(im, v->field)));
     if (v->text && *v->text)
-        printf(" · %s", cli_safe(a, v->text));
+        printf(" · %s", shown(im, v->field, v->text, NULL, a));
     printf(": %s", cli_safe(a, v->message));
     if (v->hint && *v->hint)
         printf(" (%s)", cli_safe(a, v->hint));
@@ -55,10 +80,12 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
     for (size_t i = 0; i < v->n_clashes; i++)
         printf(_("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s on %s), the sheet "
                  "\"%s\"\n"),
-               cli_safe(a, label(im, v->clashes[i]->field)), cli_safe(a, v->clashes[i]->base_value),
-               cli_safe(a, v->clashes[i]->theirs), cli_safe(a, v->clashes[i]->by),
+               cli_safe(a, label(im, v->clashes[i]->field)),
+               shown(im, v->clashes[i]->field, v->clashes[i]->base_value, NULL, a),
+               shown(im, v->clashes[i]->field, v->clashes[i]->theirs, NULL, a),
+               cli_safe(a, v->clashes[i]->by),
                v->clashes[i]->has_at ? cli_local_time(a, v->clashes[i]->at) : "?",
-               cli_safe(a, v->clashes[i]->yours));
+               shown(im, v->clashes[i]->field, v->clashes[i]->yours, NULL, a));
 }
 
 /* ---------------------------------------------------------------- what a new row says */
@@ -94,11 +121,11 @@ static const char *text_of(const Qipan__ImportRow *r, const ProtobufCFieldDescri
 static void show_sample(struct import *im, const Qipan__ImportRow *r, struct arena *a)
 {
     const ProtobufCMessageDescriptor *d = headers_kind(mapping_kind(im->mapping));
-    const ProtobufCFieldDescriptor *c = protobuf_c_message_descriptor_get_field_by_name(d, "currency");
+    const ProtobufCFieldDescriptor *c = field_of(im, "currency");
     const char *currency = c ? text_of(r, c, a) : NULL;
-    int shown = 0;
+    int told = 0;
 
-    for (unsigned i = 0; i < d->n_fields && shown < SAMPLE_FIELDS; i++) {
+    for (unsigned i = 0; i < d->n_fields && told < SAMPLE_FIELDS; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
         const char *text = strcmp(f->name, "summary") && f != c ? text_of(r, f, a) : NULL;
         char *people = text ? value_people_text(f, text, currency, im->cli->lang, a) : NULL;
@@ -106,7 +133,7 @@ static void show_sample(struct import *im, const Qipan__ImportRow *r, struct are
             continue;
         printf(" · %s%s%s", value_kind(f) == VALUE_TEXT ? "" : cli_safe(a, label(im, f->name)),
                value_kind(f) == VALUE_TEXT ? "" : " ", cli_safe(a, people));
-        shown++;
+        told++;
     }
 }
 
@@ -119,6 +146,31 @@ static void show_new(struct import *im, int number)
     arena_init(&a, SAMPLE_MEMORY);
     if (find_row(im, number, &row) && (r = mapping_row(im->mapping, &row, &a)))
         show_sample(im, r, &a);
+    arena_free(&a);
+}
+
+/* From what to what; the row of the sheet says in which currency. */
+static void show_changes(struct import *im, const Qipan__Verdict *v)
+{
+    const ProtobufCFieldDescriptor *c = field_of(im, "currency");
+    struct sheet_row row;
+    Qipan__ImportRow *r;
+    struct arena a;
+
+    arena_init(&a, SAMPLE_MEMORY);
+    const char *currency = c && find_row(im, (int)v->row, &row) && (r = mapping_row(im->mapping, &row, &a))
+                               ? text_of(r, c, &a)
+                               : NULL;
+    const char *before = currency;
+    for (size_t i = 0; i < v->n_changes; i++)
+        if (strcmp(v->changes[i]->field, "currency") == 0)
+            before = v->changes[i]->old;
+    for (size_t i = 0; i < v->n_changes; i++) {
+        const Qipan__VerdictChange *change = v->changes[i];
+        printf(" · %s %s → %s", cli_safe(&a, label(im, change->field)),
+               shown(im, change->field, change->old, before, &a),
+               shown(im, change->field, change->new_, currency, &a));
+    }
     arena_free(&a);
 }
 
@@ -137,10 +189,7 @@ static int show_row(struct import *im, const Qipan__Verdict *v, void *arg)
     } else {
         if (v->verdict && !strcmp(v->verdict, "new"))
             show_new(im, (int)v->row);
-        for (size_t i = 0; i < v->n_changes; i++)
-            printf(" · %s %s → %s", cli_safe(&a, label(im, v->changes[i]->field)),
-                   v->changes[i]->old ? cli_safe(&a, v->changes[i]->old) : "∅",
-                   v->changes[i]->new_ ? cli_safe(&a, v->changes[i]->new_) : "∅");
+        show_changes(im, v);
         printf(v->message && *v->message ? ": %s\n" : "%s\n", cli_safe(&a, v->message));
     }
     arena_free(&a);
@@ -215,7 +264,9 @@ static int show_text(struct import *im, bool written)
     printf(_("%s (%s, mapping %s): %d new + %d updated + %d unchanged + %d duplicates + %d conflicts + "
              "%d rejected + %d skipped = %d rows\n"),
            cli_safe(&im->cli->arena, import_base_name(im->file)),
-           cli_safe(&im->cli->arena, sheet_encoding(im->sheet)), cli_safe(&im->cli->arena, im->profile_name),
+           cli_safe(&im->cli->arena, sheet_encoding(im->sheet)),
+           strcmp(im->profile_name, "auto") ? cli_safe(&im->cli->arena, im->profile_name)
+                                            : _("by its headings"),
            (int)c->added, (int)c->updated, (int)c->unchanged, (int)c->duplicates, (int)c->conflicts,
            (int)c->rejected, (int)c->skipped, (int)c->rows);
     code = show_examples(im);

@@ -144,6 +144,14 @@ def test_taken_back(here, tmp_path):
     adds_up(run(here, "chengguan", other, "--commit").json, new=5)
 
 
+def test_changes_in_peoples_words(here, tmp_path):
+    run(here, "chengguan", write(tmp_path / "词前.csv", "项目名称,投资方,总投资(万元),阶段\n词语项目,词语公司,100,在谈\n"), "--commit")
+    said = here.qipan("chengguan", "import", write(tmp_path / "词后.csv", "项目名称,投资方,总投资(万元),阶段,币种,限制范围\n词语项目,词语公司,200,意向,USD,是\n"), ok=True).stdout
+    assert "总投资 100万元 → 200万美元" in said and "阶段 在谈 → 意向" in said and "限制范围 ∅ → 是" in said and "映射 按表头" in said, said
+    said = here.qipan("chengguan", "import", write(tmp_path / "词无.csv", "项目名称,投资方,总投资(万元)\n词语项目,词语公司,300\n"), ok=True).stdout
+    assert "总投资 1000000.00 → 3000000.00" in said, "in which currency isn't said"
+
+
 def test_records_taken_back(here, tmp_path):
     """Records that know of no withdrawal leave: a leave in the feed, nothing in lists, nothing that the audit would miss; and the sheet can
     come again."""
