@@ -36,7 +36,10 @@ static const struct lane lanes[POOL_LANES] = {
     [POOL_EDIT] = {"edit", 310000, "-c statement_timeout=15s -c lock_timeout=20ms", 2, 1, true, true},
     [POOL_SOLO] = {"solo", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 3, 1, true, true},
     [POOL_CHUNK] = {"chunk", 310000, "-c statement_timeout=15s -c lock_timeout=3s", 1, 1, true, true},
-    [POOL_BULK] = {"bulk", 310000, "-c statement_timeout=300s -c lock_timeout=10s", 1, 1, true, false},
+    /* what an import works on stays in memory: written to files it would take the disk from everybody's commits */
+    [POOL_BULK] = {"bulk", 310000,
+                   "-c statement_timeout=300s -c lock_timeout=10s -c temp_buffers=128MB -c work_mem=32MB", 1,
+                   1, true, false},
     [POOL_OFFICE] = {"office", 310000, "-c statement_timeout=15s -c lock_timeout=5s", 1, 1, true, false},
     [POOL_FEED] = {"feed", 8000, "-c statement_timeout=5s -c synchronous_commit=off", 1, 4, false},
     [POOL_FENCE] = {"fence", 20000, "-c statement_timeout=15s -c lock_timeout=10s", 2, 1, false},
