@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- An import by hand, as somebody at home in PostgreSQL would do it: COPY into a table without rules, then one INSERT … SELECT that reads words
 -- as codes and 万元 as fen, leaves out what doesn't fit and what is there, journalled by the registry's row triggers. :file is what to load.
+SET enable_seqscan = on;
+SET work_mem = '64MB';
+BEGIN;
 CREATE TEMP TABLE hand (external_id text, name text, investor text, stage text, amount_total text, industry text, planned text);
 \set copy '\\copy hand FROM ' :'file' ' CSV HEADER'
 :copy
@@ -13,3 +16,4 @@ JOIN registry.code c ON c.kind = 'industry' AND c.code = h.industry
 WHERE btrim(h.name) <> '' AND h.planned ~ '^20[0-9][0-9](-[01][0-9]){0,1}$' AND h.amount_total ~ '^[0-9.]+(万元)?$'
   AND NOT EXISTS (SELECT FROM registry.project p WHERE p.source = 'hand' AND p.external_id = h.external_id)
   AND NOT EXISTS (SELECT FROM registry.project p WHERE p.name_key = registry.norm(h.name) AND p.investor_key = registry.norm(h.investor));
+COMMIT;
