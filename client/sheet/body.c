@@ -174,6 +174,18 @@ static bool is_aside(const struct body *b, const struct looks *k)
     return form_is_remark(k->key) && (size_t)k->filled * 2 <= b->layout->width + 1;
 }
 
+/* 注：金额单位为万元 below the table: what stands above it was read without. */
+static void hear_unit(struct body *b)
+{
+    char key[FORM_KEY], money[FORM_UNIT], area[FORM_UNIT];
+
+    for (size_t i = 0; i < b->n; i++) {
+        form_key(b->cells[i].text, key, sizeof(key));
+        if (form_units(key, money, area) && *money && strcmp(money, b->layout->unit) != 0)
+            strcpy(b->unit, money);
+    }
+}
+
 /* Figures alone in a table whose rows are numbered. */
 static bool is_unnamed_sum(const struct body *b, const struct looks *k)
 {
@@ -229,6 +241,7 @@ static void take_heading(struct body *b, const struct looks *k, size_t column)
 
 const char *body_take(struct body *b, const struct grid_row *row)
 {
+    b->unit[0] = 0;
     fill(b, row);
     struct looks k = look(b);
     int column;
@@ -251,8 +264,10 @@ const char *body_take(struct body *b, const struct grid_row *row)
         return _("a sum");
     if (form_is_example(k.key) && k.filled > 0)
         return _("an example");
-    if (is_aside(b, &k))
+    if (is_aside(b, &k)) {
+        hear_unit(b);
         return _("a remark outside the table");
+    }
     if ((column = heading(b, row, &k)) < 0) {
         b->some = true;
         return NULL;

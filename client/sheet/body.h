@@ -26,6 +26,8 @@ struct body {
     const char *groups[BODY_LEVELS + 1]; /* all joined, then each from the outermost; "" = none */
     bool some;                           /* rows of data have come */
     int another; /* the row in which another table begins, below this one; 0 = none has */
+    char
+        unit[FORM_UNIT]; /* of money, that the row names outside the table and the title doesn't; "" = none */
     char why[BODY_TEXT + 100];
     bool failed; /* no memory */
 };

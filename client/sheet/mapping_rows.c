@@ -579,6 +579,30 @@ static void skip_row(struct work *w, const char *format, const char *why)
     w->out->skip = keep_shown(w, text);
 }
 
+/* Is there an amount whose unit neither its column nor the sheet says? */
+static bool has_bare_amounts(const struct mapping *m)
+{
+    for (int i = 0; i < m->n_fields && !m->unit; i++) {
+        const struct field *f = &m->fields[i];
+        for (int a = 0; a < f->expr.n && value_kind(f->f) == VALUE_MONEY && !f->expr.unit; a++)
+            if (!f->expr.alts[a].unit)
+                return true;
+    }
+    return false;
+}
+
+/* The unit comes too late: the rows above were read in yuan. */
+static void refuse_late_unit(struct work *w)
+{
+    char message[MAX_SKIP];
+
+    snprintf(
+        message, sizeof(message),
+        _("amounts are in %s, as only this line says: write 单位：%s above the table, or into the heading"),
+        w->row->unit, w->row->unit);
+    add_bad(w, NULL, -1, w->row->unit, message);
+}
+
 static void take_row(struct work *w)
 {
     const struct skip *k = skips(w);
@@ -586,9 +610,11 @@ static void take_row(struct work *w)
 
     if (k)
         skip_row(w, _("the mapping skips rows with %.200s"), k->reason);
+    else if (w->row->unit && *w->row->unit && has_bare_amounts(w->m))
+        refuse_late_unit(w);
     else if (w->row->skip)
         skip_row(w, "%s", w->row->skip);
-    if (w->out->skip)
+    if (w->out->skip || w->out->n_bad)
         return;
     for (int i = 0; i < w->m->n_fields && !w->out->skip; i++) /* it says what the amounts are */
         if (!strcmp(w->m->fields[i].f->name, "currency"))

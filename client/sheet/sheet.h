@@ -39,6 +39,7 @@ struct sheet_row {
         *groups;       /* headings above it: all joined, then each, SHEET_GROUPS in all; NULL = none */
     const char *title; /* of the sheet; NULL = none */
     const char *skip;  /* no data, and why; NULL = data */
+    const char *unit;  /* of money, that such a row names and the title doesn't; "" or NULL = none */
     /* a broken row has a reason instead of cells */
     const char *bad;      /* in the caller's language, NULL = not broken */
     const char *bad_text; /* the cell or the beginning of the row, never NULL with a reason */

@@ -144,7 +144,8 @@ static enum sheet_result take_row(struct sheet *s, struct table *t, const struct
                               .since_1904 = grid_since_1904(t->grid),
                               .groups = t->body.groups,
                               .title = t->layout.title,
-                              .skip = skip};
+                              .skip = skip,
+                              .unit = t->body.unit};
     return SHEET_ROW;
 }
 
