@@ -68,15 +68,15 @@ BEGIN
     EXECUTE (SELECT format($q$
         WITH grown AS (
             UPDATE registry.project q SET (%s) = ROW(%s)
-            FROM (SELECT u.* FROM (SELECT * FROM draft x WHERE x.verdict = 'update' ORDER BY x.row OFFSET 0) x
+            FROM (SELECT u.*, x.row AS draft FROM (SELECT * FROM draft x WHERE x.verdict = 'update' ORDER BY x.row OFFSET 0) x
                   CROSS JOIN LATERAL jsonb_populate_record(x.n, jsonb_build_object('version', (x.b).version + 1,
                       'changed_at', $1, 'find_key', registry.find_key((x.n).name_key, (x.n).investor_key, x.no,
                                                                       (x.n).external_id))) u) d
-            WHERE q.id = d.id RETURNING q AS p)
+            WHERE q.id = d.id RETURNING q AS p, d.draft)
         INSERT INTO registry.change (grp, idx, ord, kind, object, version, fields, image, audience, audience_old)
         SELECT $2, d.idx, $3, 'project', d.project, (grown.p).version, d.diff, registry.project_image(grown.p),
             (grown.p).audience, nullif((d.b).audience, (grown.p).audience)
-        FROM grown JOIN draft d ON d.project = (grown.p).id $q$,
+        FROM grown JOIN draft d ON d.row = grown.draft $q$,
         string_agg(format('%I', c), ', '), string_agg(format('d.%I', c), ', ')) FROM registry.project_columns() c)
     USING p_at, p_grp, p_ord;
     INSERT INTO registry.contact_former (import, project, fields)

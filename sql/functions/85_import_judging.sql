@@ -102,15 +102,14 @@ BEGIN
     WHERE d.fault IS NULL AND d.given IS NULL AND d.external_id IS NOT NULL AND p.source = d.source AND p.external_id = d.external_id;
     UPDATE draft d SET project = m.id, fault = CASE WHEN m.n > 1 THEN ROW('ALREADY_EXISTS', 'name',
             d.clean ->> 'name', 'import.ambiguous', ARRAY[m.n::text], NULL, NULL, NULL, NULL)::registry.finding END
-    FROM (SELECT p.name_key, p.investor_key, min(p.id) AS id, count(*) AS n
-          FROM registry.project p JOIN (SELECT DISTINCT x.name_key, x.investor_key FROM draft x
-                                        WHERE x.fault IS NULL AND x.external_id IS NULL AND x.given IS NULL
-                                          AND x.name_key <> '') k
-          ON p.name_key = k.name_key AND p.investor_key = k.investor_key
+    -- by the row's number, which has an index: the planner expects one project, not 30 000
+    FROM (SELECT y.row, min(p.id) AS id, count(*) AS n
+          FROM draft y JOIN registry.project p ON p.name_key = y.name_key AND p.investor_key = y.investor_key
           -- one whose protection has run out is no obstacle to another office, nor what its row speaks of
-          WHERE p.audience && grants AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
-          GROUP BY 1, 2) m
-    WHERE d.fault IS NULL AND d.external_id IS NULL AND d.given IS NULL AND d.name_key = m.name_key AND d.investor_key = m.investor_key;
+          WHERE y.fault IS NULL AND y.external_id IS NULL AND y.given IS NULL AND y.name_key <> ''
+            AND p.audience && grants AND NOT EXISTS (SELECT FROM registry.protection x WHERE x.project = p.id AND x.state = 'released' AND x.office <> i.office)
+          GROUP BY y.row) m
+    WHERE d.row = m.row;
 END $$;
 
 -- A key twice in the file: the later row is refused and names the first, and the first knows of it.
