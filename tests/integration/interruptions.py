@@ -15,6 +15,7 @@ from steps import Frozen, connect, here, pid_of, processes_of, wait_for
 
 VICTIMS = ("daemon", "client", "postgres")
 PHASES = ("upload", "judging", "writing", "commit", "report")
+GLANCE_S = 0.003  # a commit of a thousand rows takes twenty milliseconds
 
 # Where an import stands, as its server process shows: what it runs, and what it has locked.
 PHASE_SQL = """
@@ -91,7 +92,7 @@ def measure(county, command, file):
         phase = eye.phase()
         since.setdefault(phase, time.monotonic())
         chunks = max(chunks, eye.chunks)
-        time.sleep(0.002)
+        time.sleep(GLANCE_S)
     end = time.monotonic()
     eye.close()
     out, err = child.communicate()
@@ -104,14 +105,14 @@ def measure(county, command, file):
 def await_phase(eye, child, phase, chunks, delay_s):
     """Until the import is somewhere in that phase; where it is then."""
     while child.poll() is None and eye.phase() not in PHASES[PHASES.index(phase):]:
-        time.sleep(0.001)
+        time.sleep(GLANCE_S)
     if phase == "upload":
         while child.poll() is None and eye.phase() == "upload" and eye.chunks < chunks:
-            time.sleep(0.001)
+            time.sleep(GLANCE_S)
     elif phase != "commit":
         end = time.monotonic() + delay_s
         while time.monotonic() < end and child.poll() is None and eye.phase() == phase:
-            time.sleep(0.001)
+            time.sleep(GLANCE_S)
     return eye.phase() if child.poll() is None else "over"
 
 
@@ -168,7 +169,8 @@ def run_through(county, rng, tmp_path, say, plan, rows):
         strike(county, child, victim)
         kept = county.psql(f"SELECT c.chunk, c.n, c.xmin FROM registry.import_chunk c JOIN registry.import i ON i.staged = c.import WHERE i.file_name = '{file}' ORDER BY 1")
         out, err = child.communicate(timeout=300 * SLOW)
-        assert victim == "client" or where == "over" or child.returncode in (0, 3, 10), err
+        # 1: written and said, but the report's last page took too long
+        assert victim == "client" or where == "over" or child.returncode in (0, 3, 10, *[1] * (where == "report")), err
         lived = child.returncode == 0
         assert not lived or told(json.loads(out)) == told(whole), (out, whole)
         result = again(county, command)

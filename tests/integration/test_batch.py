@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import time
 
@@ -229,6 +230,21 @@ def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
     assert (told.error["code"], told.error["by"]) == ("LOCKED", "chengguan") and batch in told.stderr, told.stderr
     done, again = edit(), edit()
     assert done.json["rev"] == again.json["rev"] and done.json["site"] == "锁后", (done.stderr, again.stderr)
+
+
+def test_who_interrupts_a_commit_can_ask_what_became_of_it(here, tmp_path):
+    run(here, "chengguan", sheet(tmp_path / "断.csv", 2, "中断项目"), "--commit")
+    rows = export(here, "chengguan", tmp_path / "出.csv", "中断项目")
+    path = give_back(tmp_path / "改断.csv", [row | {"jobs": "9"} for row in rows])
+    with connect(here) as db, db.cursor() as c:
+        c.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", [rows[0]["id"]])
+        child = here.popen("chengguan", "--request", "halt-1", "import", path, "--commit")
+        wait_for(lambda: here.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7466")[0][0] == "1")
+        done = here.stop(child, signal.SIGINT)
+        assert done.returncode == 130 and "qipan receipt show halt-1" in done.stderr, done
+        db.rollback()
+    wait_for(lambda: here.qipan("chengguan", "receipt", "show", "halt-1").returncode == 0, 20 * SLOW)
+    assert [p["jobs"] for p in export(here, "chengguan", tmp_path / "后.csv", "中断项目")] == ["9", "9"], "the daemon carried it out"
 
 
 def test_a_large_import_passes_by_whom_it_does_not_concern(here, tmp_path):
