@@ -103,8 +103,11 @@ static bool bind_term(struct mapping *m, struct term *t)
 static bool bind_unit(struct mapping *m, struct alt *a)
 {
     char *key = a->n == 1 && a->terms[0].column >= 0 ? mapping_key(m, m->headers[a->terms[0].column]) : NULL;
+    const char *remark;
 
     a->unit = key ? form_cut_unit(key) : NULL;
+    if (key && !a->unit && (remark = form_cut_brackets(key))) /* 总投资(含税,万元) */
+        a->unit = form_advice_unit(remark);
     return true;
 }
 

@@ -260,6 +260,12 @@ static void automatic(void **state)
          "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
     same(NULL, "项目名称,投资方,总投资\n必填,必填,万元\n甲,乙,1\n",
          "skip: a row about the columns; name=甲 investor=乙 amount_total=10000.00");
+    same("[columns]\nname = 项目名称\namount_total = 总投资（含税，万元）\n",
+         "项目名称,总投资（含税，万元）\n甲,1\n", "name=甲 amount_total=10000.00");
+    refused("[columns]\nname = 项目名称\namount_total = 总投资（如：100万元）\n",
+            "项目名称,总投资（如：100万元）\n甲,1\n", "unknown unit of money");
+    same("[columns]\nname = 项目名称\namount_total = 总投资（如：100万元） unit 元\n",
+         "项目名称,总投资（如：100万元）\n甲,1\n", "name=甲 amount_total=1.00");
     /* the unit comes too late: what stands above was read in yuan */
     refused(NULL, "项目名称,投资方,总投资\n注：金额单位为万元,,\n甲,乙,1\n", "amounts are in 万元");
     same(NULL, "项目名称,投资方,总投资（万元）\n注：金额单位为万元,,\n甲,乙,1\n",
