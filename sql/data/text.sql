@@ -148,6 +148,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('batch.reason', '撤销导入要写明理由', 'taking back an import needs a reason'),
     ('batch.reverted', '批次 $1 已由 $2 撤销', 'batch $1 was taken back by $2'),
     ('batch.nothing', '批次 $1 没有写入任何数据', 'batch $1 wrote nothing'),
+    ('kind.project', '项目', 'project'),
     ('batch.row', '第 $1 行', 'row $1'),
     ('batch.and', ';', '; '),
     ('batch.changed', '$1 由 $2 于 $3 改动', '$1 was changed by $2 on $3'),

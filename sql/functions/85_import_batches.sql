@@ -57,9 +57,9 @@ END $$;
 
 -- ---------------------------------------------------------------- taking back
 
--- What a batch changed: each object with the versions it had before and after. born: it made it.
-CREATE FUNCTION registry.batch_objects(p_id text) RETURNS TABLE (kind text, object text, was bigint, version bigint, born boolean) LANGUAGE sql STABLE AS $$
-    SELECT c.kind, c.object, min(c.version) - 1, max(c.version), min(c.version) = 1
+-- What a batch changed: each object with the versions it had before and after, in the order in which they came. born: it made it.
+CREATE FUNCTION registry.batch_objects(p_id text) RETURNS TABLE (kind text, object text, was bigint, version bigint, born boolean, place int) LANGUAGE sql STABLE AS $$
+    SELECT c.kind, c.object, min(c.version) - 1, max(c.version), min(c.version) = 1, min(c.idx)
     FROM registry.entry e JOIN registry.change c ON c.grp = e.grp AND c.ord = e.ord
     WHERE e.batch = p_id AND e.op = 'import_commit' AND e.grp IS NOT NULL GROUP BY c.kind, c.object
 $$;
@@ -101,7 +101,7 @@ BEGIN
                                WHEN f.code_kind = 'park' THEN format('SELECT ''park:'' || x.%I', f.name) ELSE format('SELECT x.%I', f.name) END, ' UNION ALL ' ORDER BY f.number)
                     FROM registry.field f
                     WHERE f.kind NOT IN ('receipt', 'alert', 'protection', 'account') AND NOT f.masked
-                      AND (f.type = 'text' OR f.code_kind = 'park' OR f.type = 'tags' AND f.kind <> 'project') GROUP BY f.kind ORDER BY f.kind LOOP
+                      AND (f.type = 'text' OR f.code_kind IN ('park', 'node') OR f.type = 'tags' AND f.kind <> 'project') GROUP BY f.kind ORDER BY f.kind LOOP
         RETURN QUERY EXECUTE format('SELECT w.object, %L::text, x.id FROM registry.%I x CROSS JOIN LATERAL (%s) v(word) JOIN named w ON w.word = v.word
             WHERE NOT EXISTS (SELECT FROM undone u WHERE u.object = x.id) AND EXISTS (SELECT FROM registry.changes_behind(x.id, 0))', k, k, cells);
     END LOOP;
@@ -289,8 +289,8 @@ BEGIN
         RETURN r;
     END IF;
     place := registry.entry_begin(registry.account_code(p_account));
-    -- projects last: who sees them sees what becomes of their records
-    FOR u IN SELECT * FROM undone x ORDER BY x.kind = 'project', x.kind, x.object LOOP
+    -- backwards, so that nothing goes before what rests on it; projects last: who sees them sees what becomes of their records
+    FOR u IN SELECT * FROM undone x ORDER BY x.kind = 'project', x.place DESC, x.object LOOP
         IF u.kind = 'project' AND u.born THEN
             PERFORM registry.project_void(u.object);
         ELSIF u.kind = 'project' THEN

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(145);
+SELECT plan(150);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -207,6 +207,7 @@ FROM (VALUES ('chengguan', 'activity', '{"project":"来回项目","class":"visit
     ('chengguan', 'enterprise', '{"name":"来回企业","credit_code":"91341700MA8B00300T"}'), ('chengguan', 'milestone', '{"project":"来回项目","class":"filing","name":"立项","planned_on":"2026-03","office":"chengguan"}'),
     ('chengguan', 'stagedate', '{"project":"来回项目","stage":"lead","dated_on":"2026-01","basis":"文"}'), ('chengguan', 'land', '{"project":"来回项目","area_mu":"12","place":"东区","state":"planned"}'),
     ('bureau', 'park', '{"no":"xinqu","name":"新区","class":"industry","office":"bureau"}'), ('bureau', 'plot', '{"park":"xinqu","name":"A-1","class":"land","area_mu":"30","office":"bureau"}'),
+    ('bureau', 'valuechain', '{"name":"来回链","office":"bureau"}'), ('bureau', 'node', '{"chain":"来回链","name":"来回料","part":"upstream","rank":"1"}'),
     ('chengguan', 'station', '{"name":"驻沪","region":"31","staff":"王","from_on":"2026-01"}')) v(who, kind, fields);
 SELECT row_eq(format($$ SELECT talked_on::text, active_on::text FROM registry.pace WHERE project = %L $$, :'q'), ROW('2026-01-05'::text, '2026-01-05'::text), 'the last talk is the one that stands');
 SELECT id AS b FROM registry.import WHERE kind = 'activity' AND status = 'done' ORDER BY opened_at DESC LIMIT 1 \gset
@@ -222,6 +223,13 @@ BEGIN
 END $$;
 SELECT set_has($$ SELECT x.id FROM pg_temp.changed('dongshan') x WHERE x.version IS NULL $$, $$ SELECT c.object FROM registry.change c WHERE c.audience = '{0}' $$,
     'and is told of what left');
+SELECT pg_temp.put('bureau', '节点', pg_temp.rows('node', '{"chain":"来回链","name":"来回甲","part":"upstream","rank":"1"}', '{"chain":"来回链","name":"来回乙","part":"upstream","rank":"2","parent":"来回甲"}',
+    '{"chain":"来回链","name":"来回丙","part":"upstream","rank":"3","parent":"来回乙"}'), 'node') AS b \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'b')), 'new 3', 'nodes below nodes');
+SELECT (pg_temp.edit('chengguan', NULL, :'q', '{"node":"来回乙"}')).error \g /dev/null
+SELECT matches((pg_temp.revert('bureau', :'b')).error.message, 'row 3 nk.* is spoken of by what .* \(project\)', 'not while a project hangs on one');
+SELECT (pg_temp.edit('chengguan', NULL, :'q', '{}', '{node}')).error \g /dev/null
+SELECT is((pg_temp.revert('bureau', :'b')).batch.status, 'reverted', 'what rests on another goes first');
 SELECT throws_ok($$ DELETE FROM registry.land $$, '42501', NULL, 'nothing else makes a record leave');
 SELECT id AS b FROM registry.import WHERE kind = 'park' AND status = 'done' ORDER BY opened_at DESC LIMIT 1 \gset
 SELECT matches((pg_temp.revert('bureau', :'b')).error.message, 'row 2 pk\S+ is spoken of by what .* wrote on .* \(plot\)', 'not while something lies in it');
