@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(61);
+SELECT plan(63);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -158,6 +158,19 @@ ANALYZE draft;
 UPDATE draft SET verdict = 'new';
 SET statement_timeout = '12s';
 SELECT lives_ok('SELECT registry.import_number(0)', 'tags of many investors at a linear price');
+RESET statement_timeout;
+DROP TABLE draft;
+-- rows that come again find their projects; none is held against all that are found
+SELECT is((pg_temp.import('chengguan', '再来', (SELECT jsonb_agg(jsonb_build_object('name', '再来' || r, 'investor', '再来公司', 'external_id', 'again-' || r)) FROM generate_series(1, 2000) r))).added, 2000, 'two thousand');
+ANALYZE registry.project;
+DROP TABLE IF EXISTS pg_temp.draft;
+CREATE TEMPORARY TABLE draft AS SELECT r AS row, jsonb_populate_record(NULL::registry.finding, '{}') AS fault, NULL::text AS project, NULL::text AS given, NULL::text AS numbered,
+    NULL::text AS source, NULL::text AS external_id, registry.norm('再来' || r % 2000 + 1) AS name_key, registry.norm('再来公司') AS investor_key, '{}'::jsonb AS clean
+FROM generate_series(1, 60000) r;
+ALTER TABLE draft ADD PRIMARY KEY (row);
+ANALYZE draft;
+SET statement_timeout = '12s';
+SELECT lives_ok($$ SELECT registry.import_find(i, pg_temp.acc('chengguan')) FROM registry.import i LIMIT 1 $$, 'sixty thousand rows find them at a linear price');
 RESET statement_timeout;
 DROP TABLE draft;
 SELECT * FROM finish();
