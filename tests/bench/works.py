@@ -380,7 +380,7 @@ def export(county, run):
        jsonl_client=("the same to JSON Lines", "goal", "MiB", ">= 1", "low"),
        xlsx_client=("the same to a workbook", "goal", "MiB", ">= 1", "low"),
        reading_client=("that workbook read", "goal", "MiB", ">= 1", "low"),
-       import_client=("an import's preview, 300 000 rows at most", "goal", "MiB", ">= 1", "low"),
+       import_client=(f"an import's preview, {min(curve.ROWS, curve.IMPORTED)} rows", "goal", "MiB", ">= 1", "low"),
        daemon=("the daemon's at its peak, in all of these", "goal", "MiB", ">= 1", "low"),
        grows=("an export's peak in the second half of its time, of that before", "goal", "times", ">= 1", "low"))
 def memory_of_rows(county, run):
