@@ -125,9 +125,13 @@ static void show_sample(struct import *im, const Qipan__ImportRow *r, struct are
     const char *currency = c ? text_of(r, c, a) : NULL;
     int told = 0;
 
-    for (unsigned i = 0; i < d->n_fields && told < SAMPLE_FIELDS; i++) {
+    for (unsigned i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
-        const char *text = strcmp(f->name, "summary") && f != c ? text_of(r, f, a) : NULL;
+        bool passed =
+            f == c || !strcmp(f->name, "summary") || !strcmp(f->name, "source") ||
+            !strcmp(f->name, "external_id") ||
+            (told >= SAMPLE_FIELDS && value_kind(f) != VALUE_MONEY); /* amounts come last, and matter */
+        const char *text = passed ? NULL : text_of(r, f, a);
         char *people = text ? value_people_text(f, text, currency, im->cli->lang, a) : NULL;
         if (!people)
             continue;

@@ -168,6 +168,8 @@ def test_plan_with_three_levels_of_headers(new_county, tmp_path):
     county = new_county("--bare")
     how = (source, "--map", EXAMPLES / "reserve.map")
     adds_up(run(county, "robot", *how).json, rows=7, new=3, skipped=4)
+    shown = county.qipan("robot", "import", *how, ok=True).stdout
+    assert "总投资 28.8714亿元" in shown, "of the first new rows amounts are shown, however many texts they have"
     report = tmp_path / "report.jsonl"
     adds_up(run(county, "robot", *how, "--commit", "--report", report).json, new=3, skipped=4, committed=True)
     lines = {line["row"]: line for line in map(json.loads, report.read_text().splitlines())}
