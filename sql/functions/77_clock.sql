@@ -275,6 +275,7 @@ BEGIN
     place := registry.entry_begin('registry');
     IF c.after = '' THEN
         swept := registry.evidence_sweep();
+        PERFORM registry.import_sweep();
     END IF;
     PERFORM set_config('qipan.bulk', 'clock', true);
     IF upto IS NOT NULL THEN

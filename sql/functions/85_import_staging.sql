@@ -200,3 +200,15 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END $$;
+
+-- Previews that nobody went on with for thirty days, with what was sent for them; who sends the file again begins anew. What was written
+-- keeps its rows, by which it can be taken back.
+CREATE FUNCTION registry.import_sweep() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    old CONSTANT text[] := ARRAY(SELECT i.id FROM registry.import i
+        WHERE i.status IN ('staging', 'judged') AND i.opened_at < registry.now() - interval '30 days' FOR UPDATE SKIP LOCKED);
+BEGIN
+    DELETE FROM registry.import_chunk c WHERE c.import IN (SELECT i.staged FROM registry.import i WHERE i.id = ANY (old))
+        AND NOT EXISTS (SELECT FROM registry.import i WHERE i.staged = c.import AND i.id <> ALL (old));
+    DELETE FROM registry.import_verdict v WHERE v.import = ANY (old);
+END $$;

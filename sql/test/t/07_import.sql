@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(63);
+SELECT plan(67);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -141,6 +141,16 @@ SELECT no AS no2 FROM registry.project WHERE name = '重二' \gset
 SELECT is((pg_temp.import('chengguan', '十六', format('[{"no":"%s","jobs":4}]', :'no2')::jsonb)).updated, 1, 'an export that comes back is known by its number');
 SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十七', '[{"no":"1999-0001","jobs":4}]')).id) v), 'NOT_FOUND', 'a number that is none');
 -- pruning
+SELECT (pg_temp.open('chengguan', '搁置', '搁置表', 1)).id AS i \gset
+SELECT pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"搁置"}}]') \g /dev/null
+SELECT pg_temp.judge('chengguan', :'i') \g /dev/null
+SELECT registry.import_sweep() \g /dev/null
+SELECT is((SELECT count(*)::int FROM registry.import_chunk c WHERE c.import = :'i'), 1, 'a preview of today stays');
+UPDATE registry.import SET opened_at = opened_at - interval '31 days';
+SELECT registry.import_sweep() \g /dev/null
+SELECT is((SELECT count(*)::int FROM registry.import_chunk c WHERE c.import = :'i') + (SELECT count(*)::int FROM registry.import_verdict v WHERE v.import = :'i'), 0, 'an old one goes');
+SELECT cmp_ok((SELECT count(*)::int FROM registry.import_chunk c JOIN registry.import i ON i.id = c.import WHERE i.status = 'done'), '>', 0, 'not what was written');
+SELECT is((pg_temp.open('chengguan', '搁置', '搁置表', 1)).next_chunk, 0, 'the same file begins anew');
 SELECT cmp_ok(registry.import_prune('-1 day'), '>', 10::bigint, 'old staging rows go');
 SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 0, 'then a file is uploaded anew');
 -- merged into another by a ruling: sheets go on speaking of it
