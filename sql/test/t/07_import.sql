@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(67);
+SELECT plan(68);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -183,4 +183,20 @@ SET statement_timeout = '12s';
 SELECT lives_ok($$ SELECT registry.import_find(i, pg_temp.acc('chengguan')) FROM registry.import i LIMIT 1 $$, 'sixty thousand rows find them at a linear price');
 RESET statement_timeout;
 DROP TABLE draft;
+-- records find their like by its key: not by reading all that are there
+CREATE FUNCTION pg_temp.firms(n int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    a CONSTANT int := pg_temp.acc('robot');
+    i CONSTANT text := (api.import_open(a, 'en', pg_temp.req(), '\x00', sha256('firms'), 'f.csv', '企业表', 'm', sha256('m'), NULL, n, 'enterprise')).id;
+BEGIN
+    PERFORM api.import_put(a, 'en', pg_temp.req(), '\x00', i, 0, (SELECT jsonb_agg(jsonb_build_object('row', r + 1, 'values',
+        jsonb_build_array(jsonb_build_object('number', 3, 'value', '许多企业' || r)))) FROM generate_series(1, n) r));
+    RETURN (SELECT x.added FROM api.import_commit(a, 'en', pg_temp.req(), '\x00', i, NULL, NULL) x);
+END $$;
+BEGIN;
+ANALYZE registry.enterprise; -- a plan of when there was next to nothing
+SELECT pg_temp.firms(400) AS made \gset
+SELECT idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relid = 'registry.enterprise'::regclass \gset
+ROLLBACK;
+SELECT ok(:made = 400 AND :fetched < 40 * 400, 'records are found by their key');
 SELECT * FROM finish();
