@@ -357,7 +357,7 @@ static bool take_currency(const char *p, char ret[FORM_UNIT])
 static bool is_strange(const char *item)
 {
     static const char *const parts[] = {"元", "亿", "万", "千", "百", "十", "人民币"};
-    const char *p = item, *part;
+    const char *p = item, *part = NULL;
 
     while (*p && ((*p >= '0' && *p <= '9') || (part = begins_with(p, parts, N(parts)))))
         p += *p >= '0' && *p <= '9' ? 1 : strlen(part);
