@@ -168,7 +168,7 @@ DECLARE
     grants CONSTANT int[] := registry.grants(p_account);
 BEGIN
     UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
-    -- what was merged into another stays as it is, whatever sheets go on saying of it
+    -- what was merged into another stays as it is, whatever sheets go on saying of it (import_notes tells)
     UPDATE draft d SET clean = '{}' WHERE d.fault IS NULL AND (d.b).merged_into IS NOT NULL;
     -- another office's project: by name it is a duplicate, by external id somebody else's
     UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
@@ -354,6 +354,10 @@ BEGIN
              GROUP BY y.place / 500 LOOP
         UPDATE draft d SET note = w.warnings FROM registry.warnings(x.langs, x.drafts, x.fields, x.phones) w WHERE d.row = x.rows[w.n];
     END LOOP;
+    -- which is told, for the sheet may hold an edit that belongs to the other one
+    UPDATE draft d SET verdict = 'skipped', note = ARRAY[ROW(NULL, NULL, NULL, NULL, concat_ws('; ', registry.say(p_lang, 'project.merged', (d.b).merged_into),
+            registry.say(p_lang, 'project.merged.hint', (d.b).merged_into)))::api.warning]
+    WHERE d.fault IS NULL AND (d.b).merged_into IS NOT NULL;
     UPDATE draft d SET note = d.note || ROW('odd_amount', NULL, NULL, NULL, o.sentence)::api.warning
     FROM (SELECT y.row, (registry.error_of(p_lang, 'project', y.f)).message AS sentence
           FROM (SELECT z.row, registry.project_odd(z.b, z.n) AS f FROM draft z

@@ -161,6 +161,10 @@ BEGIN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.twice');
         RETURN r;
     END IF;
+    IF given + (SELECT coalesce(sum(c.n), 0) FROM registry.import_chunk c WHERE c.import = i.staged) > 200000 THEN
+        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '200000');
+        RETURN r;
+    END IF;
     INSERT INTO registry.import_chunk (import, chunk, rows, first_row, last_row, n)
     VALUES (i.staged, import_put.chunk, import_put.rows, w.first, w.last, given);
     RETURN registry.import_reply(i);

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(68);
+SELECT plan(71);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -140,6 +140,11 @@ SELECT is((SELECT v.field FROM pg_temp.verdicts('chengguan', (SELECT id FROM reg
 SELECT no AS no2 FROM registry.project WHERE name = '重二' \gset
 SELECT is((pg_temp.import('chengguan', '十六', format('[{"no":"%s","jobs":4}]', :'no2')::jsonb)).updated, 1, 'an export that comes back is known by its number');
 SELECT is((SELECT v.code FROM pg_temp.verdicts('chengguan', (pg_temp.import('chengguan', '十七', '[{"no":"1999-0001","jobs":4}]')).id) v), 'NOT_FOUND', 'a number that is none');
+-- a batch has an end, whatever it said of itself
+SELECT (pg_temp.open('chengguan', '无尽', '无尽表', 1)).id AS i \gset
+INSERT INTO registry.import_chunk (import, chunk, rows, first_row, last_row, n) VALUES (:'i', 0, '[]', 1, 199999, 199999);
+SELECT is((pg_temp.put('chengguan', :'i', 1, '[{"row":200000},{"row":200001}]')).error.field, 'rows', 'two hundred thousand rows are the most');
+SELECT is((pg_temp.put('chengguan', :'i', 1, '[{"row":200000}]')).next_chunk, 2, 'the last of them is taken');
 -- pruning
 SELECT (pg_temp.open('chengguan', '搁置', '搁置表', 1)).id AS i \gset
 SELECT pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"搁置"}}]') \g /dev/null
@@ -156,7 +161,10 @@ SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 0, 'the
 -- merged into another by a ruling: sheets go on speaking of it
 SELECT pg_temp.counts(pg_temp.import('chengguan', '并入一', '[{"name":"并入项目","external_id":"bm-1","amount_total":100},{"name":"并存项目","external_id":"bm-2"}]')) \g /dev/null
 UPDATE registry.project SET merged_into = (SELECT p.no FROM registry.project p WHERE p.external_id = 'bm-2'), stage = 'exited' WHERE external_id = 'bm-1';
-SELECT is(pg_temp.counts(pg_temp.import('chengguan', '并入二', '[{"name":"并入项目","external_id":"bm-1","amount_total":200},{"name":"并存项目","external_id":"bm-2","jobs":5}]')), '2 = 0 + 1 + 1 + 0 + 0', 'a merged project''s row holds up nothing');
+SELECT pg_temp.import('chengguan', '并入二', '[{"name":"并入项目","external_id":"bm-1","amount_total":200},{"name":"并存项目","external_id":"bm-2","jobs":5}]') AS merged \gset
+SELECT is(pg_temp.counts(:'merged'::api.import_reply), '2 = 0 + 1 + 0 + 0 + 1', 'a merged project''s row holds up nothing');
+SELECT is((SELECT v.verdict || ': ' || v.message FROM pg_temp.verdicts('chengguan', (:'merged'::api.import_reply).id) v WHERE v.row = 2),
+    format('skipped: this project was merged into %1$s; go on with %1$s', (SELECT p.no FROM registry.project p WHERE p.external_id = 'bm-2')), 'and is told so');
 SELECT is((SELECT p.amount_total::bigint FROM registry.project p WHERE p.external_id = 'bm-1'), 100::bigint, 'and changes nothing');
 -- many investors, each with its own tags by rule: no pair of rows is compared
 INSERT INTO registry.enterprise SELECT e.* FROM jsonb_populate_record((SELECT x FROM registry.enterprise x LIMIT 1), '{"id":"etagged","credit_code":null,"version":1,"office":"chengguan","name":"有类企业","name_key":"有类企业","classes":["scale"],"changed_at":"2026-01-01","registered_at":"2026-01-01"}') e;
