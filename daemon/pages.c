@@ -96,8 +96,9 @@ static void on_rows(struct journal_query *q, struct journal_rows *rows, const ch
     struct slot *s = container_of(q, struct slot, query);
     struct pages *pages = s->pages;
     (void)error;
-    if (s->stale) {
+    if (s->stale) { /* whoever waits for it asks anew */
         slot_free(s);
+        pages->arrived(pages->owner);
         return;
     }
     if (!rows || !pack_rows(s, rows)) {

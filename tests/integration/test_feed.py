@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import BUILD
 from peer import OPS, Gone, cursor_of_event, cursor_text, pb
-from steps import add, edit, pid_of, refusal, resident_kb, wait_for
+from steps import Frozen, add, edit, pid_of, refusal, resident_kb, wait_for
 
 MOST = 16 << 20
 
@@ -299,6 +299,32 @@ def test_one_who_stops_delays_nobody(new_county):
     for one in theirs[:3]:
         events = one.until(lambda e: e.version == 1501, timeout=60)
         assert versions(events, project) == list(range(2, 1502))
+
+
+def test_a_page_forgotten_on_its_way_is_asked_for_again(new_county):
+    """What hides a project makes pages worthless that are being read: whoever waits for one gets another."""
+    county = new_county("--bare")
+    writer = county.peer("dongshan")
+    project = add(writer)
+    start = writer.watch().at
+    edit_many(writer, project, 60)
+    county.kill()
+    county.start()  # what was is in the journal alone now
+    writer, quick, slow = county.peer("dongshan"), county.peer("bureau"), county.peer("bureau")
+    live, behind = quick.watch(terms=of(project)), slow.watch(after=start, terms=of(project), credit=1)
+    behind.next()
+
+    def hide(yes, version):
+        writer.finish(edit(writer, project, restricted=yes))
+        live.until(lambda e: e.version == version)
+
+    with Frozen([int(pid) for (pid,) in county.psql("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'qipand read%'")]):
+        hide(True, 62)
+        grant(behind, MOST)
+        slow.link.send(pb.Frame(ping=pb.Ping()))
+        slow.turn()
+        hide(False, 63)
+    assert max(versions(behind.until(lambda e: e.version == 63, timeout=20), project)) == 63
 
 
 def test_lapsed(new_county):
