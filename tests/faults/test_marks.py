@@ -8,7 +8,7 @@ from counties import BUILD, SLOW, TOP
 from peer import Gone
 from steps import add, connect, edit, wait_for
 
-FAIL = TOP / ("build/fail/san" if "san" in str(BUILD) else "build/fail")
+FAIL = TOP / ("build/fail/san" if BUILD.name == "san" else "build/fail")
 NAMES = re.findall(r'^(MARK|DEFECT)\("([\w-]+)"', (TOP / "daemon/failpoint.def").read_text(), re.M)
 ON_AN_EDIT = [name for kind, name in NAMES if kind == "MARK" and name.startswith(("request", "group", "unrung", "journal"))]
 

@@ -63,7 +63,7 @@ def serve(watches):
 @pytest.mark.alone
 def test_a_thousand_subscribers_in_96_mib(new_county, say):
     """Case 72: not killed, everybody served. Without control groups its size is measured instead."""
-    if "san" in str(BUILD):
+    if BUILD.name == "san":
         return  # the sanitiser's own memory is not ours
     county = new_county("--bare")
     county.kill(1, "TERM")

@@ -23,7 +23,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 DEV = TOP / "deploy/dev"
 BUILD = pathlib.Path(os.environ.get("QIPAN_BUILD", TOP / "build"))
 SEED = int(os.environ.setdefault("QIPAN_SEED", str(random.SystemRandom().randrange(1 << 32))))  # one for all workers
-SLOW = 3 if "san" in str(BUILD) else 1  # limits of time under the sanitisers
+SLOW = 3 if BUILD.name == "san" else 1  # limits of time under the sanitisers
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 
 

@@ -294,7 +294,7 @@ def test_one_who_stops_delays_nobody(new_county):
     events = watch.until(lambda e: e.version == 1501, timeout=60)
     assert versions(events, project) == list(range(2, 1502))
     # 1 500 × some 6 KB: without a bound each would owe 9 MB. The ring and the page cache are everybody's.
-    quarantine = 512 * 1024 if "san" in str(BUILD) else 0  # freed memory that the sanitizer keeps
+    quarantine = 512 * 1024 if BUILD.name == "san" else 0  # freed memory that the sanitizer keeps
     assert resident_kb(county) - before < 20 * 300 + 48 * 1024 + quarantine
     for one in theirs[:3]:
         events = one.until(lambda e: e.version == 1501, timeout=60)
