@@ -107,15 +107,18 @@ static int find_profile(struct import *im)
                                            _("there is no profile \"%s\""), im->profile);
 }
 
-/* The same file under another mapping is another import; so is one that another version, or one that speaks another
- * language in its reasons, reads. */
+/* The same file under another mapping is another import; so is another sheet of it, and one that another version, or one that
+ * speaks another language in its reasons, reads. */
 static bool digest_profile(struct import *im)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    const struct grid *g = sheet_grid(im->sheet);
+    size_t chosen = g ? grid_sheet_chosen(g) : 0;
     const char *encoding = im->encoding ? im->encoding : "", *source = mapping_source(im->mapping)->name;
     bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
               EVP_DigestUpdate(ctx, QIPAN_VERSION, sizeof(QIPAN_VERSION)) &&
               EVP_DigestUpdate(ctx, im->cli->lang, strlen(im->cli->lang) + 1) &&
+              EVP_DigestUpdate(ctx, &chosen, sizeof(chosen)) &&
               EVP_DigestUpdate(ctx, encoding, strlen(encoding) + 1) &&
               EVP_DigestUpdate(ctx, source ? source : "", source ? strlen(source) : 0) &&
               EVP_DigestUpdate(ctx, im->map_text ? im->map_text : "", im->map_n) &&

@@ -295,6 +295,22 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     assert "(可用:" in shown and "城关镇" in shown and "chengguan" not in shown, "the registry's hint is shown, in people's words"
 
 
+def test_another_sheet_is_another_import(county, tmp_path):
+    """A sheet for each month, alike but for what stands in them: what was sent of one is not taken for the other."""
+    book = openpyxl.Workbook()
+    for month in ("一月", "二月"):
+        sheet = book.create_sheet(month)
+        sheet.append(["项目名称", "投资方"])
+        sheet.append([f"分月表项目{month}", f"分月表公司{month}"])
+    book.remove(book.worksheets[0])
+    book.save(tmp_path / "a.xlsx")
+    for month in ("一月", "二月"):
+        run(county, "chengguan", tmp_path / "a.xlsx", "--sheet", month)
+    for month in ("一月", "二月"):
+        adds_up(run(county, "chengguan", tmp_path / "a.xlsx", "--sheet", month, "--commit").json, new=1)
+    assert total(county, "--filter", "name~分月表项目") == 2
+
+
 def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     """One amount merged over several rows, a title with another currency, a place whose name begins like a unit."""
     head = ["序号", "项目名称", "投资方", "总投资"]
