@@ -65,8 +65,9 @@ enum value_kind value_kind(const ProtobufCFieldDescriptor *f)
 
 bool value_writable(const ProtobufCFieldDescriptor *f)
 {
-    static const char *const fixed[] = {
-        "id", "no", "version", "auto_tags", "protected_until", "registered_at", "changed_at", NULL};
+    static const char *const fixed[] = {"id",          "no",          "version",         "auto_tags",
+                                        "merged_into", "admitted_on", "protected_until", "registered_at",
+                                        "changed_at",  NULL};
 
     return !value_one_of(f->name, fixed);
 }

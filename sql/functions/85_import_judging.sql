@@ -31,7 +31,7 @@ CREATE FUNCTION registry.import_new_sql(i registry.import, p_names text[]) RETUR
             WHEN 'investor_key' THEN 'x.investor_key'
             WHEN 'contact_name_mark' THEN '(x.clean ->> ''contact_name'' IS NOT NULL)::int'
             WHEN 'contact_phone_mark' THEN '(x.clean ->> ''contact_phone'' IS NOT NULL)::int'
-            ELSE coalesce(CASE WHEN a.attname = ANY (p_names) OR a.attname = 'source' THEN registry.from_cell(f) END, 'NULL') END, ', ' ORDER BY a.attnum))
+            ELSE coalesce(CASE WHEN f.name IS NOT NULL AND (a.attname = ANY (p_names) OR a.attname = 'source') THEN registry.from_cell(f) END, 'NULL') END, ', ' ORDER BY a.attnum))
     FROM pg_attribute a LEFT JOIN registry.field f ON f.kind = 'project' AND f.name = a.attname AND f.editable AND NOT f.masked
     WHERE a.attrelid = 'registry.project'::regclass AND a.attnum > 0 AND NOT a.attisdropped
 $$;

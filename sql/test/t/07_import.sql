@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(71);
+SELECT plan(72);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -51,6 +51,10 @@ SELECT results_eq($$ SELECT "row", verdict, code, field, "column", text FROM pg_
 SELECT is((api.import_verdicts(pg_temp.acc('chengguan'), 'en', :'i', NULL, 2, NULL)).next_row, 3, 'by pages');
 SELECT is(cardinality((api.import_verdicts(pg_temp.acc('chengguan'), 'en', :'i', NULL, 9, '{rejected}')).rows), 2, 'or only the rejected');
 SELECT is((SELECT count(*)::int FROM registry.project WHERE name LIKE '入_'), 0, 'a preview writes nothing');
+SELECT (pg_temp.open('chengguan', '维护', '维护表', 1)).id AS k \gset
+SELECT is(x.c, 'INVALID_ARGUMENT|merged_into', 'what the registry keeps itself is refused')
+FROM (SELECT pg_temp.put('chengguan', :'k', 0, '[{"row":2,"set":{"name":"入维护","admitted_on":"2026-01-01","merged_into":"2026-0001"}}]'), pg_temp.judge('chengguan', :'k')) done,
+    LATERAL (SELECT concat_ws('|', code, field) AS c FROM pg_temp.verdicts('chengguan', :'k')) x;
 -- committing
 SELECT is((pg_temp.commit('chengguan', :'i')).error.code, 'INVALID_ARGUMENT', 'a rejected row stops all');
 SELECT is((SELECT count(*)::int FROM registry.project WHERE name LIKE '入_'), 0, 'nothing was written');
