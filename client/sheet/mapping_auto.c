@@ -327,8 +327,10 @@ struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, c
             name_unknown(m, i + 1);
     if (ok && m->n_fields == 0)
         ok = mapping_fail(m, _("the file has no column that is a field of %s"), headers_kind_name(m->kind));
-    if (ok && mapping_note_left_out(m))
+    if (ok && mapping_note_left_out(m)) {
+        m->own = m->version.column >= 0;
         return m;
+    }
     mapping_free(m);
     return NULL;
 }

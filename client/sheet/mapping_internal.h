@@ -72,6 +72,7 @@ struct mapping {
     struct mapping_source source;
     const char *unit, *area_unit;
     bool clear; /* an empty cell empties the field */
+    bool own;   /* headers say it all, and the versions that an export was made from stand beside the rows */
     struct field fields[MAX_FIELDS];
     int n_fields;
     struct expr keys[MAX_KEYS];

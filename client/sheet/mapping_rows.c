@@ -571,6 +571,35 @@ static void take_version(struct work *w)
         add_bad(w, "version", w->m->version.column, cell, e.message);
 }
 
+/* Of contacts an export holds only what its maker might see; a text may be what elsewhere means nothing. */
+static bool is_emptied(struct work *w, const struct field *f, struct joined *j)
+{
+    static const char *const others[] = {"id", "no", "contact_name", "contact_phone"};
+    enum value_kind kind = value_kind(f->f);
+    bool figure = kind == VALUE_MONEY || kind == VALUE_AREA || kind == VALUE_INT || kind == VALUE_DATE;
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (!strcmp(f->f->name, others[i]))
+            return false;
+    if (value_has(w->object, f->f))
+        return false;
+    join_expr(w, &f->expr, j);
+    return !j->n || (figure && says_nothing(w, f, j));
+}
+
+/* Who empties a cell of a sheet that the registry wrote has edited it. In JSON a field that isn't there says nothing. */
+static void take_emptied(struct work *w, struct joined *j)
+{
+    const ProtobufCFieldDescriptor *id = protobuf_c_message_descriptor_get_field_by_name(w->m->desc, "id");
+
+    if (!w->m->own || !w->row->types || !w->out->has_version || w->out->n_bad || !id ||
+        !value_has(w->object, id))
+        return;
+    for (int i = 0; i < w->m->n_fields; i++)
+        if (is_emptied(w, &w->m->fields[i], j))
+            add_clear(w, &w->m->fields[i]);
+}
+
 static void skip_row(struct work *w, const char *format, const char *why)
 {
     char text[MAX_SKIP];
@@ -625,6 +654,7 @@ static void take_row(struct work *w)
     if (w->m->n_keys && !w->out->skip)
         take_key(w, &j);
     take_version(w);
+    take_emptied(w, &j);
 }
 
 static void finish_project(struct work *w)
