@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Annotations in a text with separators: its bytes as they are, and a cell more at the end of some rows. */
+/* Annotations in a text with separators: its bytes as they are, and a cell more at the end of each row, or the copy could not be read again. */
 #include "annotate.h"
 
 #include "csv_write.h"
@@ -104,6 +104,7 @@ static void put_row(struct copy *c, const struct grid_row *row, size_t n)
 {
     const char *text = text_of(c, row->number);
     size_t end = line_end(c->row, n), body = n - end, cells = row->n;
+    bool below = c->what->header_row > 0 && row->number > c->what->header_row;
 
     if (c->what->column >= 0 && row->n == (size_t)c->what->column + 1 && row->number >= c->what->header_row) {
         body = last_cell(c->row, body, c->what->separator);
@@ -115,10 +116,10 @@ static void put_row(struct copy *c, const struct grid_row *row, size_t n)
         fwrite(c->row, 1, body, c->to);
     for (; text && cells < c->width && !row->bad; cells++)
         fputc(c->what->separator, c->to);
-    if (text) {
+    if (text || (below && cells == c->width && !row->bad))
         fputc(c->what->separator, c->to);
+    if (text)
         put_cell(c, text);
-    }
     if (end)
         fwrite(c->row + n - end, 1, end, c->to);
 }

@@ -166,9 +166,9 @@ def test_a_text_keeps_its_bytes(tmp_path, encoding, separator, end):
     body = copy.read_bytes()
     kept = "utf-8-sig" if encoding == "utf-16" else encoding
     cells_of = list(csv.reader(io.StringIO(body.decode(kept), newline=""), delimiter=separator))
-    assert [row[3:] for row in cells_of] == [["错误"], ["错,在\"此\""], ["'=缺一格"], [], []]
+    assert [row[3:] for row in cells_of] == [["错误"], ["错,在\"此\""], ["'=缺一格"], [""], [""]]
     assert [row[:3] for row in cells_of] == [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)][:2] + [["乙", "3", ""]] + \
         [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)][3:]
     annotate(copy, third, header=1, sheet=separator, column=3, says=["4", "丙错"])
     again = list(csv.reader(io.StringIO(third.read_bytes().decode(kept), newline=""), delimiter=separator))
-    assert [row[3:] for row in again] == [["错误"], [], [], ["丙错"], []]
+    assert [row[3:] for row in again] == [["错误"], [""], [""], ["丙错"], [""]]
