@@ -33,11 +33,12 @@ def test_killed_at_a_mark(armed, mark):
     """The daemon dies under an edit; another one is asked under the same request id: once, whatever was acknowledged."""
     county = armed(QIPAN_FAILPOINT=f"{mark}:panic:2")
     with county.peer("bureau") as other, county.peer("jingkai") as reader, county.peer("bureau", n=2) as dying:
-        watch = reader.watch()
+        watch, own = reader.watch(), dying.watch()
         project, outcomes = add(other), []
         for i in range(3):
             try:
                 outcomes.append((i, dying.finish(edit(dying, project, request=f"mark-{i}", summary=f"{i}")).project.version))
+                own.until(lambda e: e.version == outcomes[-1][1])  # each is read from the journal by itself
             except Gone:
                 break
         wait_for(lambda: f"at mark {mark}, hit 2" in county.log(2))
@@ -77,10 +78,11 @@ def test_a_stopped_daemon_holds_nobody_up(armed):
         one, two, watch = add(stopped), add(other), reader.watch()
         call = edit(stopped, one, request="stopped", summary="held")
         wait_for(lambda: "at mark group-unsynced, hit 2" in county.log(2))
+        wait_for(lambda: county.psql("SELECT pid FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'ClientRead'"))  # it has its number
         begun = time.monotonic()
         later = other.finish(edit(other, two, summary="behind it"))
         assert watch.events(1)[0].rev == later.rev and time.monotonic() - begun < 5 * SLOW
-        assert re.search(r"held by process \d+, 'qipand (edit|solo) \d': ended", county.log(1))
+        wait_for(lambda: re.search(r"held by process \d+, 'qipand (edit|solo) \d': ended", county.log(1)))
         done = stopped.finish(call)
         event = watch.events(1)[0]
         assert (event.rev, event.version) == (done.rev, 2) and done.rev > later.rev

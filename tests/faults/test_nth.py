@@ -470,6 +470,6 @@ def test_daemon_starts(rng, request, say):
                 runs += 1
         say(runs=runs, served=n_served)
         assert not findings, "\n\n".join(findings)
-        assert n_served
+        assert n_served or sample
     finally:
         county.down()

@@ -120,7 +120,7 @@ def test_dead_readers(new_county, say):
             took = time.monotonic()
             writer.finish(edit(writer, add(writer), summary="still here"))
             took = time.monotonic() - took
-        wait_for(lambda: sessions(county) <= 2, 45)
+        wait_for(lambda: sessions(county) <= 1, 45)
     reasons = [line for line in county.log().splitlines() if "leader: closed" in line]
     say(resident_mib=most / 1024, edit=took, closed=len(reasons), because=reasons[0].split("closed: ")[1])
     assert len(reasons) == 500 and took < 2 * SLOW
