@@ -76,6 +76,21 @@ static void count_scaled(struct chunker *c)
     }
 }
 
+/* 35000 may well be 35000万元: whoever looks at the preview is told what it was taken for. */
+static void count_bare(struct chunker *c)
+{
+    const struct sheet_row *r = &c->row;
+    bool some = false;
+
+    for (size_t i = 0; r->types && !r->skip && i < r->n && !some; i++) {
+        const char *text = r->cells[i];
+        bool shown = r->formats && r->formats[i] && r->formats[i]->unit[0];
+        some = *text && !text[strspn(text, "0123456789., ")] && !shown && mapping_guesses_unit(c->mapping, i);
+    }
+    if (some && c->bare.n++ == 0)
+        c->bare.row = r->number;
+}
+
 static enum chunk_result end(struct chunker *c)
 {
     size_t n;
@@ -87,6 +102,13 @@ static enum chunk_result end(struct chunker *c)
               "format; the one they hold counts"),
             c->scaled.n, c->scaled.row, sheet_header(c->sheet, &n)[c->scaled.column]);
     c->scaled.n = 0;
+    if (c->bare.n)
+        sheet_note(
+            c->sheet,
+            _("amounts of %d rows, row %d first, have no unit and are taken for yuan; if they are not, "
+              "write 单位：万元 above the table, or (万元) into the heading"),
+            c->bare.n, c->bare.row);
+    c->bare.n = 0;
     if (c->odd)
         sheet_note(
             c->sheet,
@@ -130,6 +152,7 @@ enum chunk_result chunk_next(struct chunker *c)
         c->rows[c->n_rows++] = row;
         weigh(c, row);
         count_scaled(c);
+        count_bare(c);
     }
     c->total += (int)c->n_rows;
     return r == CHUNK_FAILED ? r : c->n_rows > 0 ? CHUNK_READY : end(c);

@@ -27,6 +27,9 @@ struct chunker {
         int n, row; /* cells that show another number than they hold; row and column of the first */
         size_t column;
     } scaled;
+    struct {
+        int n, row; /* rows with a figure that is taken for yuan since nothing says otherwise; the first */
+    } bare;
 };
 
 enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
@@ -34,8 +37,8 @@ enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
 void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *mapping);
 enum chunk_result
 chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
-/* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project, and of numbers that
- * are shown as others. */
+/* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project, of those that nothing
+ * says the unit of, and of numbers that are shown as others. */
 void chunk_stop(struct chunker *c);
 
 #endif

@@ -55,6 +55,8 @@ const char *mapping_column(const struct mapping *m, const char *field);
 int mapping_column_index(const struct mapping *m, const char *field); /* in the headers; -1 = none */
 
 bool mapping_reads(const struct mapping *m, size_t column); /* of the headers, by any field */
+/* Money under a heading in people's words that says no unit, nor does the sheet: a bare figure there is taken for yuan. */
+bool mapping_guesses_unit(const struct mapping *m, size_t column);
 
 /* Headers that no field is read from, in the order of the sheet. */
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n);

@@ -202,6 +202,19 @@ bool mapping_reads(const struct mapping *m, size_t column)
     return column < m->n_headers && m->used[column];
 }
 
+bool mapping_guesses_unit(const struct mapping *m, size_t column)
+{
+    for (int i = 0; i < m->n_fields && !m->unit; i++) {
+        const struct field *f = &m->fields[i];
+        for (int a = 0; !f->constant && !f->expr.unit && value_kind(f->f) == VALUE_MONEY && a < f->expr.n;
+             a++)
+            if (f->expr.alts[a].n == 1 && f->expr.alts[a].terms[0].column == (int)column &&
+                !f->expr.alts[a].unit)
+                return strcmp(m->headers[column], f->f->name) != 0;
+    }
+    return false;
+}
+
 const char *const *mapping_left_out(const struct mapping *m, size_t *ret_n)
 {
     *ret_n = m->n_left_out;

@@ -333,7 +333,10 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     bad = run(county, "chengguan", book("dollar.xlsx", rows), code=7).json["rejections"]
     assert "其他币种(万美元)" in bad[0]["message"]
     rows = [head, [1, "单位错项目", "单位公司", 1200], [2, "单位对项目", "单位公司", 12000]]
-    assert run(county, "chengguan", book("unit.xlsx", rows)).json["notes"] == ["1 行(首见于第 2 行)的总投资在 100 亿元以上或不足 1 万元,请核对单位"]
+    taken = "%d 行(首见于第 %d 行)的金额没有注明单位,按元计;若不是元,请在表头上方写“单位：万元”,或在列名后写(万元)"
+    assert run(county, "chengguan", book("unit.xlsx", rows)).json["notes"] == [taken % (2, 2), "1 行(首见于第 2 行)的总投资在 100 亿元以上或不足 1 万元,请核对单位"]
+    rows = [head, [1, "无单位项目", "无单位公司", "3.5亿元"], [2, "没写单位的", "另一公司", 35000]]
+    assert run(county, "chengguan", book("silent.xlsx", rows)).json["notes"] == [taken % (1, 3)], "35000 is 3.5万元 and looks like it"
     rows = [["在谈项目表"], ["填报单位：元坝镇  单位：万元"], head, [1, "元坝镇项目", "元坝公司", 1200]]
     run(county, "chengguan", book("place.xlsx", rows), "--commit")
     got = json.loads(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name=元坝镇项目", ok=True).stdout)
