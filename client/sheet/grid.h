@@ -30,6 +30,8 @@ struct grid_format {
     char unit[16];     /* what stands behind the digits: 0.0,,"百万"; "" = nothing */
     signed char scale; /* what is shown is the number divided by 10^scale: 6; negative = multiplied */
     bool percent;
+    unsigned char
+        zeros; /* digits it is shown with at least, zeros in front: 0000 shows 12 as 0012; 0 = not said */
 };
 
 struct grid_cell {

@@ -434,8 +434,20 @@ static bool refuse_exponent(const struct joined *j, struct value_error *e)
     return false;
 }
 
+/* 0551… in a cell of numbers that is shown with its zero: of a text that is the text. */
+static void add_zeros(struct joined *j)
+{
+    size_t zeros = j->format && j->parts == 1 && j->type == GRID_NUMBER ? j->format->zeros : 0;
+
+    if (!j->n || j->n >= zeros || j->text[strspn(j->text, DIGITS)])
+        return;
+    memmove(j->text + zeros - j->n, j->text, j->n + 1);
+    memset(j->text, '0', zeros - j->n);
+    j->n = zeros;
+}
+
 /* A code typed as a number has zeros where its last digits were. */
-static bool check_digits(const struct field *f, const struct joined *j, struct value_error *e)
+static bool check_digits(const struct field *f, struct joined *j, struct value_error *e)
 {
     enum value_kind kind = value_kind(f->f);
 
@@ -443,8 +455,10 @@ static bool check_digits(const struct field *f, const struct joined *j, struct v
         return true;
     if (has_exponent(j->text))
         return refuse_exponent(j, e);
-    if (j->type != GRID_NUMBER || strspn(j->text, DIGITS) <= LONGEST)
+    if (j->type != GRID_NUMBER || strspn(j->text, DIGITS) <= LONGEST) {
+        add_zeros(j);
         return true;
+    }
     snprintf(e->message, sizeof(e->message),
              _("the cell is a number of %zu digits; the sheet has lost those behind the 15th"),
              strspn(j->text, DIGITS));
@@ -513,6 +527,7 @@ static void take_key(struct work *w, struct joined *j)
 
     for (int i = 0; i < w->m->n_keys; i++) {
         join_expr(w, &w->m->keys[i], j);
+        add_zeros(j);
         if (!j->n) {
             add_bad(w, f->name, j->column, "", _("the key of the row is empty"));
             return;

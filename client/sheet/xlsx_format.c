@@ -155,6 +155,7 @@ unsigned xlsx_format_built_in(unsigned id)
 struct shown {
     char before[MAX_SHOWN], behind[MAX_SHOWN]; /* texts around the digits */
     bool digits, point;
+    int zeros;        /* places that show a digit in any case; -1 = some don't */
     int commas;       /* since the last digit: each divides by a thousand */
     int behind_point; /* digits behind a point that is only a text: 0\.0,"万" shows 12345 as 1.2万 */
     bool text_point, percent;
@@ -183,8 +184,9 @@ static size_t take_currency(struct shown *s, const char *p)
     return n;
 }
 
-static void take_digit(struct shown *s)
+static void take_digit(struct shown *s, bool zero)
 {
+    s->zeros = zero && s->zeros >= 0 && s->zeros < 99 ? s->zeros + 1 : -1;
     s->digits = true;
     s->commas = 0;
     s->behind_point += s->text_point;
@@ -221,7 +223,7 @@ static size_t take_shown(struct shown *s, const char *p)
     case '0':
     case '#':
     case '?':
-        take_digit(s);
+        take_digit(s, *p == '0');
         break;
     case '.':
         s->point = true;
@@ -234,7 +236,7 @@ static size_t take_shown(struct shown *s, const char *p)
         break;
     default:
         if (!strncasecmp(p, "general", 7)) {
-            take_digit(s);
+            take_digit(s, false);
             return 7;
         }
         add_text(s, p, n);
@@ -289,7 +291,9 @@ bool xlsx_format_number(const char *code, struct grid_format *f)
     snprintf(f->unit, sizeof(f->unit), "%s", strlen(unit) < sizeof(f->unit) ? unit : "");
     f->percent = s.percent;
     f->scale = (signed char)(s.commas < 9 ? 3 * s.commas + (s.behind_point < 9 ? s.behind_point : 9) : 36);
-    return f->currency[0] || f->unit[0] || f->scale || f->percent;
+    if (s.zeros > 1 && !s.point && !f->currency[0] && !f->unit[0] && !f->scale && !f->percent)
+        f->zeros = (unsigned char)s.zeros;
+    return f->currency[0] || f->unit[0] || f->scale || f->percent || f->zeros;
 }
 
 const struct grid_format *xlsx_format_number_built_in(unsigned id)

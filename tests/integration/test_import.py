@@ -401,6 +401,18 @@ def test_a_number_format_may_say_another_currency_or_unit(county, tmp_path):
     assert [r["row"] for r in seen["rejections"]] == [3, 4, 5, 9], "dollars are dollars where the row says so"
 
 
+def test_zeros_that_a_number_format_shows(county, tmp_path):
+    """055165312345 kept as a number shown with its zero: that is the telephone. Of an amount zeros in front say nothing."""
+    made = openpyxl.Workbook()
+    made.active.append(["项目名称", "投资方", "总投资（万元）", "联系电话"])
+    made.active.append(["补零项目", "补零公司", 12, 55165312345])
+    made.active["C2"].number_format, made.active["D2"].number_format = "0000", "000000000000"
+    made.save(tmp_path / "a.xlsx")
+    run(county, "chengguan", tmp_path / "a.xlsx", "--commit")
+    got = json.loads(county.qipan("chengguan", "export", "-o", "jsonl", "--filter", "name=补零项目", ok=True).stdout)
+    assert (got["contact_phone"], got["amount_total"]) == ("055165312345", "120000.00")
+
+
 def test_every_label_of_the_registry_is_a_header():
     """What an export writes above a column is read back: labels of sql/data stand in headers.def, fields.def has the projects'."""
     headers = set(re.findall(r'^HEADER\((\w+), (\w+), "(.*)"\)$', (TOP / "client/sheet/headers.def").read_text(), re.M))

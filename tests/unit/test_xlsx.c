@@ -250,6 +250,11 @@ static void number_formats(void **state)
         {"0.00%", "%", "", 0},
         {"[>=10000]0\\.0,\"万\";0", "", "万", 4},
     };
+    static const struct {
+        const char *code;
+        int zeros;
+    } padded[] = {{"0000", 4}, {"0000-00000000", 12}, {"000;-000", 3}, {"0", 0},
+                  {"#000", 0}, {"00.0", 0},           {"00\"号\"", 0}};
     struct grid_format f;
 
     (void)state;
@@ -260,6 +265,10 @@ static void number_formats(void **state)
              (percent != (*cases[i].currency == '%') || strcmp(f.unit, cases[i].unit) != 0 ||
               (!percent && strcmp(f.currency, cases[i].currency) != 0) || f.scale != cases[i].scale)))
             fail_msg("%s: \"%s\" \"%s\" %d", cases[i].code, f.currency, f.unit, f.scale);
+    }
+    for (size_t i = 0; i < sizeof(padded) / sizeof(padded[0]); i++) {
+        xlsx_format_number(padded[i].code, &f);
+        assert_int_equal(f.zeros, padded[i].zeros);
     }
     assert_true(xlsx_format_number_built_in(9)->percent);
     assert_null(xlsx_format_number_built_in(5));
