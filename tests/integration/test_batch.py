@@ -249,6 +249,21 @@ def test_who_interrupts_a_commit_can_ask_what_became_of_it(here, tmp_path):
     assert [p["jobs"] for p in export(here, "chengguan", tmp_path / "后.csv", "中断项目")] == ["9", "9"], "the daemon carried it out"
 
 
+def test_another_run_of_the_file_was_quicker(here, tmp_path):
+    """Between the opening of a batch and its commit somebody else commits it: a trigger does, to hit that moment."""
+    path = sheet(tmp_path / "同时.csv", 2, "同时项目")
+    run(here, "chengguan", path)
+    here.psql("""CREATE FUNCTION public.quicker() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            NEW.status := 'done'; NEW.rows := 2; NEW.added := 2; NEW.updated := 0; RETURN NEW; END $$;
+        CREATE TRIGGER quicker BEFORE UPDATE ON registry.import FOR EACH ROW WHEN (NEW.request LIKE 'slow-%') EXECUTE FUNCTION public.quicker()""")
+    try:
+        for words in (("--request", "slow-1", "import", path, "--commit"), ("--request", "slow-2", "import", path)):
+            said = here.qipan("chengguan", *words, ok=True).stdout.splitlines()[-1]
+            assert said.startswith("另一次运行已将其写入,批次 i"), said
+    finally:
+        here.psql("DROP FUNCTION public.quicker CASCADE; UPDATE registry.import SET status = 'staging' WHERE request LIKE 'slow-%'")
+
+
 def test_a_large_import_passes_by_whom_it_does_not_concern(here, tmp_path):
     """Who watches something else, or takes imports as a summary, need not page through all rows to hear of the next edit; who wants them
     gets each, in order; and so does whoever comes later to the same place."""
