@@ -278,7 +278,8 @@ static int show_text(struct import *im, bool written)
         printf(_("every row is in %s\n"), cli_safe(&im->cli->arena, im->report));
     if (written && c->rev)
         printf(_("written as revision %" PRId64 "; batch %s\n"), c->rev, cli_safe(&im->cli->arena, im->id));
-    else if (c->status && !strcmp(c->status, "done") && c->added + c->updated > 0) /* two runs of one file at once */
+    else if (c->status && !strcmp(c->status, "done") &&
+             c->added + c->updated > 0) /* two runs of one file at once */
         printf(_("another run has written it meanwhile; batch %s\n"), cli_safe(&im->cli->arena, im->id));
     else if (written)
         puts(_("nothing had to be written"));
