@@ -71,6 +71,14 @@ static bool is_day(const char *text)
     return value_read_day(text, &day, &e) && day.m > 0;
 }
 
+/* 1E-06, 1.2E+08: a minus in it makes no range. */
+static bool has_exponent(const char *text)
+{
+    const char *e = strpbrk(text, "eE");
+
+    return e && e > text && strchr("0123456789.", e[-1]) && e[1] && strchr("+-0123456789", e[1]);
+}
+
 /* What is wrong with a text that is no plain number. */
 static bool bad_number(struct value_error *e, const char *text)
 {
@@ -87,14 +95,14 @@ static bool bad_number(struct value_error *e, const char *text)
     if (is_day(text))
         return value_fail(e, _("write the figure, and give the cell a number format instead of a date's"),
                           _("\"%s\" is a date"), s.text);
+    if (has_exponent(text))
+        return value_fail(e, _("format the column as text or number before saving the sheet"),
+                          _("\"%s\" is written with an exponent"), s.text);
     if ((w = value_find_any(text, range)))
         return value_fail(e, _("write one exact figure"), _("\"%s\" is a range (%s)"), s.text, w);
     if ((w = value_currency(text, NULL, NULL)))
         return value_fail(e, _("write the amount without it, and the field currency beside it"),
                           _("\"%s\" names a currency (%s)"), s.text, w);
-    if (strpbrk(text, "eE") && strpbrk(text, "+0123456789"))
-        return value_fail(e, _("format the column as text or number before saving the sheet"),
-                          _("\"%s\" is written with an exponent"), s.text);
     return value_fail(e, _("for example 3.5亿元, 1200万 or 12,000,000"), _("\"%s\" is not a number"), s.text);
 }
 
@@ -188,7 +196,8 @@ static bool money_part(const char **p, const char *whole, int base, int *last, i
     *last = bare ? 0 : power;
     if (decimal_to_int(d, power + 2, &part, &fits) && !__builtin_add_overflow(*fen, part, fen))
         return first || is_below(part, before) ? true : two_ways(e, whole);
-    return fits ? value_fail(e, "", _("\"%s\" has more than two decimals of a yuan"), value_brief(whole).text)
+    return fits ? value_fail(e, _("a formula's figure is rounded by ROUND; or write the figure itself"),
+                             _("\"%s\" has more than two decimals of a yuan"), value_brief(whole).text)
                 : value_fail(e, "", _("\"%s\" is too large"), value_brief(whole).text);
 }
 
@@ -265,8 +274,9 @@ char *value_read_area(const char *text, const char *unit, struct arena *arena, s
         return NULL;
     }
     if (!decimal_to_text(d, own->num, own->den, AREA_DECIMALS, buf, sizeof(buf))) {
-        value_fail(e, "", _("\"%s\" is too large or has more than %d decimals of a mu"),
-                   value_brief(text).text, AREA_DECIMALS);
+        value_fail(e, _("a formula's figure is rounded by ROUND; or write the figure itself"),
+                   _("\"%s\" is too large or has more than %d decimals of a mu"), value_brief(text).text,
+                   AREA_DECIMALS);
         return NULL;
     }
     if (!(s = arena_strdup(arena, buf)))

@@ -126,6 +126,8 @@ static void money_refused(void **state)
     refused("amount_total", "1.23456789万", "two decimals");
     refused("amount_total", "-5万", "negative");
     refused("amount_total", "1.2E+08", "exponent");
+    refused("amount_total", "1E-06", "exponent");
+    refused("jobs", "3e2", "exponent");
     refused("amount_total", "500万美元", "currency");
     refused("amount_total", "1,23,456", "two ways");
     refused("amount_total", "1.2.3", "not a number");
