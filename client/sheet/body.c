@@ -163,13 +163,21 @@ static bool is_another_header(const struct body *b, const struct looks *k)
     return known > 1 && known * 2 >= k->filled;
 }
 
+/* The title again, as it is or with (续) or a page behind it; 城关镇光伏 below the title 城关镇 is a name. */
+static bool is_title(const struct body *b, const char *key)
+{
+    char title[FORM_KEY];
+    size_t n;
+
+    form_key(b->layout->title, title, sizeof(title));
+    n = strlen(title);
+    return n && !strncmp(key, title, n) && (!key[n] || key[n] == '(' || form_is_again(key + n));
+}
+
 /* Lines that are printed on every page, or below the table. */
 static bool is_aside(const struct body *b, const struct looks *k)
 {
-    char title[FORM_KEY];
-
-    form_key(b->layout->title, title, sizeof(title));
-    if (k->filled <= 2 && (form_is_again(k->key) || (*title && !strncmp(k->key, title, strlen(title)))))
+    if (k->filled <= 2 && (form_is_again(k->key) || is_title(b, k->key)))
         return true;
     return form_is_remark(k->key) && (size_t)k->filled * 2 <= b->layout->width + 1;
 }

@@ -278,16 +278,24 @@ bool form_is_example(const char *key)
            !strcmp(key, "…");
 }
 
+/* What is to be written: 数字 alone, 数字,万元, 日期格式; 数字安徽 is a name. */
+static bool is_form_word(const char *key)
+{
+    static const char *const words[] = {"格式", "下拉", "文本", "数字", "日期", "单选", "多选", "可选"};
+    static const char *const behind[] = {",",    ";",    ":",    "(",  ")",    "/",    "、",
+                                         "。",   "格式", "类型", "型", "选择", "选项", "列表",
+                                         "菜单", "框",   "填",   "项", "为",   "或",   "值"};
+    const char *word = begins_with(key, words, N(words)), *rest = word ? key + strlen(word) : NULL;
+
+    return rest && (!*rest || begins_with(rest, behind, N(behind)));
+}
+
 bool form_is_advice(const char *key)
 {
-    static const char *const heads[] = {"必填", "选填",   "可选",   "非必填", "请填", "填写",
-                                        "格式", "下拉",   "文本",   "数字",   "日期", "单选",
-                                        "多选", "(必填)", "(选填)", "例:",    "例如", "如:"};
+    static const char *const heads[] = {"必填",   "选填",   "非必填", "请填", "填写",
+                                        "(必填)", "(选填)", "例:",    "例如", "如:"};
 
-    for (size_t i = 0; i < N(heads); i++)
-        if (starts_with(key, heads[i]))
-            return true;
-    return false;
+    return is_form_word(key) || begins_with(key, heads, N(heads));
 }
 
 void form_cut_marks(char *key)

@@ -654,6 +654,27 @@ static void numbered_by_letters(void **state)
           "5: 1-1|戊|己|3\n");
 }
 
+/* Names that begin as advice or the title does; a row of advice, and the title again, stay what they are. */
+static void names_like_advice(void **state)
+{
+    (void)state;
+    check("企业名称|投资方\n"
+          "数字安徽有限公司|\n"
+          "日期科技|",
+          "1-1: 企业名称|投资方\n"
+          "2: 数字安徽有限公司|\n"
+          "3: 日期科技|\n");
+    check("城关镇|<\n"
+          "项目名称|投资方\n"
+          "文本，必填|下拉选择\n"
+          "城关镇光伏项目|甲\n"
+          "城关镇（续）|",
+          "2-2 [城关镇]: 项目名称|投资方\n"
+          "3 - a row about the columns\n"
+          "4: 城关镇光伏项目|甲\n"
+          "5 - a remark outside the table\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,6 +707,7 @@ int main(void)
         cmocka_unit_test(one_column),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(numbered_by_letters),
+        cmocka_unit_test(names_like_advice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
