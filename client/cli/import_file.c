@@ -128,17 +128,26 @@ static bool digest_profile(struct import *im)
     return ok;
 }
 
+/* The file's name without its ending, as it may be sent and shown whatever bytes it has. */
+static void name_profile(struct import *im, const char *path)
+{
+    const char *name = cli_safe(&im->cli->arena, import_base_name(path)), *dot = strrchr(name, '.');
+    size_t n = dot ? (size_t)(dot - name) : strlen(name);
+
+    if (n >= sizeof(im->profile_name))
+        for (n = sizeof(im->profile_name) - 1; n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80;)
+            n--;
+    snprintf(im->profile_name, sizeof(im->profile_name), "%.*s", (int)n, name);
+}
+
 static int parse_map(struct import *im)
 {
     char why[MAPPING_WHY_SIZE];
     const char *path = im->map ? im->map : im->profile;
-    const char *dot = strrchr(import_base_name(path), '.');
 
     if (!(im->mapping = mapping_read(im->map_text, im->map_n, im->kind, why)))
         return import_invalid(im, path, why);
-    snprintf(im->profile_name, sizeof(im->profile_name), "%.*s",
-             dot ? (int)(dot - import_base_name(path)) : (int)strlen(import_base_name(path)),
-             import_base_name(path));
+    name_profile(im, path);
     return 0;
 }
 
@@ -288,8 +297,8 @@ void import_remember(struct import *im)
 {
     if (!im->known && !im->profile &&
         (im->map || !(mapping_column(im->mapping, "id") || mapping_is_plain(im->mapping))))
-        profile_remember(im->cli, im->map ? im->map : im->file, mapping_kind(im->mapping), im->headers,
-                         im->map_text);
+        profile_remember(im->cli, cli_safe(&im->cli->arena, im->map ? im->map : im->file),
+                         mapping_kind(im->mapping), im->headers, im->map_text);
 }
 
 static int count_rows(struct import *im)

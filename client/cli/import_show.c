@@ -233,12 +233,13 @@ static int show_json(struct import *im, bool written)
 {
     const Qipan__ImportReply *c = &im->counts;
     char rev[24];
-    json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:s}", "id", im->id, "file",
-                          import_base_name(im->file), "status", c->status, "committed", written, "rows",
-                          (int)c->rows, "new", (int)c->added, "updated", (int)c->updated, "unchanged",
-                          (int)c->unchanged, "duplicates", (int)c->duplicates, "conflicts", (int)c->conflicts,
-                          "rejected", (int)c->rejected, "skipped", (int)c->skipped, "encoding",
-                          sheet_encoding(im->sheet), "profile", im->profile_name);
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:b,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:s}", "id", im->id, "file",
+                  cli_safe(&im->cli->arena, import_base_name(im->file)), "status", c->status, "committed",
+                  written, "rows", (int)c->rows, "new", (int)c->added, "updated", (int)c->updated,
+                  "unchanged", (int)c->unchanged, "duplicates", (int)c->duplicates, "conflicts",
+                  (int)c->conflicts, "rejected", (int)c->rejected, "skipped", (int)c->skipped, "encoding",
+                  sheet_encoding(im->sheet), "profile", im->profile_name);
 
     snprintf(rev, sizeof(rev), "%" PRId64, c->rev);
     if (c->rev)

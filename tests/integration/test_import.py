@@ -477,7 +477,7 @@ def test_rows_of_another_encoding_are_named(county, tmp_path):
         assert (bad[0]["row"], bad[0]["column"]) == (3, "项目名称")
         assert f"文件第 {len(parts[0] + parts[1])} 字节" in bad[0]["message"] and odd.upper() in bad[0]["message"], bad
         kept = (tmp_path / "copy.csv").read_bytes().split(b"\n")
-        assert kept[2].startswith(parts[2].rstrip(b"\n") + b",") and kept[1] == parts[1].rstrip(b"\n")
+        assert kept[2].startswith(parts[2].rstrip(b"\n") + b",") and kept[1] == parts[1].rstrip(b"\n") + b","
     for code in ("utf-16-le", "utf-16-be"):
         (tmp_path / "wide.csv").write_bytes((head + "".join(rows)).encode(code))
         adds_up(run(county, "chengguan", tmp_path / "wide.csv").json, rows=3, new=3)
@@ -527,6 +527,19 @@ def test_encodings_and_forms_are_one(county, tmp_path):
     for path in (write(tmp_path / "b.csv", text, "utf-8-sig"), write(tmp_path / "c.csv", semi, "utf-16"),
                  write(tmp_path / "d.jsonl", lines)):
         adds_up(run(county, "dongshan", path, "--commit").json, unchanged=2)
+
+
+def test_names_of_files_in_another_encoding(county, tmp_path):
+    """As archives of other programs leave them: the file is taken, remembered and reported, its mapping too, however long their names."""
+    name, mapping = (os.fsdecode(n.encode("gb18030")) for n in ("六月.csv", "读法.map"))
+    write(tmp_path / mapping, "[columns]\nname = 名\ninvestor = 方\n")
+    write(tmp_path / name, "名,方\n异名项目,异名公司\n")
+    write(tmp_path / ("长" * 80 + ".map"), "[columns]\nname = 名\ninvestor = 方\n")
+    for words in (("--map", tmp_path / mapping), ("--map", tmp_path / ("长" * 80 + ".map")), ("--map", tmp_path / mapping, "--commit")):
+        done = run(county, "fagai", tmp_path / name, *words)
+        assert done.json["file"] == r"\xc1\xf9\xd4\xc2.csv"
+    assert "导入方案" in done.stderr and "未能" not in done.stderr
+    adds_up(run(county, "fagai", tmp_path / name).json, unchanged=1)
 
 
 def test_export_comes_back_unchanged(new_county, tmp_path):
