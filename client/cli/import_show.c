@@ -62,7 +62,7 @@ static const char *shown(struct import *im, const char *field, const char *text,
     return cli_safe(a, word ? word : text);
 }
 
-/* Of a row that isn't taken: column, value, why. */
+/* Of a row that isn't taken: column, value, why. A cell that couldn't be read (it names its column) stays as it is. */
 static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a)
 {
     const char *column = import_column(im, v);
@@ -72,7 +72,7 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
     else if (v->field)
         printf(" · %s", cli_safe(a, label(im, v->field)));
     if (v->text && *v->text)
-        printf(" · %s", shown(im, v->field, v->text, NULL, a));
+        printf(" · %s", v->column ? cli_safe(a, v->text) : shown(im, v->field, v->text, NULL, a));
     printf(": %s", cli_safe(a, v->message));
     if (v->hint && *v->hint)
         printf(" (%s)", cli_safe(a, v->hint));

@@ -293,6 +293,8 @@ def test_office_workbook_needs_no_mapping(county, tmp_path):
     lost = write(tmp_path / "d.csv", "项目名称,投资方,责任单位\n办公表项目丙,办公公司三,不知道的局\n")
     shown = county.qipan("chengguan", "import", lost).stdout
     assert "(可用:" in shown and "城关镇" in shown and "chengguan" not in shown, "the registry's hint is shown, in people's words"
+    maybe = write(tmp_path / "e.csv", "项目名称,投资方,限制范围\n办公表项目丁,办公公司四,也许\n")
+    assert "第 2 行 · 限制范围 · 也许: " in county.qipan("chengguan", "import", maybe).stdout, "what can't be read is shown as it is"
 
 
 def test_another_sheet_is_another_import(county, tmp_path):
