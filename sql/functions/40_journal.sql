@@ -105,8 +105,9 @@ CREATE FUNCTION registry.change_bytes(c registry.change) RETURNS int LANGUAGE sq
 $$;
 
 -- What the digest of a transaction speaks of (see 46_audit.sql for the form).
+-- Of a timestamp without zone, so that it may be inlined: that part of an instant is called STABLE.
 CREATE FUNCTION registry.micros(p_at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT (extract(epoch FROM p_at) * 1000000)::bigint
+    SELECT (extract(epoch FROM p_at AT TIME ZONE 'UTC') * 1000000)::bigint
 $$;
 
 CREATE FUNCTION registry.sm3(p_text text) RETURNS bytea LANGUAGE sql STABLE AS $$

@@ -73,7 +73,7 @@ BEGIN
 END $$;
 
 -- The terms somebody asked for, as a row of the audit tells them: of long ones the beginning, as text.
-CREATE FUNCTION registry.terms_told(p_terms jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION registry.terms_told(p_terms jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN length(p_terms::text) > 1000 THEN to_jsonb(left(p_terms::text, 1000) || '…') ELSE p_terms END
 $$;
 

@@ -119,15 +119,18 @@ CREATE FUNCTION registry.row_bytes(r anyelement) RETURNS bigint LANGUAGE sql STA
     SELECT octet_length(r::text) + 120
 $$;
 
--- How many of the rows, whose bytes in a message these are, make a page: what a frame of 64 KiB takes beside the rest of the answer, and
--- what its reader unpacks.
-CREATE FUNCTION registry.rows_that_fit(p_sizes int[], p_most int, p_rest int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+-- How many of the rows, whose bytes in a message these are, and all together, make a page: what a frame of 64 KiB takes beside the rest of the
+-- answer, and what its reader unpacks.
+CREATE FUNCTION registry.rows_that_fit(p_sizes int[], p_bytes int, p_most int, p_rest int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     most CONSTANT int := least(p_most, 300);
     left_over int := 65000 - p_rest;
     fit int := 0;
     size int;
 BEGIN
+    IF cardinality(p_sizes) <= most AND p_bytes <= left_over THEN
+        RETURN cardinality(p_sizes);
+    END IF;
     FOREACH size IN ARRAY coalesce(p_sizes, '{}') LOOP
         left_over := left_over - size;
         EXIT WHEN fit = most OR (left_over < 0 AND fit > 0);
@@ -161,37 +164,40 @@ CREATE FUNCTION registry.list_rows(p_what text, p_where text, p_key text, p_whol
         CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT p_whole THEN 'NULLS LAST' END, p_limit)
 $$;
 
--- The statement of a page and the row behind it, one moment. $1 the caller's grants, $2 whose contacts he may see, $3 the rule of protections,
--- $4 the county's zone.
-CREATE FUNCTION registry.list_page(p_where text, p_key text, p_whole boolean, p_down boolean, p_limit text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT format('SELECT array_agg(y.sent), array_agg(octet_length(y.sent) + y.packing), array_agg(y.contact), array_agg(y.restricted), array_agg(y.key), array_agg(y.no)
-        FROM (SELECT registry.project_sent(p, c.name, c.phone, registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, $3, $4)) AS sent,
-                     registry.project_packing(p) AS packing, coalesce(c.name, c.phone) IS NOT NULL AS contact, p.restricted, (%2$s)::text AS key, p.no
-              FROM (%1$s) p
-              LEFT JOIN registry.protection h ON h.project = p.id
-              LEFT JOIN registry.contact c ON c.project = p.id AND p.contact_name_mark + p.contact_phone_mark > 0 AND $2 && ARRAY[''*'', p.office]
-              ORDER BY %2$s %3$s %4$s, p.no %3$s) y',
-        registry.list_rows('p.*', p_where, p_key, p_whole, p_down, p_limit), p_key, CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END,
-        CASE WHEN NOT p_whole THEN 'NULLS LAST' END)
+-- The statement of a page and the row behind it, one moment: rows p of p_from in their order, until p_limit. $1 the caller's grants, $2 whose
+-- contacts he may see, $3 the rule of protections, $4 the county's zone. Contacts are few and looked up one by one.
+CREATE FUNCTION registry.list_page(p_from text, p_key text, p_whole boolean, p_down boolean, p_limit text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('SELECT array_agg(y.sent), array_agg(octet_length(y.sent) + y.packing), sum(octet_length(y.sent) + y.packing), array_agg(y.contact), array_agg(y.restricted),
+               array_agg(y.key), array_agg(y.no)
+        FROM (SELECT registry.project_sent(p, CASE WHEN %6$s THEN (SELECT c.name FROM registry.contact c WHERE c.project = p.id) END,
+                         CASE WHEN %6$s THEN (SELECT c.phone FROM registry.contact c WHERE c.project = p.id) END,
+                         registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, $3, $4)) AS sent,
+                     registry.project_packing(p) AS packing,
+                     %6$s AND EXISTS (SELECT FROM registry.contact c WHERE c.project = p.id AND coalesce(c.name, c.phone) IS NOT NULL) AS contact, p.restricted, (%2$s)::text AS key, p.no
+              FROM %1$s ORDER BY %2$s %3$s %4$s, p.no %3$s %5$s) y',
+        p_from, p_key, CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT p_whole THEN 'NULLS LAST' END, 'LIMIT ' || p_limit,
+        'p.contact_name_mark + p.contact_phone_mark > 0 AND $2 && ARRAY[''*'', p.office]')
 $$;
 
 -- The same by a plan that is kept, for a part of all projects between two numbers: what an export mostly asks for.
 DO $$
 BEGIN
     EXECUTE format('CREATE FUNCTION registry.project_part(p_grants int[], p_reach text[], p_rule registry.protection_rule, p_zone text, p_most int, p_after text, p_until text,
-        OUT rows bytea[], OUT sizes int[], OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[]) LANGUAGE plpgsql STABLE AS $f$
+        OUT rows bytea[], OUT sizes int[], OUT bytes int, OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[]) LANGUAGE plpgsql STABLE AS $f$
 BEGIN
-    %s INTO rows, sizes, contacts, restricted, keys, numbers;
-END $f$', registry.list_page('p.no > $6 AND p.no <= $7', 'p.no', true, false, '$5 + 1'));
+    %s INTO rows, sizes, bytes, contacts, restricted, keys, numbers;
+END $f$', registry.list_page('registry.project p LEFT JOIN registry.protection h ON h.project = p.id WHERE p.no > $6 AND p.no <= $7 AND p.audience && $1',
+        'p.no', true, false, '$5 + 1'));
 END $$;
 
 -- One page, whatever is asked for.
 CREATE FUNCTION registry.project_chosen(p_grants int[], p_reach text[], p_rule registry.protection_rule, p_zone text, p_most int, p_where text, p_key text,
-    p_whole boolean, p_down boolean, OUT rows bytea[], OUT sizes int[], OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[])
+    p_whole boolean, p_down boolean, OUT rows bytea[], OUT sizes int[], OUT bytes int, OUT contacts boolean[], OUT restricted boolean[], OUT keys text[], OUT numbers text[])
 LANGUAGE plpgsql STABLE SET enable_seqscan = on AS $$
 BEGIN
-    EXECUTE registry.list_page(p_where, p_key, p_whole, p_down, (p_most + 1)::text)
-    INTO rows, sizes, contacts, restricted, keys, numbers USING p_grants, p_reach, p_rule, p_zone;
+    EXECUTE registry.list_page(format('(%s) p LEFT JOIN registry.protection h ON h.project = p.id',
+            registry.list_rows('p.*', p_where, p_key, p_whole, p_down, (p_most + 1)::text)), p_key, p_whole, p_down, 'ALL')
+    INTO rows, sizes, bytes, contacts, restricted, keys, numbers USING p_grants, p_reach, p_rule, p_zone;
 END $$;
 
 -- Places further on: of each p_most-th row, p_ahead of them.
@@ -216,13 +222,14 @@ DECLARE
     term jsonb;
     conditions text[] := ARRAY['true'];
     t record;
-    f registry.field;
+    f record;
     order_by CONSTANT text := coalesce(nullif(btrim(sort), ''), '-registered_at');
     sort_name CONSTANT text := ltrim(order_by, '-');
     descending CONSTANT boolean := left(order_by, 1) = '-';
-    key text;
-    key_type text;
-    whole boolean; -- every project has one
+    -- of the number, which exports go by
+    key text := 'p.no';
+    key_type text := 'text';
+    whole boolean := true; -- every project has one
     n int := least(greatest(coalesce("limit", 100), 1), 500);
     place jsonb;
     from_no text;
@@ -240,43 +247,49 @@ BEGIN
         r.error := registry.refusal(p_lang, 'PERMISSION_DENIED', NULL, 'may.read');
         RETURN r;
     END IF;
-    IF jsonb_array_length(coalesce(terms, '[]')) > 50
-       OR (SELECT sum(jsonb_array_length(coalesce(x -> 'values', '[]'))) FROM jsonb_array_elements(terms) x) > 400 THEN
-        r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'terms', 'terms.many');
-        RETURN r;
-    END IF;
-    FOR term IN SELECT * FROM jsonb_array_elements(coalesce(terms, '[]')) LOOP
-        SELECT * INTO t FROM registry.term_sql(term, 'project');
-        IF (t.fault).code IS NOT NULL THEN
-            r.error := registry.error_of(p_lang, 'project', t.fault);
+    IF terms IS NOT NULL THEN
+        IF jsonb_array_length(terms) > 50 OR (SELECT sum(jsonb_array_length(coalesce(x -> 'values', '[]'))) FROM jsonb_array_elements(terms) x) > 400 THEN
+            r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'terms', 'terms.many');
             RETURN r;
         END IF;
-        conditions := conditions || t.sql;
-    END LOOP;
-    needle := registry.norm(left(search, 1000)); -- longer than anything there is
-    IF needle = '' AND btrim(coalesce(search, '')) <> '' THEN
-        -- nothing but signs
-        conditions := conditions || format('(p.name LIKE %1$L OR p.investor LIKE %1$L)', registry.like_any(btrim(search)));
-    ELSIF needle <> '' THEN
-        conditions := conditions || format('registry.grams(p.find_key) @> %L AND p.find_key LIKE %L',
-            registry.gram_query(needle), registry.like_any(needle));
+        FOR term IN SELECT * FROM jsonb_array_elements(terms) LOOP
+            SELECT * INTO t FROM registry.term_sql(term, 'project');
+            IF (t.fault).code IS NOT NULL THEN
+                r.error := registry.error_of(p_lang, 'project', t.fault);
+                RETURN r;
+            END IF;
+            conditions := conditions || t.sql;
+        END LOOP;
     END IF;
-    SELECT * INTO f FROM registry.field x WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked AND x.type <> 'derived';
-    IF NOT FOUND THEN
-        r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'sort', sort_name, 'sort.field', NULL,
-            registry.nearest(sort_name, ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project'
-                                              AND NOT x.masked ORDER BY number), 8), NULL, NULL, NULL));
-        RETURN r;
+    IF search <> '' THEN
+        needle := registry.norm(left(search, 1000)); -- longer than anything there is
+        IF needle <> '' THEN
+            conditions := conditions || format('registry.grams(p.find_key) @> %L AND p.find_key LIKE %L',
+                registry.gram_query(needle), registry.like_any(needle));
+        ELSIF btrim(search) <> '' THEN
+            -- nothing but signs
+            conditions := conditions || format('(p.name LIKE %1$L OR p.investor LIKE %1$L)', registry.like_any(btrim(search)));
+        END IF;
     END IF;
-    -- stages by their order, all else by value
-    key := CASE WHEN f.name = 'stage' THEN '(SELECT s.rank FROM registry.stage s WHERE s.rule_set = '
-                     || registry.rule_set_in_force() || ' AND s.code = p.stage)'
-                ELSE format('p.%I', f.name) END;
-    SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull INTO key_type, whole FROM pg_attribute a
-    WHERE a.attrelid = 'registry.project'::regclass AND a.attname = f.name;
-    IF f.name = 'stage' THEN
+    IF sort_name <> 'no' THEN
+        SELECT x.name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull INTO f
+        FROM registry.field x JOIN pg_attribute a ON a.attrelid = 'registry.project'::regclass AND a.attname = x.name
+        WHERE x.kind = 'project' AND x.name = sort_name AND NOT x.masked AND x.type <> 'derived';
+        IF NOT FOUND THEN
+            r.error := registry.error_of(p_lang, 'project', ROW('INVALID_ARGUMENT', 'sort', sort_name, 'sort.field', NULL,
+                registry.nearest(sort_name, ARRAY(SELECT x.name FROM registry.field x WHERE x.kind = 'project'
+                                                  AND NOT x.masked ORDER BY number), 8), NULL, NULL, NULL));
+            RETURN r;
+        END IF;
+        key := format('p.%I', f.name);
+        key_type := f.type;
+        whole := f.attnotnull;
+    END IF;
+    IF sort_name = 'stage' THEN
+        -- by their order; null: of a rule set that isn't in force
+        key := '(SELECT s.rank FROM registry.stage s WHERE s.rule_set = ' || registry.rule_set_in_force() || ' AND s.code = p.stage)';
         key_type := 'int';
-        whole := false; -- of a rule set that isn't in force
+        whole := false;
     END IF;
     IF after IS NOT NULL THEN
         place := registry.list_placed(order_by, key_type, after);
@@ -308,7 +321,10 @@ BEGIN
         r.places := NULL; -- of an order by long texts
         rest := 0;
     END IF;
-    fit := registry.rows_that_fit(page.sizes, n, rest + 200 + 4 * (SELECT max(octet_length(k)) FROM unnest(page.keys) k));
+    fit := registry.rows_that_fit(page.sizes, page.bytes, n, rest + 200); -- all of them, without a place behind them
+    IF fit < cardinality(page.rows) THEN
+        fit := registry.rows_that_fit(page.sizes, page.bytes, n, rest + 200 + 4 * (SELECT max(octet_length(k)) FROM unnest(page.keys) k));
+    END IF;
     IF fit < cardinality(page.rows) THEN
         r.rows := page.rows[1:fit];
         r.next := registry.list_place(order_by, page.keys[fit], page.numbers[fit]);

@@ -104,11 +104,11 @@ SELECT is(pg_temp.export_walk('-no', 500), ARRAY(SELECT p.no FROM registry.proje
 SELECT is(pg_temp.export_walk('id', 13), ARRAY(SELECT p.no FROM registry.project p WHERE registry.sees(pg_temp.acc('dongshan'), p.audience) ORDER BY p.id), 'pages by id');
 SELECT is((api.project_list(pg_temp.acc('dongshan'), 'en', NULL, NULL, 'no', translate(encode(convert_to('{"s":"name","k":"a","n":"b"}', 'UTF8'), 'base64'), E'\n', ''), 5, NULL)).error.field,
     'after', 'the place of another order');
-SELECT is(registry.rows_that_fit('{70000}', 5, 0), 1, 'one row in any case');
-SELECT is(registry.rows_that_fit('{30000,30000,1}', 5, 4999), 3, 'as many as a frame takes');
-SELECT is(registry.rows_that_fit('{30000,30000,1}', 5, 5000), 2, 'beside the rest of the answer');
-SELECT is(registry.rows_that_fit(array_fill(1, ARRAY[400]), 500, 0), 300, 'and as a reader unpacks');
-SELECT is(registry.rows_that_fit(NULL, 5, NULL), 0, 'none');
+SELECT is(registry.rows_that_fit('{70000}', 70000, 5, 0), 1, 'one row in any case');
+SELECT is(registry.rows_that_fit('{30000,30000,1}', 60001, 5, 4999), 3, 'as many as a frame takes');
+SELECT is(registry.rows_that_fit('{30000,30000,1}', 60001, 5, 5000), 2, 'beside the rest of the answer');
+SELECT is(registry.rows_that_fit(array_fill(1, ARRAY[400]), 400, 500, 0), 300, 'and as a reader unpacks');
+SELECT is(registry.rows_that_fit(NULL, NULL, 5, NULL), 0, 'none');
 SELECT ok(octet_length(registry.project_sent(p, NULL, NULL)) + registry.project_packing(p) BETWEEN v.bytes AND v.bytes + 400, 'bytes of a row in a message: of its texts at least')
 FROM registry.project p, LATERAL (SELECT sum(octet_length(x.value)) AS bytes FROM unnest(registry.project_values(p, NULL, NULL)) x WHERE x.number IN (1, 2, 4, 10, 16)) v
 WHERE p.summary IS NOT NULL LIMIT 1;
