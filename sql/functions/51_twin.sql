@@ -141,7 +141,8 @@ CREATE FUNCTION registry.suspicious(p_fields jsonb) RETURNS boolean LANGUAGE sql
     SELECT p_fields ?| '{4,5,6,7,10,15,20,30,31,45}'
 $$;
 
--- What else projects may be, by rule, five at most for each rule. p_rows: as they are now, or would be. p_fields: what was set of
+-- What else projects may be, by rule, five at most for each rule; of those that share a place or a telephone a hundred are looked at, for an
+-- office's own stands in thousands of its rows. p_rows: as they are now, or would be. p_fields: what was set of
 -- each; null = all of a new one. p_phones: telephones that were set.
 CREATE FUNCTION registry.suspects(p_rows registry.project[], p_fields jsonb[], p_phones text[]) RETURNS TABLE (n int, rule text, other registry.project)
 LANGUAGE plpgsql STABLE AS $$
@@ -174,14 +175,14 @@ BEGIN
            AND least(q.amount_total, (me.p).amount_total) >= (1 - gap) * greatest(q.amount_total, (me.p).amount_total)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
-        (SELECT 'same_site', q FROM registry.project q
-         WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
-           AND registry.norm(q.site) = registry.norm((me.p).site) AND q.site IS NOT NULL
-         ORDER BY q.registered_at, q.id LIMIT 5)
+        (SELECT 'same_site', (y).q FROM (SELECT q FROM registry.project q
+             WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
+               AND registry.norm(q.site) = registry.norm((me.p).site) AND q.site IS NOT NULL LIMIT 100) y
+         ORDER BY ((y).q).registered_at, ((y).q).id LIMIT 5)
         UNION ALL
-        (SELECT 'same_phone', q FROM registry.contact y JOIN registry.project q ON q.id = y.project
-         WHERE me.phone <> '' AND registry.norm(y.phone) = me.phone AND y.phone IS NOT NULL AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
-         ORDER BY q.registered_at, q.id LIMIT 5)) x(rule, q)
+        (SELECT 'same_phone', (y).q FROM (SELECT q FROM registry.contact c JOIN registry.project q ON q.id = c.project
+             WHERE me.phone <> '' AND registry.norm(c.phone) = me.phone AND c.phone IS NOT NULL AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id LIMIT 100) y
+         ORDER BY ((y).q).registered_at, ((y).q).id LIMIT 5)) x(rule, q)
     WHERE NOT registry.ruled_apart(x.q, (me.p).id, (me.p).name_key, (me.p).investor_key);
 END $$;
 
