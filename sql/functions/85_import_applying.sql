@@ -105,9 +105,11 @@ END $$;
 CREATE FUNCTION registry.import_remember(i registry.import) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     INSERT INTO registry.import_base AS o (source, object, set)
-    SELECT i.source, d.project, CASE WHEN d.contact = '{}' AND d.whole IS NULL THEN d.clean ELSE registry.import_said(coalesce(d.whole, d.clean), d.project) END FROM draft d
+    SELECT i.source, d.project, registry.import_said_at(CASE WHEN d.contact = '{}' AND d.whole IS NULL THEN d.clean
+        ELSE registry.import_said(coalesce(d.whole, d.clean), d.project) END, d.version) FROM draft d
     WHERE d.verdict IN ('new', 'update', 'unchanged')
-    ON CONFLICT (source, object) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
+    ON CONFLICT (source, object) DO UPDATE SET set = o.set - 'version' || excluded.set
+    WHERE NOT o.set @> excluded.set OR o.set ? 'version' AND NOT excluded.set ? 'version';
 END $$;
 
 -- Carries out the verdicts in `draft`: new rows, changed rows, contacts, and what the sheet said. The journal is

@@ -171,6 +171,9 @@ BEGIN
     ELSIF NOT EXISTS (SELECT FROM undone) THEN
         RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.nothing', i.id);
     END IF;
+    IF NOT EXISTS (SELECT FROM registry.import_verdict v WHERE v.import = i.id) THEN
+        RETURN registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', 'batch.pruned', i.id);
+    END IF;
     touched := registry.batch_touched(p_account, p_lang, i.id);
     IF touched.n > 0 THEN
         e := registry.refusal(p_lang, 'FAILED_PRECONDITION', 'id', CASE WHEN touched.n > 5 THEN 'batch.touched_many' ELSE 'batch.touched' END, touched.told, touched.n::text);

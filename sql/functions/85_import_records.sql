@@ -76,7 +76,7 @@ $$;
 -- What of a row remains to be done to the record it found: clean without cells that say what stands, what stood at its version, or what
 -- the sheet said last time; null = nothing.
 CREATE FUNCTION registry.import_remaining(i registry.import, p_account int, p_object text, p_stands_version bigint, p_version bigint, p_clean jsonb,
-    p_stands api.field_value[], OUT cells jsonb, OUT clashes jsonb, OUT said jsonb, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
+    p_stands api.field_value[], OUT cells jsonb, OUT clashes jsonb, OUT said jsonb, OUT again jsonb, OUT fault registry.finding) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     since jsonb := '{}';
     m record;
@@ -94,8 +94,9 @@ BEGIN
     ELSIF cells <> '{}' AND p_version IS NULL AND said IS NOT NULL THEN
         since := registry.said_since(p_object, i.kind, said, cells, p_account);
     END IF;
-    m := registry.import_merge(i.kind, cells, since);
+    m := registry.import_merge(i.kind, cells, since, registry.import_again(said, p_version, p_clean));
     clashes := m.clashes;
+    again := m.again;
     cells := cells - ARRAY(SELECT f.number::text FROM registry.field f WHERE f.kind = i.kind AND f.name = ANY (m.untouched));
     fault := CASE WHEN clashes IS NOT NULL THEN registry.clash_fault(clashes) END;
 END $$;
@@ -196,6 +197,8 @@ BEGIN
             v.was := x.said;
             f := x.fault;
             EXIT rules WHEN f.code IS NOT NULL;
+            v.message := registry.import_again_told(p_lang, '@k', x.again);
+            v.verdict := CASE WHEN x.again IS NOT NULL AND x.cells = '{}' THEN 'skipped' ELSE 'unchanged' END;
             set := coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(set) c
                              JOIN registry.field q ON q.kind = '@k' AND q.name = c.key AND x.cells ? q.number::text), '{}');
             EXIT rules WHEN set = '{}';
@@ -222,9 +225,10 @@ BEGIN
         v := registry.import_refused(v, registry.record_error(p_lang, '@k', f), f);
     ELSIF err.code IS NOT NULL THEN
         v := registry.import_refused(v, err, NULL);
-    ELSIF p_write AND v.object IS NOT NULL THEN
-        INSERT INTO registry.import_base AS o (source, object, set) VALUES (i.source, v.object, clean)
-        ON CONFLICT (source, object) DO UPDATE SET set = o.set || excluded.set WHERE NOT o.set @> excluded.set;
+    ELSIF p_write AND v.object IS NOT NULL AND v.verdict <> 'skipped' THEN
+        INSERT INTO registry.import_base AS o (source, object, set) VALUES (i.source, v.object, registry.import_said_at(clean, p_version))
+        ON CONFLICT (source, object) DO UPDATE SET set = o.set - 'version' || excluded.set
+        WHERE NOT o.set @> excluded.set OR o.set ? 'version' AND NOT excluded.set ? 'version';
     END IF;
 END $f$
 $t$, $t$
@@ -373,7 +377,7 @@ BEGIN
             verdicts := verdicts || y.v;
             n := n + 1;
             PERFORM registry.import_at(i.id, n);
-            refused := refused OR (y.v).verdict NOT IN ('new', 'update', 'unchanged');
+            refused := refused OR (y.v).verdict NOT IN ('new', 'update', 'unchanged', 'skipped');
             IF y.repeats < x.row AND NOT echoes ? y.repeats::text THEN
                 echoes := echoes || jsonb_build_object(y.repeats, x.row);
             END IF;

@@ -191,7 +191,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- What was sent, the verdicts, and what a batch could be taken back with are not needed after a while; counts and journal stay.
+-- What was sent, the verdicts, and what a batch could be taken back with are not needed after a while; counts and journal stay. Whose
+-- verdicts are gone isn't taken back (batch_fault).
 CREATE FUNCTION registry.import_prune(p_older interval) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     old CONSTANT text[] := ARRAY(SELECT i.id FROM registry.import i WHERE coalesce(i.done_at, i.opened_at) < registry.now() - p_older);

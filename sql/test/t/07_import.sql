@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(72);
+SELECT plan(73);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -161,6 +161,8 @@ SELECT is((SELECT count(*)::int FROM registry.import_chunk c WHERE c.import = :'
 SELECT cmp_ok((SELECT count(*)::int FROM registry.import_chunk c JOIN registry.import i ON i.id = c.import WHERE i.status = 'done'), '>', 0, 'not what was written');
 SELECT is((pg_temp.open('chengguan', '搁置', '搁置表', 1)).next_chunk, 0, 'the same file begins anew');
 SELECT cmp_ok(registry.import_prune('-1 day'), '>', 10::bigint, 'old staging rows go');
+SELECT is((api.batch_revert(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', i.id, '导错了')).error.message, registry.say('en', 'batch.pruned', i.id), 'and what was pruned isn''t taken back by halves')
+FROM registry.import i WHERE i.office = 'chengguan' AND i.status = 'done' AND i.updated > 0 ORDER BY i.opened_at LIMIT 1;
 SELECT is((pg_temp.open('chengguan', '二', '城关表', 2)).next_chunk, 0, 'then a file is uploaded anew');
 -- merged into another by a ruling: sheets go on speaking of it
 SELECT pg_temp.counts(pg_temp.import('chengguan', '并入一', '[{"name":"并入项目","external_id":"bm-1","amount_total":100},{"name":"并存项目","external_id":"bm-2"}]')) \g /dev/null

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(150);
+SELECT plan(168);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -70,6 +70,49 @@ SELECT is((SELECT tags FROM registry.project WHERE id = :'p'), '{甲,乙,丙}', 
 SELECT pg_temp.put('chengguan', '版七', format('[{"version":1,"set":{"id":"%s","contact_phone":"333"}}]', :'p')::jsonb) AS i \gset
 SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'i')), 'conflict 1', 'contacts clash, too');
 SELECT row_eq(format($$ SELECT c.field, c.theirs, c.yours FROM unnest((pg_temp.v('chengguan', %L)).clashes) c $$, :'i'), ROW('contact_phone'::text, NULL::text, NULL::text), 'without their values');
+
+-- the same sheet, corrected back to what it said when it was exported
+SELECT (pg_temp.add('chengguan', '{"name":"改回","investor":"改回公司","jobs":10,"tags":["甲"],"contact_phone":"111"}')).project.id AS b \gset
+SELECT pg_temp.put('chengguan', '回一', format('[{"version":1,"set":{"id":"%s","jobs":12,"site":"错","tags":["甲","乙"],"contact_phone":"222"}}]', :'b')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'update 1', 'a sheet with mistakes');
+SELECT pg_temp.put('chengguan', '回二', format('[{"version":1,"clear":["site"],"set":{"id":"%s","jobs":10,"tags":["甲"],"contact_phone":"111"}}]', :'b')::jsonb) AS back \gset
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', :'back')), 'update 1', 'corrected, it sets back');
+SELECT matches((pg_temp.v('chengguan', :'back')).message, '^tags is set back .*your own sheet said on .*; jobs is set back', 'and says so');
+SELECT pg_temp.put('chengguan', '回三', format('[{"version":1,"set":{"id":"%s","site":"错","jobs":12}}]', :'b')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'unchanged 1', 'what it said last is nothing new');
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'back')), 'update 1', 'whatever is in it');
+SELECT row_eq(format($$ SELECT p.jobs::int, p.site::text, p.tags::text, c.phone FROM registry.project p JOIN registry.contact c ON c.project = p.id WHERE p.id = %L $$, :'b'),
+    ROW(10, NULL::text, '{甲}'::text, '111'::text), 'all of it is as before');
+SELECT is((pg_temp.revert('chengguan', :'back')).batch.status, 'reverted', 'taken back');
+SELECT is((SELECT jobs::int FROM registry.project WHERE id = :'b'), 12, 'it isn''t');
+SELECT (pg_temp.add('chengguan', '{"name":"又改回","investor":"改回公司二","jobs":10}')).project.id AS b \gset
+SELECT pg_temp.put('chengguan', '回四', format('[{"set":{"id":"%s","jobs":14}}]', :'b')::jsonb) AS i \gset
+SELECT pg_temp.commit('chengguan', :'i') \g /dev/null
+SELECT is(pg_temp.words(pg_temp.judge('chengguan', pg_temp.put('chengguan', '回五', format('[{"version":1,"set":{"id":"%s","jobs":10}}]', :'b')::jsonb))), 'unchanged 1',
+    'of what another sheet of one''s own said the first says nothing');
+SELECT pg_temp.put('chengguan', '回六', format('[{"version":1,"set":{"id":"%s","jobs":15,"site":"二"}}]', :'b')::jsonb) AS i \gset
+SELECT pg_temp.commit('chengguan', :'i') \g /dev/null
+SELECT (pg_temp.edit('bureau', NULL, :'b', '{"jobs":20}')).error \g /dev/null
+SELECT pg_temp.put('chengguan', '回七', format('[{"version":1,"set":{"id":"%s","jobs":10}}]', :'b')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('chengguan', :'i')), 'skipped 1', 'what another has changed since is left');
+SELECT is((pg_temp.v('chengguan', :'i')).message, format('jobs is as it was when the sheet was exported, but %s changed it in the registry on %s: it is left; to set it back export the sheet anew and change that',
+    registry.code_label('en', 'account', 'bureau'), registry.today()), 'and that is told');
+SELECT pg_temp.put('robot', '回八', format('[{"version":4,"set":{"id":"%s","jobs":21}}]', :'b')::jsonb) AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('robot', :'i')), 'update 1', 'a machine''s sheet');
+SELECT is(pg_temp.words(pg_temp.judge('robot', pg_temp.put('robot', '回九', format('[{"version":4,"set":{"id":"%s","jobs":20}}]', :'b')::jsonb))), 'skipped 1', 'is many people''s: nothing is set back');
+SELECT (api.activity_set(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('project', :'b', 'class', 'talk', 'held_on', '2026-01-05', 'result', '对'), NULL, NULL, NULL)).activity.id AS a \gset
+CREATE FUNCTION pg_temp.told(a text, result text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    i text := pg_temp.put('chengguan', '访' || random(), jsonb_build_array(pg_temp.row('activity', jsonb_build_object('id', a, 'result', result)) || '{"version":1}'), 'activity');
+BEGIN
+    RETURN concat_ws(': ', pg_temp.words(pg_temp.commit('chengguan', i)), (pg_temp.v('chengguan', i)).message);
+END $$;
+SELECT is(pg_temp.told(:'a', '错'), 'update 1', 'of records, too: a mistake');
+SELECT matches(pg_temp.told(:'a', '对'), '^update 1: result is set back', 'corrected');
+SELECT is((SELECT result FROM registry.activity WHERE id = :'a'), '对', 'it is set back');
+SELECT is(pg_temp.told(:'a', '再错'), 'update 1', 'a mistake again');
+SELECT (api.activity_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'a', '{"result":"局里"}', NULL, '改', NULL)).error \g /dev/null
+SELECT matches(pg_temp.told(:'a', '对'), '^skipped 1: result is as it was when', 'left where another has been at it');
 
 SELECT (pg_temp.add('chengguan', '{"name":"走阶段","investor":"阶段公司","stage":"talks"}')).project.id AS sp \gset
 SELECT pg_temp.put('robot', '阶一', format('[{"set":{"id":"%s","stage":"signed"}},{"set":{"name":"来时已签","investor":"阶段二公司","stage":"signed"}}]', :'sp')::jsonb) AS i \gset
