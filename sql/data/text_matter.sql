@@ -19,6 +19,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('matter.day', '“$1”须写到日:$2', '$1 must be a whole day: "$2"'),
     ('matter.past', '“$1”不能早于今天:$2', '$1 cannot be before today: "$2"'),
     ('matter.both', '时限写日期或工作日数,不能都写', 'the deadline is a day or a number of working days, not both'),
+    ('matter.days', '“$1”至少为 1:交办当日不计', '$1 is one at least: the day of issue doesn''t count'),
     ('matter.none', '规则集“$1”没有“$2”的默认时限,请写明日期或工作日数', 'rule set $1 has no default deadline for $2: name a day or working days'),
     ('matter.help', '协同事项须交给其他单位', 'help is asked of another office'),
     ('matter.hidden', '“$3”看不到这个不公开的项目,不能承办', '$3 cannot see this restricted project'),

@@ -236,8 +236,9 @@ DECLARE
 BEGIN
     IF n.days IS NOT NULL AND n.days IS DISTINCT FROM b.days AND n.due_on IS DISTINCT FROM b.due_on AND n.due_on IS NOT NULL THEN
         fault := registry.fault('INVALID_ARGUMENT', 'due_on', 'matter.both');
+    ELSIF n.days = 0 THEN
+        fault := registry.bad('days', '0', 'matter.days');
     ELSIF n.days IS NOT NULL AND n.days IS DISTINCT FROM b.days THEN
-        n.days := greatest(n.days, 1);
         n.due_on := registry.workday_after(issued_on, n.days)::text;
     ELSIF n.due_on IS NULL THEN
         n.days := (SELECT r.days FROM registry.matter_rule r WHERE r.rule_set = registry.rule_set_in_force() AND r.class = n.class);

@@ -34,7 +34,7 @@ CREATE FUNCTION pg_temp.last(p_id text) RETURNS text LANGUAGE sql AS $$
     SELECT registry.event_type(c.kind, c.version, c.fields) FROM registry.change c WHERE c.object = p_id ORDER BY c.version DESC LIMIT 1 $$;
 INSERT INTO registry.office (code, name, kind, rank) VALUES ('duban', '督查室', 'supervision', 9);
 SELECT registry.account_new('duban', '己', 'duban', 'supervisor'), registry.account_new('boss', '庚', 'duban', 'leader') \g /dev/null
-SELECT plan(169);
+SELECT plan(170);
 SELECT (pg_temp.add('chengguan', '{"name":"事项项目"}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"事项保密","restricted":true}')).project.id AS hidden \gset
 
@@ -70,6 +70,7 @@ SELECT is(pg_temp.said(pg_temp.set(w, NULL, s::jsonb)), want, why) FROM (VALUES
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","due_on":"2126-01"}', 'INVALID_ARGUMENT due_on', 'a month is no deadline'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","due_on":"2020-01-01"}', 'INVALID_ARGUMENT due_on', 'one in the past neither'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","due_on":"2126-01-01","days":3}', 'INVALID_ARGUMENT due_on', 'both'),
+    ('bureau', '{"office":"chengguan","class":"order","subject":"x","days":0}', 'INVALID_ARGUMENT days', 'no days at all'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","helpers":["无此单位"]}', 'INVALID_ARGUMENT helpers', 'no such helper'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","superior":"nobody"}', 'INVALID_ARGUMENT superior', 'no such superior'),
     ('bureau', '{"office":"chengguan","class":"order","subject":"x","reviewer":"chengguan"}', 'INVALID_ARGUMENT reviewer', 'the performer as reviewer'),
