@@ -77,6 +77,8 @@ DECLARE
 BEGIN
     IF s.agreed THEN
         SELECT * INTO o FROM registry.opinion x WHERE x.of = c.id AND x.class = 'consent' AND (x.stance IN ('agree', 'conditions')) IS NOT TRUE
+          -- for an office that became part of another party, that one speaks
+          AND NOT EXISTS (SELECT FROM registry.opinion h WHERE h.of = x.of AND h.class = x.class AND h.id <> x.id AND h.office = registry.office_now(x.office))
         ORDER BY x.state = 'given' DESC, x.office LIMIT 1;
     END IF;
     IF o.id IS NULL AND s.opinions > 0 AND asked >= s.opinions THEN

@@ -87,6 +87,18 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM registry.inspection j WHERE j.round = n.id AND j.office = q.office);
 END $$;
 
+-- Offices that were drawn to inspect one another and became one can't: the open inspection goes to whom the same seed draws for the office
+-- they are now, among those that are left. Of a round with nobody else the county scores it.
+CREATE FUNCTION registry.inspections_redrawn(p_office text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.inspection i SET inspector = x.inspector
+    FROM (SELECT j.id, q.inspector FROM registry.inspection j JOIN registry.round r ON r.id = j.round AND r.state = 'drawn'
+          CROSS JOIN LATERAL registry.round_pairs(r) q
+          WHERE j.state = 'open' AND registry.office_now(j.office) = p_office AND registry.office_now(j.inspector) = p_office
+            AND q.office = p_office AND q.inspector <> p_office ORDER BY j.id FOR NO KEY UPDATE OF j) x
+    WHERE i.id = x.id;
+END $$;
+
 SELECT registry.generate_record('round', '-begin_on');
 
 -- Draws the pairs, once. Without a seed the registry makes one; either way it stands in the round.

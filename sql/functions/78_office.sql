@@ -273,6 +273,7 @@ BEGIN
             UPDATE registry.office o SET until_on = (r.from_on::date - 1)::text, successor = taker WHERE o.code = r.office;
             n := n + registry.carry('office', ARRAY[giver], ARRAY[taker], NULL, NULL, p_most);
             UPDATE registry.account a SET office = taker WHERE a.office = r.office;
+            PERFORM registry.inspections_redrawn(taker);
         END IF;
     END IF;
     UPDATE registry.reform x SET state = CASE WHEN done THEN 'done' ELSE 'moving' END, moved = x.moved + n, fault = NULL, failed_on = NULL WHERE x.id = r.id;

@@ -237,6 +237,8 @@ SELECT pg_temp.case('xichen', 'opine', :'t', 'agree'), pg_temp.case('bureau', 's
     pg_temp.case('bureau', 'step', :'praise', ''), pg_temp.case('bureau', 'ask', :'praise', 'fagai'), pg_temp.case('c.fagai', 'opine', :'praise', 'agree'), pg_temp.case('bureau', 'step', :'praise', ''),
     pg_temp.case('leader', 'decide', :'praise', 'reward') \g /dev/null
 SELECT is((SELECT string_agg(c.state, ' ' ORDER BY c.class) FROM registry."case" c WHERE c.id IN (:'t', :'praise')), 'decided review', 'two cases are under way');
+SELECT (pg_temp.case('chengguan', 'open', NULL, jsonb_build_object('class', 'transfer', 'project', (pg_temp.add('chengguan', '{"name":"未及同意"}')).project.id, 'other_office', 'xichen')::text))."case".id AS unsaid \gset
+SELECT is(pg_temp.said((pg_temp.case('bureau', 'step', :'unsaid', '')).error), 'FAILED_PRECONDITION state', 'a third waits for the other''s consent');
 SELECT (pg_temp.merge('bureau', '西城街道', '城关镇')).reform AS r \gset
 SELECT is((:'r'::api.reform).state, 'planned', 'ordered');
 SELECT is((:'r'::api.reform).proposed, E'qipan account grant xichen clerk --office chengguan\nqipan account grant xihead approver --office chengguan', 'and which roles the security officer may give');
@@ -254,6 +256,10 @@ SELECT is((SELECT count(*) FROM registry.project WHERE office = 'xichen'), 0::bi
 SELECT is((SELECT office FROM registry.meeting WHERE id = :'west'), 'chengguan', 'its planned meeting went along');
 SELECT is((SELECT count(*) FROM registry.inspection WHERE round = :'merging' AND office = 'xichen'), 1::bigint, 'it stays the office that is inspected');
 SELECT is(pg_temp.said((pg_temp.score('chengguan', (SELECT id FROM registry.inspection WHERE round = :'merging' AND office = 'xichen'), :'marks')).error), 'PERMISSION_DENIED office', 'nor may its successor score it');
+SELECT is((SELECT string_agg(i.office || '<' || i.inspector, ' ' ORDER BY i.office) FROM registry.inspection i WHERE i.round = :'merging' AND i.office <> 'dongshan'), 'chengguan<dongshan xichen<dongshan', 'whom the draw had made inspect one another, who is left inspects');
+SELECT is(pg_temp.said((pg_temp.score('dongshan', i.id, :'marks')).error), '', 'and scores: ' || i.office) FROM registry.inspection i WHERE i.round = :'merging' AND i.office <> 'dongshan' ORDER BY i.office;
+SELECT pg_temp.case('bureau', 'step', :'unsaid', ''), pg_temp.case('bureau', 'ask', :'unsaid', 'fagai'), pg_temp.case('c.fagai', 'opine', :'unsaid', 'agree'), pg_temp.case('bureau', 'step', :'unsaid', '') \g /dev/null
+SELECT is((pg_temp.case('leader', 'decide', :'unsaid', 'refuse'))."case".state, 'rejected', 'nobody need consent for who is gone: the transfer is refused');
 SELECT is((SELECT office FROM registry.activity WHERE id = :'trip'), 'xichen', 'who went stays who went');
 SELECT row_eq($$ SELECT until_on::text, successor, name FROM registry.office WHERE code = 'xichen' $$, ROW('2001-08-31'::text, 'chengguan'::text, '西城街道'::text), 'it stays as an old name');
 SELECT is((SELECT array_agg(DISTINCT concat_ws(' ', e.actor, e.op)) FROM registry.change c JOIN registry.entry e ON e.grp = c.grp AND e.ord = c.ord WHERE c.object = :'hidden' AND c.version = 2), '{"registry office_turn"}', 'journalled like any change');
