@@ -128,7 +128,7 @@ END $$;
 
 -- Fields with rules beyond their own value: keys of the first report, owner, contacts, who may see it, stage, and what tags
 -- follow from (of these the amount is told apart by registry.amount_steps). The others are plain.
-CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,8,9,10,11,13,14,15,18,40,44,45,46,50,52,53,54,56,57,58}'::int[] $$;
+CREATE FUNCTION registry.ruled() RETURNS int[] LANGUAGE sql IMMUTABLE AS $$ SELECT '{4,5,6,7,8,9,10,11,13,14,15,18,40,44,45,46,50,52,53,54,55,56,57,58}'::int[] $$;
 
 -- qipan.entry together with a version that moved tells the row trigger that a write is journalled already. The order
 -- of journal and receipts is the order given; rows are locked in the order of their ids.

@@ -254,6 +254,7 @@ BEGIN
             f := registry.judge(p_account, b, n);
             IF f.code IS NULL AND coalesce(btrim(project_add.reason), '') = '' THEN
                 f := registry.project_odd(b, n);
+                f := CASE WHEN f.code IS NULL THEN registry.days_odd(b, n) ELSE f END;
             END IF;
         END IF;
         IF f.code IS NOT NULL THEN
@@ -481,6 +482,13 @@ BEGIN
         END IF;
         IF f.code IS NOT NULL OR d ?| ARRAY['4', '5', '6', '7', '9', '10', '13', '40', '50'] THEN
             f := CASE WHEN f.code IS NOT NULL THEN f ELSE registry.judge(p_account, b, n) END;
+            IF f.code IS NOT NULL THEN
+                err := registry.error_of(p_lang, 'project', f);
+                EXIT;
+            END IF;
+        END IF;
+        IF d ?| ARRAY['50', '52', '53', '54', '55', '56', '57', '58'] AND (p_force OR p_op <> 'project_edit' AND btrim(p_reason) <> '') IS NOT TRUE THEN
+            f := registry.days_odd(b, n);
             IF f.code IS NOT NULL THEN
                 err := registry.error_of(p_lang, 'project', f);
                 EXIT;

@@ -80,14 +80,26 @@ BEGIN
             THEN registry.no_move('arrival', b.id, b.state) END;
 END $$;
 
+-- Money that seems to be here twice: another arrival that stands, of whichever project, has the same voucher, day and amount; null = none. As of
+-- duplicates of projects it tells the number, the office and the day.
+CREATE FUNCTION registry.voucher_odd(n registry.arrival) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT registry.bad('voucher', n.voucher, 'odd.voucher', p.no, '@office:' || a.office, n.arrived_on, registry.yuan(n.amount_arrived))
+        FROM registry.arrival a JOIN registry.project p ON p.id = a.project
+        WHERE (a.voucher, a.arrived_on, a.amount_arrived) = (n.voucher, n.arrived_on, n.amount_arrived) AND a.id IS DISTINCT FROM n.id
+          AND a.state IN ('reported', 'approved') ORDER BY a.project = n.project DESC, a.id LIMIT 1);
+END $$;
+
 -- What was reported, as it must be.
 CREATE FUNCTION registry.arrival_reported(p_account int, b registry.arrival, n registry.arrival) RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     today CONSTANT text := registry.today()::text;
-    odd CONSTANT registry.finding := CASE WHEN n.amount_arrived IS DISTINCT FROM b.amount_arrived THEN
+    odd registry.finding := CASE WHEN n.amount_arrived IS DISTINCT FROM b.amount_arrived THEN
         registry.amount_odd(registry.project_find(n.project), n.id, '{arrival.amount_arrived}', ARRAY[n.amount_arrived]) END;
 BEGIN
+    odd := CASE WHEN odd.code IS NULL AND (n.voucher, n.arrived_on, n.amount_arrived, n.state) IS DISTINCT FROM (b.voucher, b.arrived_on, b.amount_arrived, b.state)
+        THEN registry.voucher_odd(n) ELSE odd END;
     RETURN CASE WHEN n.amount_arrived = 0 THEN registry.bad('amount_arrived', '0', 'arrival.zero')
         WHEN n.arrived_on > left(today, length(n.arrived_on)) THEN registry.bad('arrived_on', n.arrived_on, 'day.future')
         WHEN (n.currency <> 'CNY') <> (n.amount_foreign IS NOT NULL) THEN registry.bad('amount_foreign', NULL, 'arrival.foreign')

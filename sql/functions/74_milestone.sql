@@ -29,6 +29,28 @@ BEGIN
     RETURN f;
 END $$;
 
+-- A stage whose day a change puts before that of an earlier one, in the order of the rule set in force; null = none. Odd, not wrong: where
+-- production begins before completion is accepted, it gives way to a reason. Of stages without a field of their day it is the one of the
+-- move under way (qipan.on), and of those before it one that somebody gave, not that of their entry.
+CREATE FUNCTION registry.days_odd(b registry.project, n registry.project) RETURNS registry.finding LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    was CONSTANT jsonb := to_jsonb(b);
+    days CONSTANT jsonb := to_jsonb(n);
+    moved_on CONSTANT text := CASE WHEN b.stage <> n.stage THEN nullif(current_setting('qipan.on', true), '') END;
+BEGIN
+    RETURN (
+        WITH given AS (
+            SELECT s.*, r.name AS rules, CASE WHEN s.date_field IS NOT NULL THEN days ->> s.date_field WHEN s.code = n.stage AND moved_on IS NOT NULL THEN moved_on
+                ELSE (SELECT max(e.happened_on::text) FROM registry.stage_standing(n.id) e WHERE e.stage = s.code AND e.happened_on < registry.day(e.at)) END AS day
+            FROM registry.stage s JOIN registry.rule_set r ON r.id = s.rule_set
+            WHERE r.in_force AND NOT s.pauses AND NOT s.ends)
+        SELECT registry.bad(coalesce(l.date_field, 'stage'), l.day, 'odd.day', coalesce('@field:project.' || e.date_field, '@stage:' || e.code), e.day, '@stage:' || l.code, l.rules)
+        FROM given l JOIN given e ON e.rank < l.rank AND left(l.day, least(length(l.day), length(e.day))) < left(e.day, least(length(l.day), length(e.day)))
+        WHERE l.date_field IS NOT NULL AND was ->> l.date_field IS DISTINCT FROM l.day OR e.date_field IS NOT NULL AND was ->> e.date_field IS DISTINCT FROM e.day
+           OR moved_on IS NOT NULL AND n.stage IN (l.code, e.code)
+        ORDER BY l.rank, e.rank DESC LIMIT 1);
+END $$;
+
 -- Written by the project's office for whoever is to do it; who is to do it says when it was done.
 CREATE FUNCTION registry.milestone_may(p_account int, p_op text, b registry.milestone, p registry.project) RETURNS registry.finding
 LANGUAGE plpgsql STABLE AS $$

@@ -88,7 +88,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_t
 BEGIN
     RETURN registry.arrival_change(p_account, p_lang, p_request, p_digest, NULL, 'arrival_backdate', NULL,
         jsonb_strip_nulls(jsonb_build_object('office', (registry.project_seen(p_account, btrim(set ->> 'project'))).office)) || coalesce(set, '{}'),
-        jsonb_build_object('note', nullif(left(btrim(reason), 500), '')), reason, NULL);
+        jsonb_build_object('note', nullif(left(btrim(reason), 500), '')), reason, btrim(reason) <> '');
 END $$;
 
 -- ---------------------------------------------------------------- the day itself

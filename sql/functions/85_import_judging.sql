@@ -400,6 +400,13 @@ BEGIN
                   AND (z.verdict = 'update' OR num_nonnulls((z.n).amount_total, (z.n).amount_fixed, (z.n).amount_outside, (z.n).amount_agreed, (z.n).amount_filed) > 1) OFFSET 0) y
           WHERE (y.f).code IS NOT NULL) o
     WHERE d.row = o.row;
+    UPDATE draft d SET note = d.note || ROW('odd_day', NULL, NULL, NULL, o.sentence)::api.warning
+    FROM (SELECT y.row, (registry.error_of(p_lang, 'project', y.f)).message AS sentence
+          FROM (SELECT z.row, registry.days_odd(z.b, z.n) AS f FROM draft z
+                WHERE z.verdict = 'new' AND num_nonnulls((z.n).signed_on, (z.n).started_on, (z.n).completed_on, (z.n).produced_on) > 1
+                   OR z.verdict = 'update' AND z.diff ?| ARRAY['52', '53', '54', '55', '56', '57', '58'] OFFSET 0) y
+          WHERE (y.f).code IS NOT NULL) o
+    WHERE d.row = o.row;
 END $$;
 
 -- What a row changes, as [api.verdict_change].

@@ -30,7 +30,7 @@ BEGIN
 END $$;
 SELECT registry.account_new('ar.till', '审二', 'chengguan', 'approver') \g /dev/null
 SELECT registry.today()::text AS today \gset
-SELECT plan(87);
+SELECT plan(111);
 SELECT (pg_temp.add('chengguan', '{"name":"到位一","amount_total":35000000000,"amount_fixed":30000000000}')).project.id AS p \gset
 
 -- reported, approved, summed
@@ -125,4 +125,33 @@ SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'p', s::jsonb)).error),
 SELECT matches((pg_temp.edit('chengguan', NULL, :'p', '{"completed_on":"2026-04"}')).error.message, '^completed on \(2026-04\) is before started on \(2026-05\)$', 'which days');
 SELECT is(pg_temp.said((pg_temp.add('chengguan', '{"name":"倒置","started_on":"2026-05","completed_on":"2026-04"}')).error), 'INVALID_ARGUMENT completed_on', 'nor at its registration');
 SELECT is((registry.order_fault('project.started_on', '2026-05', 'project.completed_on', u)).field, want, u) FROM (VALUES ('2026-04-30', 'completed_on'), ('2026', NULL), ('2026-05-01', NULL)) v(u, want);
+-- and in the order of the stages, unless somebody says why not
+SELECT (pg_temp.add('chengguan', '{"name":"次序","stage":"talks","signed_on":"2026-03-10"}')).project.id AS o \gset
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'o', s::jsonb)).error), want, s) FROM (VALUES
+    ('{"started_on":"2026-03-09"}', 'INVALID_ARGUMENT started_on'), ('{"started_on":"2026-03"}', ''), ('{"signed_on":"2026-04"}', 'INVALID_ARGUMENT started_on'),
+    ('{"produced_on":"2026-03-20"}', ''), ('{"completed_on":"2026-03-25"}', 'INVALID_ARGUMENT produced_on')) v(s, want);
+SELECT matches(concat((e).message, ' ', (e).hint), '^in production on 2026-03-20 is before completed on 2026-03-25: are the days right\? by "默认规则 2026"') FROM (SELECT (pg_temp.edit('chengguan', NULL, :'o', '{"completed_on":"2026-03-25"}')).error AS e) x;
+SELECT is((SELECT (x).error.field FROM api.project_edits(ARRAY[pg_temp.acc('chengguan')], ARRAY['en'], ARRAY[pg_temp.req()], ARRAY['\x00'::bytea], ARRAY[NULL::bigint],
+    ARRAY[:'o'], ARRAY['{"signed_on":"2026-04-01"}'::jsonb], ARRAY[NULL::text], ARRAY[NULL::boolean]) x), 'started_on', 'nor in a set');
+SELECT is(pg_temp.said((pg_temp.edit('chengguan', NULL, :'o', '{"completed_on":"2026-03-25"}', NULL, '试生产在先', true)).error), '', 'with force and a reason it goes');
+SELECT is(pg_temp.said((pg_temp.add('chengguan', '{"name":"次序二","signed_on":"2026-03-10","started_on":"2026-03-09"}')).error), 'INVALID_ARGUMENT started_on', 'nor at its registration');
+SELECT (pg_temp.add('chengguan', '{"name":"次序三","stage":"signed","signed_on":"2026-03-10"}')).project.id AS o \gset
+SELECT is(pg_temp.said((pg_temp.advance('chengguan', :'o', s, d)).error), want, s || ' ' || d) FROM (VALUES
+    ('landed', '2026-03-09', 'INVALID_ARGUMENT stage'), ('landed', '2026-03-20', ''), ('started', '2026-03-19', 'INVALID_ARGUMENT started_on')) v(s, d, want);
+SELECT is(pg_temp.said((api.project_advance(pg_temp.acc('chengguan'), 'en', pg_temp.req(), '\x00', NULL, :'o', 'started', '2026-03-19', '先行开工')).error), '', 'a reason is enough to advance');
+-- the same voucher again
+SELECT (pg_temp.add('chengguan', '{"name":"凭证一"}')).project.id AS v1, (pg_temp.add('dongshan', '{"name":"凭证二"}')).project.id AS v2 \gset
+SELECT (pg_temp.arrival('chengguan', NULL, pg_temp.money(:'v1', 700000000, '{"voucher":"银2026-9"}'))).arrival.id AS first \gset
+SELECT is(pg_temp.said((pg_temp.arrival(w, NULL, pg_temp.money(p, fen, m::jsonb || '{"voucher":"银2026-9"}'))).error), want, why) FROM (VALUES
+    ('chengguan', :'v1', 700000000, '{}', 'INVALID_ARGUMENT voucher', 'the same money twice'), ('dongshan', :'v2', 700000000, '{}', 'INVALID_ARGUMENT voucher', 'by another office, for another project'),
+    ('dongshan', :'v2', 700000100, '{}', '', 'another amount'), ('dongshan', :'v2', 700000000, '{"arrived_on":"2026-01-06"}', '', 'or day')) v(w, p, fen, m, want, why);
+SELECT is((pg_temp.arrival('dongshan', NULL, pg_temp.money(:'v2', 700000000, '{"voucher":"银2026-9"}'))).error.message,
+    (SELECT 'voucher "银2026-9" of 2026-01-05 and 7000000.00 yuan is project ' || no || '''s already, reported by 城关镇: is it the same money?' FROM registry.project WHERE id = :'v1'), 'whose it is');
+SELECT is(pg_temp.said((pg_temp.arrival('chengguan', :'first', '{"note":"补"}')).error), '', 'an edit of it meets nothing');
+SELECT (pg_temp.arrival('dongshan', NULL, pg_temp.money(:'v2', 700000000, '{"voucher":"另"}'))).arrival.id AS second \gset
+SELECT is(pg_temp.said((pg_temp.arrival('dongshan', :'second', '{"voucher":"银2026-9"}')).error), 'INVALID_ARGUMENT voucher', 'nor does an edit make it so');
+SELECT is(pg_temp.said((pg_temp.arrival('dongshan', :'second', '{"voucher":"银2026-9"}', true, '两笔同日')).error), '', 'but with a reason');
+SELECT is((pg_temp.decide('withdraw', 'chengguan', :'first', '错')).error, NULL::api.error, 'what was withdrawn');
+SELECT is((pg_temp.decide('withdraw', 'dongshan', :'second', '错')).error, NULL::api.error, 'counts nothing');
+SELECT is(pg_temp.said((pg_temp.arrival('chengguan', NULL, pg_temp.money(:'v1', 700000000, '{"voucher":"银2026-9"}'))).error), '', 'and is reported anew');
 SELECT * FROM finish();
