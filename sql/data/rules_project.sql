@@ -93,6 +93,9 @@ INSERT INTO registry.idle_rule (rule_set, stage, days) VALUES
     (1, 'lead', 30), (1, 'intent', 30), (1, 'talks', 30), (1, 'signed', 60), (1, 'landed', 60), (1, 'started', 90), (1, 'completed', 90)
 ON CONFLICT DO NOTHING;
 
+-- A plot kept for a project that exits is free again; one that it was given lies idle, and stays with it until the county takes it back.
+INSERT INTO registry.plot_rule (rule_set, state, becomes) VALUES (1, 'reserved', 'free'), (1, 'taken', 'idle') ON CONFLICT DO NOTHING;
+
 INSERT INTO registry.investor_move (rule_set, "from", "to") VALUES (1, 'concept', 'lead') ON CONFLICT DO NOTHING;
 
 INSERT INTO registry.class_rule (rule_set, n, class, product, industry, source) VALUES

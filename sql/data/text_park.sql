@@ -13,6 +13,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('plot.misfit', '项目行业 $1 不在 $2 的主导产业($3)之内', 'the project''s trade $1 is none of the leading trades of $2 ($3)'),
     ('plot.misfit.hint', '相符的园区:$4;可提出流转,或以 --force --reason 说明后办理', 'parks that fit: $4; propose a transfer, or insist with --force and --reason'),
     ('warn.misfit', '行业“$1”不在$2的主导产业之内;相符的园区:$3,可提出流转', 'the trade "$1" is none of the leading trades of $2; parks that fit: $3, propose a transfer'),
+    ('plot.left', '项目 $1 退出', 'project $1 exited'),
     ('plot.measure', '盘活措施须有时限,时限须有措施', 'a measure needs its day, and a day its measure'),
     ('land.blocker', '受阻时须填受阻原因,其他状态不填', 'what is blocked says by what; other states don''t'),
     ('land.done', '净地交付时须填完成日期,其他状态不填', 'land that is cleared has its day; other states don''t'),

@@ -271,7 +271,7 @@ BEGIN
         INSERT INTO registry.contact (project, name, phone)
         VALUES (n.id, clean ->> 'contact_name', clean ->> 'contact_phone');
     END IF;
-    PERFORM registry.step_open(n);
+    PERFORM registry.step_open(n), registry.plots_left(n.id);
     PERFORM registry.keep(p_account, p_request, p_digest, 'project_add', place, 'OK', n.id, n.version,
                           project_add.reason, NULL, NULL);
     r.rev := 0;
@@ -504,7 +504,7 @@ BEGIN
                 PERFORM registry.contact_write(b.id, contact);
             END IF;
             IF d ? '50' THEN
-                PERFORM registry.step_open(n);
+                PERFORM registry.step_open(n), registry.plots_left(n.id);
             END IF;
             r.rev := 0;
             r.project := registry.project_shown(p_account, n);

@@ -208,6 +208,18 @@ BEGIN
         jsonb_build_object('state', 'idle', 'idle_on', day, 'idle_reason', reason), reason, NULL);
 END $$;
 
+-- What becomes of the plots of a project that came to a stage which ends it, as the rule set says of each state (plot_rule).
+CREATE FUNCTION registry.plots_left(p_project text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    UPDATE registry.plot l SET state = x.becomes,
+        project = CASE x.becomes WHEN 'free' THEN NULL ELSE l.project END, no = CASE x.becomes WHEN 'free' THEN NULL ELSE l.no END,
+        idle_on = CASE x.becomes WHEN 'idle' THEN registry.today()::text END, idle_reason = CASE x.becomes WHEN 'idle' THEN registry.say('zh', 'plot.left', l.no) END
+    FROM (SELECT q.id, w.becomes FROM registry.project p JOIN registry.plot q ON q.project = p.id
+          JOIN registry.plot_rule w ON w.rule_set = registry.rule_set_in_force() AND w.state = q.state
+          WHERE p.id = p_project AND NOT registry.active(p.stage) ORDER BY q.id FOR NO KEY UPDATE OF q) x
+    WHERE l.id = x.id;
+END $$;
+
 -- ---------------------------------------------------------------- land
 
 CREATE FUNCTION registry.land_may(p_account int, p_op text, b registry.land, p registry.project) RETURNS registry.finding

@@ -99,6 +99,7 @@ BEGIN
         RETURN;
     ELSIF c.ruling = 'reject_later' THEN
         UPDATE registry.project p SET stage = 'exited' WHERE p.id = goes;
+        PERFORM registry.plots_left(goes);
         RETURN;
     END IF;
     IF c.ruling = 'joint' THEN
@@ -180,6 +181,7 @@ BEGIN
         WHEN 'admission' THEN PERFORM registry.case_admission(c);
         WHEN 'recognition' THEN PERFORM registry.case_recognition(c);
         WHEN 'exit' THEN UPDATE registry.project p SET stage = 'exited' WHERE p.id = c.project AND p.stage <> 'exited';
+            PERFORM registry.plots_left(c.project);
         ELSE PERFORM registry.case_reward(c);
     END CASE;
 END $$;

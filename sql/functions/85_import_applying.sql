@@ -132,6 +132,7 @@ BEGIN
         PERFORM registry.import_reach(t);
         written := written + CASE WHEN i.opening THEN 0 ELSE registry.steps_open(g, p_ord, first_idx + written, p_history) END;
         PERFORM set_config('qipan.bulk', '', true), set_config('qipan.idx', (first_idx + written)::text, true);
+        PERFORM registry.plots_left(d.project) FROM draft d WHERE d.verdict = 'update' AND (d.b).stage <> (d.n).stage AND NOT registry.active((d.n).stage);
         IF i.opening THEN
             PERFORM registry.import_opening_apply(p_account, p_reason);
         END IF;

@@ -11,7 +11,7 @@ RETURNS api.plot_reply LANGUAGE sql AS $$
 CREATE FUNCTION pg_temp.land(who text, id text, set jsonb) RETURNS api.land_reply LANGUAGE sql AS $$
     SELECT api.land_set(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', NULL, id, set, NULL, NULL, NULL) $$;
 CREATE FUNCTION pg_temp.e(error api.error) RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', error.code, error.field) $$;
-SELECT plan(41);
+SELECT plan(48);
 SELECT (pg_temp.add('chengguan', '{"name":"光伏组件","industry":"C38","land_mu":"50","amount_fixed":2000000000}')).project.id AS p \gset
 SELECT (pg_temp.add('chengguan', '{"name":"秘密项目","restricted":true,"industry":"C38"}')).project.id AS hidden \gset
 SELECT (pg_temp.add('dongshan', '{"name":"粮食加工","industry":"C13"}')).project.id AS q \gset
@@ -69,4 +69,20 @@ SELECT is((SELECT array_agg(f.park ORDER BY n) FROM unnest((api.park_fit(pg_temp
 -- land
 SELECT is(pg_temp.e((pg_temp.land('chengguan', NULL, format('{"project":"%s","area_mu":"40","state":"blocked"}', :'p')::jsonb)).error), 'INVALID_ARGUMENT blocker', 'blocked by what?');
 SELECT is((pg_temp.land('chengguan', NULL, format('{"project":"%s","area_mu":"40","households":12,"due_on":"2026-12-31"}', :'p')::jsonb)).land.state, 'planned', 'land to clear');
+-- a project that exits leaves its plots, as the rule set says
+SELECT (pg_temp.add('chengguan', '{"name":"让地","industry":"C38"}')).project.id AS left, (pg_temp.add('chengguan', '{"name":"让地二","industry":"C38"}')).project.id AS stays \gset
+SELECT (pg_temp.plot('bureau', NULL, '{"park":"gaoxin","name":"L-1","class":"land","area_mu":"10"}')).plot.id AS l1, (pg_temp.plot('bureau', NULL, '{"park":"gaoxin","name":"L-2","class":"land","area_mu":"10"}')).plot.id AS l2,
+    (pg_temp.plot('bureau', NULL, '{"park":"gaoxin","name":"L-3","class":"land","area_mu":"10"}')).plot.id AS l3 \gset
+SELECT pg_temp.assign('bureau', :'l1', :'left'), pg_temp.assign('bureau', :'l2', :'left', true), pg_temp.assign('bureau', :'l3', :'stays') \g /dev/null
+SELECT pg_temp.advance('chengguan', :'stays', 'suspended'), pg_temp.advance('chengguan', :'left', 'exited') \g /dev/null
+SELECT is((SELECT concat_ws(' ', state, project = :'left', idle_on = registry.today()::text, idle_reason LIKE '项目 % 退出') FROM registry.plot WHERE id = :'l1'), 'idle t t t', 'what it was given lies idle since today, and stays with it');
+SELECT is((SELECT concat_ws(' ', state, project, no) FROM registry.plot WHERE id = :'l2'), 'free', 'what was kept for it is free');
+SELECT is((SELECT state FROM registry.plot WHERE id = :'l3'), 'taken', 'one that is suspended keeps its own');
+SELECT is((SELECT count(DISTINCT (c.grp, c.ord)) FROM registry.change c WHERE c.object = ANY (ARRAY[:'l1', :'l2']) AND c.version = 3 OR c.object = :'left' AND c.version = 2), 1::bigint, 'in the entry of the exit');
+SELECT is((pg_temp.assign('bureau', :'l1', :'q', NULL, '改配', true)).error.code, 'FAILED_PRECONDITION', 'nobody else gets it');
+SELECT is((api.plot_free(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'l1', '收回')).plot.project, NULL, 'before the county takes it back');
+UPDATE registry.plot_rule SET becomes = 'free' WHERE state = 'taken';
+SELECT pg_temp.assign('bureau', :'l2', :'stays', true), pg_temp.advance('chengguan', :'stays', 'exited') \g /dev/null
+SELECT is((SELECT string_agg(state, ' ') FROM registry.plot WHERE id IN (:'l2', :'l3')), 'free free', 'as the rule set says');
+UPDATE registry.plot_rule SET becomes = 'idle' WHERE state = 'taken';
 SELECT * FROM finish();
