@@ -169,22 +169,21 @@ static int64_t number_of(const ProtobufCMessage *m, const ProtobufCFieldDescript
     }
 }
 
-static char *money_text(int64_t fen, struct arena *arena)
+/* By hand: an export has millions of these. */
+static char *number_text(int64_t number, int decimals, struct arena *arena)
 {
-    uint64_t v = value_magnitude(fen);
-    char buf[40];
+    uint64_t v = value_magnitude(number);
+    char buf[32], *w = buf + sizeof(buf);
 
-    snprintf(buf, sizeof(buf), "%s%llu.%02llu", fen < 0 ? "-" : "", (unsigned long long)(v / 100),
-             (unsigned long long)(v % 100));
-    return arena_strdup(arena, buf);
-}
-
-static char *int_text(int64_t v, struct arena *arena)
-{
-    char buf[24];
-
-    snprintf(buf, sizeof(buf), "%lld", (long long)v);
-    return arena_strdup(arena, buf);
+    *--w = '\0';
+    for (int i = 0; v || i <= decimals; i++, v /= 10) {
+        if (decimals && i == decimals)
+            *--w = '.';
+        *--w = (char)('0' + v % 10);
+    }
+    if (number < 0)
+        *--w = '-';
+    return arena_strdup(arena, w);
 }
 
 char *value_text(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, struct arena *arena)
@@ -193,11 +192,11 @@ char *value_text(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, s
         return NULL;
     switch (value_kind(f)) {
     case VALUE_MONEY:
-        return money_text(number_of(m, f), arena);
+        return number_text(number_of(m, f), 2, arena);
     case VALUE_INSTANT:
         return value_instant_text(number_of(m, f), arena);
     case VALUE_INT:
-        return int_text(number_of(m, f), arena);
+        return number_text(number_of(m, f), 0, arena);
     case VALUE_BOOL:
         return arena_strdup(arena, *(protobuf_c_boolean *)member(m, f->offset) ? "true" : "false");
     case VALUE_LIST:

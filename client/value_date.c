@@ -294,20 +294,34 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+/* The mark, and v in so many figures; where it ends. */
+static char *put_figures(char *to, const char *mark, int figures, int v)
+{
+    for (; *mark; mark++)
+        *to++ = *mark;
+    for (int i = figures; i-- > 0; v /= 10)
+        to[i] = (char)('0' + v % 10);
+    return to + figures;
+}
+
 char *value_instant_text(int64_t us, struct arena *arena)
 {
     time_t t = (time_t)floor_div(us, 1000000);
     int frac = (int)(us - (int64_t)t * 1000000);
     struct tm tm;
-    char buf[64];
+    char buf[64], *w;
 
-    if (!gmtime_r(&t, &tm) || tm.tm_year > 8099)
+    if (!gmtime_r(&t, &tm) || tm.tm_year > 8099 || tm.tm_year < -1900)
         return arena_strdup(arena, "?");
-    size_t n = strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
+    w = put_figures(buf, "", 4, tm.tm_year + 1900);
+    w = put_figures(w, "-", 2, tm.tm_mon + 1);
+    w = put_figures(w, "-", 2, tm.tm_mday);
+    w = put_figures(w, "T", 2, tm.tm_hour);
+    w = put_figures(w, ":", 2, tm.tm_min);
+    w = put_figures(w, ":", 2, tm.tm_sec);
     if (frac)
-        n += (size_t)snprintf(buf + n, sizeof(buf) - n, ".%06d", frac);
-    snprintf(buf + n, sizeof(buf) - n, "Z");
-    return arena_strdup(arena, buf);
+        w = put_figures(w, ".", 6, frac);
+    return arena_strndup(arena, buf, (size_t)(put_figures(w, "Z", 0, 0) - buf));
 }
 
 char *value_instant_people(int64_t us, struct arena *arena)

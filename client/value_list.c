@@ -67,6 +67,6 @@ char *value_join(char **items, size_t n, const char *mark, struct arena *arena)
         return NULL;
     *p = 0;
     for (size_t i = 0; i < n; i++)
-        p += sprintf(p, "%s%s", i ? mark : "", items[i]);
+        p = stpcpy(stpcpy(p, i ? mark : ""), items[i]);
     return out;
 }

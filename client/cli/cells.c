@@ -134,12 +134,12 @@ const char *cells_words(struct cli *cli, const char *kind, const ProtobufCMessag
 
 const char *cells_canonical(struct cli *cli, const ProtobufCMessage *row, const ProtobufCFieldDescriptor *f)
 {
-    const char *text = NULL;
+    const char *text;
 
-    if (value_has(row, f))
-        text = f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED
-                   ? *(char *const *)((const char *)row + f->offset) /* is its own canonical text */
-                   : value_text(row, f, &cli->scratch);
+    if (f->type != PROTOBUF_C_TYPE_STRING || f->label == PROTOBUF_C_LABEL_REPEATED)
+        text = value_text(row, f, &cli->scratch);
+    else /* is its own canonical text */
+        text = *(char *const *)((const char *)row + f->offset);
     return text ? text : "";
 }
 

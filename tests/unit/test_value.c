@@ -58,6 +58,15 @@ static const char *read(const char *name, const char *text)
     return read_unit(name, text, NULL);
 }
 
+static const char *written(const char *name, int64_t v)
+{
+    Qipan__Project p = QIPAN__PROJECT__INIT;
+
+    p.amount_total = p.changed_at = v;
+    p.has_amount_total = p.has_changed_at = 1;
+    return value_text(&p.base, field(name), &arena);
+}
+
 #define same(name, text, want) assert_string_equal(read(name, text), want)
 
 static void refused(const char *name, const char *text, const char *part)
@@ -67,6 +76,22 @@ static void refused(const char *name, const char *text, const char *part)
     assert_int_equal(s[0], '!');
     if (!strstr(s, part))
         fail_msg("%s=%s: \"%s\" does not say \"%s\"", name, text, s, part);
+}
+
+/* Figures and instants at their ends. */
+static void ends(void **state)
+{
+    (void)state;
+    assert_string_equal(written("amount_total", 0), "0.00");
+    assert_string_equal(written("amount_total", -5), "-0.05");
+    assert_string_equal(written("amount_total", 1234567), "12345.67");
+    assert_string_equal(written("amount_total", INT64_MIN), "-92233720368547758.08");
+    assert_string_equal(written("changed_at", 0), "1970-01-01T00:00:00Z");
+    assert_string_equal(written("changed_at", -1), "1969-12-31T23:59:59.999999Z");
+    assert_string_equal(written("changed_at", 1000), "1970-01-01T00:00:00.001000Z");
+    assert_string_equal(written("changed_at", INT64_C(253402300799000000)), "9999-12-31T23:59:59Z");
+    assert_string_equal(written("changed_at", INT64_C(253402300800000000)), "?");
+    assert_string_equal(written("changed_at", INT64_MIN), "?");
 }
 
 static void money(void **state)
@@ -364,7 +389,7 @@ int main(void)
         cmocka_unit_test(money),      cmocka_unit_test(money_refused), cmocka_unit_test(dates),
         cmocka_unit_test(instants),   cmocka_unit_test(areas),         cmocka_unit_test(others),
         cmocka_unit_test(nothing),    cmocka_unit_test(for_people),    cmocka_unit_test(fields),
-        cmocka_unit_test(round_trip),
+        cmocka_unit_test(round_trip), cmocka_unit_test(ends),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
