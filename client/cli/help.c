@@ -94,7 +94,9 @@ const struct command help_commands[] = {
         "the ending of FILE. A workbook is for people: labels, amounts in 万元, id and version in hidden "
         "columns; the others "
         "have the\n"
-        "names and codes of programs. Whichever comes back unedited through an import changes nothing.\n"),
+        "names and codes of programs. Whichever comes back unedited through an import changes nothing; but "
+        "in a TSV, which has none,\n"
+        "line breaks of a summary became blanks, and come back as such.\n"),
      "qipan export 项目.xlsx --filter 'stage=signed'\nqipan export arrival -o csv > arrivals.csv\n"},
     {"template", cmd_template, "qipan template KIND [FILE.xlsx]\n",
      N_("an empty workbook to fill in and import"),

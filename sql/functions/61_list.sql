@@ -140,7 +140,7 @@ BEGIN
 END $$;
 
 -- Where a page of a list ends, as text that only this list understands: its order, and key and number of its last row.
-CREATE FUNCTION registry.list_place(p_order text, p_key text, p_no text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION registry.list_place(p_order text, p_key text, p_no text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT translate(encode(convert_to(jsonb_build_object('s', p_order, 'k', p_key, 'n', p_no)::text, 'UTF8'), 'base64'), E'\n', '')
 $$;
 
@@ -169,14 +169,15 @@ $$;
 CREATE FUNCTION registry.list_page(p_from text, p_key text, p_whole boolean, p_down boolean, p_limit text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT format('SELECT array_agg(y.sent), array_agg(octet_length(y.sent) + y.packing), sum(octet_length(y.sent) + y.packing), array_agg(y.contact), array_agg(y.restricted),
                array_agg(y.key), array_agg(y.no)
-        FROM (SELECT registry.project_sent(p, CASE WHEN %6$s THEN (SELECT c.name FROM registry.contact c WHERE c.project = p.id) END,
-                         CASE WHEN %6$s THEN (SELECT c.phone FROM registry.contact c WHERE c.project = p.id) END,
+        FROM (SELECT registry.project_sent(p, CASE WHEN p.contact_name_mark > 0 AND %6$s THEN (SELECT c.name FROM registry.contact c WHERE c.project = p.id) END,
+                         CASE WHEN p.contact_phone_mark > 0 AND %6$s THEN (SELECT c.phone FROM registry.contact c WHERE c.project = p.id) END,
                          registry.protected_until(h.state, h.until_on, p.stage, p.registered_at, $3, $4)) AS sent,
                      registry.project_packing(p) AS packing,
-                     %6$s AND EXISTS (SELECT FROM registry.contact c WHERE c.project = p.id AND coalesce(c.name, c.phone) IS NOT NULL) AS contact, p.restricted, (%2$s)::text AS key, p.no
+                     (p.contact_name_mark > 0 OR p.contact_phone_mark > 0) AND %6$s AND EXISTS (SELECT FROM registry.contact c
+                         WHERE c.project = p.id AND coalesce(c.name, c.phone) IS NOT NULL) AS contact, p.restricted, (%2$s)::text AS key, p.no
               FROM %1$s ORDER BY %2$s %3$s %4$s, p.no %3$s %5$s) y',
         p_from, p_key, CASE WHEN p_down THEN 'DESC' ELSE 'ASC' END, CASE WHEN NOT p_whole THEN 'NULLS LAST' END, 'LIMIT ' || p_limit,
-        'p.contact_name_mark + p.contact_phone_mark > 0 AND $2 && ARRAY[''*'', p.office]')
+        '$2 && ARRAY[''*'', p.office]')
 $$;
 
 -- The same by a plan that is kept, for a part of all projects between two numbers: what an export mostly asks for.
