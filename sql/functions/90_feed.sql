@@ -91,7 +91,8 @@ BEGIN
     END IF;
 END $$;
 
--- Settles a number that is missing: waits for a writer in flight; a tombstone stands only if it didn't commit.
+-- Settles a number that is missing: waits for a writer in flight; a tombstone stands only if it didn't commit. A number of an epoch
+-- that has ended is settled already, or void.
 CREATE FUNCTION api.journal_fence(p_rev bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = registry, api, pg_temp SET qipan.entry = '' AS $$
 BEGIN
@@ -99,8 +100,8 @@ BEGIN
         RAISE EXCEPTION 'revision % was never drawn', p_rev USING ERRCODE = 'invalid_parameter_value';
     END IF;
     INSERT INTO registry.txn (rev, epoch, tag, kind, changes, at)
-    VALUES (p_rev, (SELECT max(e.epoch) FROM registry.epoch e WHERE e.start_rev <= p_rev), registry.random_tag(),
-            'tombstone', 0, registry.now())
+    SELECT p_rev, e.epoch, registry.random_tag(), 'tombstone', 0, registry.now()
+    FROM (SELECT x.epoch, x.start_rev FROM registry.epoch x ORDER BY x.epoch DESC LIMIT 1) e WHERE e.start_rev <= p_rev
     ON CONFLICT DO NOTHING;
 END $$;
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Links and the feed: compatibility, reading, pages, fence, seek, the story of a project.
 \i sql/test/helper.psql
-SELECT plan(88);
+SELECT plan(89);
 SELECT is((SELECT ok FROM api.link_open((SELECT schema_version FROM registry.version))), true, 'this schema');
 SELECT matches((SELECT message FROM api.link_open(9999)), 'run sql/migrate', 'a newer daemon is told to migrate');
 SELECT matches((SELECT message FROM api.link_open(0)), 'newer daemon', 'an old daemon is told so');
@@ -152,6 +152,8 @@ UPDATE registry.epoch SET timeline = 78 WHERE epoch = :e + 1;
 SELECT api.link_open(schema_version) FROM registry.version \g /dev/null
 SELECT results_eq(format('SELECT rev, epoch, kind FROM registry.txn WHERE rev BETWEEN %s AND %s ORDER BY 1', :h, :h2),
     format('VALUES (%s::bigint, %s::bigint, ''tombstone''), (%s, %s, ''tombstone'')', :h, :e + 1, :h2, :e + 1), 'an epoch that ends leaves no hole');
+SELECT api.journal_fence(:h2 + 1) \g /dev/null
+SELECT is_empty('SELECT rev FROM registry.txn WHERE rev = ' || :h2 + 1, 'a fence that comes late leaves nothing in an epoch that has ended');
 SELECT is(pg_temp.answer(:e + 1, :h2, (SELECT tag FROM registry.txn WHERE rev = :h2)), 'DIVERGED', 'what is behind an emptied number is no place, though it stands');
 SELECT is(pg_temp.answer(:e + 1, :h2, 0), 'OK', 'but it is a number');
 SELECT is((pg_temp.seek(:e + 1, :h2, 5, jsonb_build_array(pg_temp.place(:h2), pg_temp.place(2)))).fork, ROW(:e, 2, NULL, (SELECT tag FROM registry.txn WHERE rev = 2), NULL)::api.cursor, 'nor a fork');
