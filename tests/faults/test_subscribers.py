@@ -135,11 +135,12 @@ def sessions(county):
 
 
 class LockWaits(threading.Thread):
-    """Looks all the time whether an edit waits for a lock: on a busy machine that tells more than how long edits take."""
+    """Looks all the time for which locks edits wait: on a busy machine that tells more than how long they take. Whoever makes a file
+    longer holds it up for an instant, not until its transaction ends."""
 
     def __init__(self, county):
         super().__init__(daemon=True)
-        self.db, self.looks, self.seen, self.over = connect(county), 0, 0, threading.Event()
+        self.db, self.looks, self.seen, self.over = connect(county), 0, [], threading.Event()
         self.db.autocommit = True
 
     def __enter__(self):
@@ -149,8 +150,9 @@ class LockWaits(threading.Thread):
     def run(self):
         with contextlib.closing(self.db), self.db.cursor() as c:
             while not self.over.wait(0.005):
-                c.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'qipand (edit|solo)' AND wait_event_type = 'Lock'")
-                self.seen += c.fetchone()[0]
+                c.execute("SELECT wait_event FROM pg_stat_activity WHERE application_name ~ 'qipand (edit|solo)' AND wait_event_type = 'Lock'"
+                          " AND wait_event <> 'extend'")
+                self.seen += [row[0] for row in c.fetchall()]
                 self.looks += 1
 
     def __exit__(self, *_):
@@ -190,7 +192,7 @@ def test_big_transaction(new_county, say, tmp_path):
     say(edits_meanwhile=len(took), edit_p50=percentile(took, 0.5), edit_p99=percentile(took, 0.99), loop_p99=prober.p99,
         waits_for_locks=f"{waits.seen} in {waits.looks} looks", grown_mib=(most - before) / 1024)
     assert [e.idx for e in of_import] == list(range(10000)) and [e.last for e in of_import] == [False] * 9999 + [True]
-    assert waits.seen == 0 and waits.looks > 20 and percentile(took, 0.5) < 0.3 * SLOW and prober.p99 < 1 * SLOW
+    assert not waits.seen and waits.looks > 20 and percentile(took, 0.5) < 0.3 * SLOW and prober.p99 < 1 * SLOW
     assert SLOW > 1 or most - before < 16 * 1024 + 8 * 1024
 
 
