@@ -227,6 +227,24 @@ static int without(struct import *im, char *const *headers, size_t n, char ***re
     return 0;
 }
 
+/* A list in an office's layout says which of its columns hold more than one field: none is read from them. */
+static void leave_made(struct import *im, char **kept, size_t n)
+{
+    const struct grid *g = sheet_grid(im->sheet);
+    const char *made = g ? grid_property(g, "qipan.made") : NULL;
+
+    for (const char *p = made; p && *p; p += strcspn(p, "|"), p += *p == '|') {
+        const char *name = arena_strndup(&im->cli->arena, p, strcspn(p, "|"));
+        for (size_t i = 0; name && i < n; i++) {
+            if (!*kept[i] || !is_named(kept[i], name))
+                continue;
+            cli_warn(_("the column \"%s\" is made of several fields and is not read"),
+                     cli_safe(&im->cli->arena, name));
+            kept[i] = (char *)"";
+        }
+    }
+}
+
 /* By what the headers say. */
 static int map_by_headers(struct import *im, char *const *headers, size_t n)
 {
@@ -235,6 +253,7 @@ static int map_by_headers(struct import *im, char *const *headers, size_t n)
 
     if (code)
         return code;
+    leave_made(im, kept, n);
     if (sheet_doubt(im->sheet))
         return cli_fail(
             im->cli, "INVALID_ARGUMENT", NULL,

@@ -3,6 +3,7 @@
 
 #include "cells.h"
 #include "labels.h"
+#include "layout.h"
 #include "listing.h"
 #include "out.h"
 
@@ -44,6 +45,7 @@ struct planned {
     size_t n_hidden;
     struct table_column columns[TABLE_MAX_COLUMNS];
     struct table_layout layout;
+    char made[TABLE_SAID + 1]; /* headings of columns that hold more than one field */
     const char *titles[PLAN_MAX_TITLES];
     struct table *table;
     char *office; /* of the group that is open; NULL = none */
@@ -137,6 +139,25 @@ static void hide_columns(struct planned *x)
     }
 }
 
+/* 投资方(来源地) below the heading 投资方 is no name of an investor: an import is to pass over it. */
+static void note_made(struct planned *x, const struct plan_column *c, const struct shown *s)
+{
+    size_t n = strlen(x->made), from = n;
+
+    if (!c->n_parts || lone_field(s))
+        return;
+    for (int level = TABLE_LEVELS - 1; level >= 0; level--) {
+        const char *text = c->heading[level], *mark = n == from ? (n ? "|" : "") : LAYOUT_SEPARATOR;
+        if (!text)
+            continue;
+        if (strpbrk(text, "\"|") || n + strlen(mark) + strlen(text) >= sizeof(x->made)) {
+            x->made[from] = 0;
+            return;
+        }
+        n += (size_t)sprintf(x->made + n, "%s%s", mark, text);
+    }
+}
+
 static int take_columns(struct planned *x)
 {
     int code = 0;
@@ -144,10 +165,14 @@ static int take_columns(struct planned *x)
     hide_columns(x);
     for (size_t i = 0; i < x->plan->n_columns && !code; i++)
         code = take_column(x, &x->plan->columns[i], &x->shown[i], &x->columns[x->n_hidden + i]);
+    for (size_t i = 0; i < x->plan->n_columns && !code; i++)
+        note_made(x, &x->plan->columns[i], &x->shown[i]);
     if (!code && x->plan->group)
         code = out_find_field(x->cli, &x->style, x->plan->group, &x->group);
-    x->layout = (struct table_layout){
-        .columns = x->columns, .n_columns = x->n_hidden + x->plan->n_columns, .mark = true};
+    x->layout = (struct table_layout){.columns = x->columns,
+                                      .n_columns = x->n_hidden + x->plan->n_columns,
+                                      .made = *x->made ? x->made : NULL,
+                                      .mark = true};
     return code;
 }
 

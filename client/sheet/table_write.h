@@ -27,6 +27,7 @@ enum table_row_kind {
 
 #define TABLE_LEVELS      3 /* of headings */
 #define TABLE_MAX_COLUMNS 128
+#define TABLE_SAID        240     /* bytes that an import can be told under a name */
 #define TABLE_MAX_ROWS    1048576 /* of a sheet of a workbook, headings counted */
 
 struct table_column {
@@ -54,7 +55,9 @@ struct table_layout {
     size_t n_titles;
     const char *sheet; /* name of a workbook's sheet */
     const char *kind;  /* of the records, told to an import by the defined name qipan.kind; or NULL */
-    bool mark;         /* CSV begins with a byte order mark */
+    const char *
+        made; /* headings of columns that no field is read back from, parted by |, by the name qipan.made; or NULL */
+    bool mark; /* CSV begins with a byte order mark */
 };
 
 struct table;

@@ -416,9 +416,18 @@ static void add_help(struct table *t, struct book *b)
 
 /* ---------------------------------------------------------------- the beginning */
 
+/* What an import is told: a text may hold 255 characters. */
+static void say(struct book *b, const char *name, const char *text)
+{
+    char formula[TABLE_SAID + 4];
+
+    snprintf(formula, sizeof formula, "=\"%.*s\"", TABLE_SAID, text);
+    workbook_define_name(b->workbook, name, formula);
+}
+
 static bool open_sheet(struct table *t, struct book *b)
 {
-    char kind[80], path[40];
+    char path[40];
     lxw_workbook_options options = {.constant_memory = 1, .tmpdir = getenv("TMPDIR"), .use_zip64 = 1};
 
     if (!(b->made = lxw_tmpfile(options.tmpdir)))
@@ -429,9 +438,10 @@ static bool open_sheet(struct table *t, struct book *b)
         return false;
     make_formats(t, b);
     lay_columns(t, b);
-    snprintf(kind, sizeof kind, "=\"%.60s\"", t->layout->kind ? t->layout->kind : "");
     if (t->layout->kind)
-        workbook_define_name(b->workbook, "qipan.kind", kind);
+        say(b, "qipan.kind", t->layout->kind);
+    if (t->layout->made)
+        say(b, "qipan.made", t->layout->made);
     if (!put_titles(t, b) || !put_headings(t, b))
         return false;
     add_help(t, b);

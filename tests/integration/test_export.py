@@ -324,6 +324,16 @@ def test_sums_and_headings_of_groups_are_no_data(county, offices, tmp_path):
     assert (seen["unchanged"], seen["new"], seen["updated"], seen["rejected"]) == (2, 0, 0, 0)
 
 
+def test_a_column_of_several_fields_is_not_read_back(county, offices, tmp_path):
+    """版式公司(城关镇) stands below 投资方 and is nobody's name; records in a cell have a heading that no field has."""
+    (tmp_path / "own.layout").write_text("[table]\nfilter = name~版式 stage=talks\n[columns]\n项目名称 = name\n投资方 = investor + '(' + office + ')'\n"
+                                         "洽谈 / 进展 = activity: held_on + ' ' + result\n", encoding="utf-8")
+    by_layout(county, tmp_path / "a.xlsx", tmp_path / "own.layout")
+    done = county.qipan("bureau", "-o", "json", "import", tmp_path / "a.xlsx", ok=True)
+    assert (done.json["unchanged"], done.json["rows"]) == (2, 2)
+    assert "投资方" in done.stderr and "洽谈 / 进展" in done.stderr, "and that is said"
+
+
 @pytest.mark.parametrize("text, words", [("项目 = name\n", "[table]"), ("[columns]\n甲 = nosuch\n", "nosuch"), ("[columns]\n甲 = name sum\n", "甲"),
                                          ("[columns]\n甲 = name wide 3\n", "wide"), ("[table]\ntitle = {nosuch}\n[columns]\n甲 = name\n", "nosuch"),
                                          ("[columns]\n甲 = nosuch: name\n", "nosuch"), ("[table]\ntotla = yes\n[columns]\n甲 = name\n", "total"), ("", "列"),
