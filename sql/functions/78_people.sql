@@ -7,27 +7,34 @@ CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next t
 -- People of an office: its accounts, and names that its live projects bear, as far as the account sees those. Each table is read
 -- once for all of them: an office of ten thousand projects has hundreds of names.
 CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
-    WITH bears AS MATERIALIZED (
-        SELECT w.name, array_agg(p.id) AS projects, array_agg(c.name) FILTER (WHERE c.name IS NOT NULL) AS chains FROM registry.project p
-        CROSS JOIN LATERAL unnest(ARRAY[p.lead_person, nullif(p.service_person, p.lead_person)]) w(name)
-        LEFT JOIN registry.node k ON k.id = p.node LEFT JOIN registry.valuechain c ON c.id = k.chain
-        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) AND w.name IS NOT NULL GROUP BY 1),
+    WITH pair AS MATERIALIZED ( -- many projects have the same two
+        SELECT p.lead_person, p.service_person, count(*)::int AS n, array_agg(p.node) FILTER (WHERE p.node IS NOT NULL) AS nodes FROM registry.project p
+        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) GROUP BY 1, 2),
+    bears AS MATERIALIZED (
+        SELECT w.name, x.* FROM (SELECT row_number() OVER () AS i, q.* FROM pair q) x
+        CROSS JOIN LATERAL unnest(ARRAY[x.lead_person, nullif(x.service_person, x.lead_person)]) w(name) WHERE w.name IS NOT NULL),
     who AS MATERIALIZED (
         SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
-        UNION ALL SELECT NULL, b.name FROM bears b WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND b.name IN (a.code, a.name))),
-    held AS ( -- an account by both its words
-        SELECT w.code, w.name, (SELECT string_agg(DISTINCT c, ',' ORDER BY c) FROM unnest(b.chains || d.chains) c) AS chains,
-            CASE WHEN d.name IS NULL THEN cardinality(b.projects) ELSE (SELECT count(DISTINCT i) FROM unnest(b.projects || d.projects) i) END::int AS projects
-        FROM who w LEFT JOIN bears b ON b.name = w.name LEFT JOIN bears d ON d.name = w.code AND d.name <> w.name),
+        UNION ALL SELECT NULL, b.name FROM (SELECT DISTINCT x.name FROM bears x) b
+        WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND b.name IN (a.code, a.name))),
+    borne AS MATERIALIZED ( -- an account by both its words, each pair once
+        SELECT DISTINCT ON (w.code, w.name, b.i) w.code, w.name, b.n, b.nodes
+        FROM (SELECT code, name, name AS word FROM who UNION SELECT code, name, code FROM who WHERE code IS NOT NULL) w JOIN bears b ON b.name = w.word
+        ORDER BY w.code, w.name, b.i),
+    held AS (SELECT b.code, b.name, sum(b.n)::int AS projects FROM borne b GROUP BY 1, 2),
+    linked AS (
+        SELECT b.code, b.name, string_agg(DISTINCT c.name, ',' ORDER BY c.name) AS chains FROM borne b
+        CROSS JOIN LATERAL unnest(b.nodes) u(node) JOIN registry.node k ON k.id = u.node JOIN registry.valuechain c ON c.id = k.chain GROUP BY 1, 2),
     signed AS (
-        SELECT m.signer, count(*)::int AS n FROM registry.matter m WHERE m.office = p_office AND m.state NOT IN ('closed', 'withdrawn')
+        SELECT m.signer, count(*)::int AS n FROM registry.matter m WHERE m.office = p_office AND m.state NOT IN ('closed', 'withdrawn') AND m.signer IS NOT NULL
             AND (m.project IS NULL OR m.project NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id))) GROUP BY 1),
     talked AS MATERIALIZED (
         SELECT v.actor, v.people, max(v.held_on::text) AS last_on FROM registry.activity v
         WHERE v.office = p_office AND v.project NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id)) GROUP BY 1, 2)
-    SELECT w.code, w.name, p_office, h.chains, coalesce(h.projects, 0), coalesce(s.n, 0),
+    SELECT w.code, w.name, p_office, l.chains, coalesce(h.projects, 0), coalesce(s.n, 0),
         (SELECT max(v.last_on) FROM talked v WHERE v.actor = w.code OR strpos(v.people, w.name) > 0)
-    FROM who w LEFT JOIN held h ON h.name = w.name AND h.code IS NOT DISTINCT FROM w.code LEFT JOIN signed s ON s.signer = w.code
+    FROM who w LEFT JOIN held h ON h.name = w.name AND h.code IS NOT DISTINCT FROM w.code
+    LEFT JOIN linked l ON l.name = w.name AND l.code IS NOT DISTINCT FROM w.code LEFT JOIN signed s ON s.signer = w.code
 $$;
 
 -- One page; the places are office and name.

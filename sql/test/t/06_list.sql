@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lists: terms, search, order, pages; glossary, offices, enterprises, receipts.
 \i sql/test/helper.psql
-SELECT plan(101);
+SELECT plan(102);
 INSERT INTO registry.office (code, name, kind) VALUES ('list', '清单镇', 'township');
 SELECT (pg_temp.add('bureau', s)).project.no FROM (VALUES
     ('{"name":"光伏组件制造","investor":"晨光新能源（江苏）有限公司","office":"list","stage":"talks","industry":"C38","amount_total":10000000000,"tags":["链","新"],"region":"32","signed_on":"2026-03-05"}'::jsonb),
@@ -172,4 +172,13 @@ SELECT is((SELECT x.name FROM api.enterprise_list(pg_temp.acc('dongshan'), 'zh',
 SELECT is((api.receipt_show(pg_temp.acc('dongshan'), 'zh', 'e1')).status, 'OK', 'a receipt');
 SELECT is((api.receipt_show(pg_temp.acc('chengguan'), 'zh', 'e1')).status, 'ALREADY_EXISTS', 'of a refusal');
 SELECT is((api.receipt_show(pg_temp.acc('bureau'), 'zh', 'e1')).error.code, 'NOT_FOUND', 'receipts are one''s own');
+-- the largest first come out of their index
+CREATE FUNCTION pg_temp.sorts(p_sql text) RETURNS boolean LANGUAGE plpgsql SET enable_sort = off AS $$
+DECLARE
+    plan jsonb;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || p_sql INTO plan;
+    RETURN jsonb_path_exists(plan, '$.** ? (@."Node Type" == "Sort")');
+END $$;
+SELECT is(pg_temp.sorts(replace(registry.list_rows('p.*', 'true', 'p.amount_total', false, true, '101'), '$1', '''{1}''')), false, 'a page of the largest amounts sorts nothing');
 SELECT * FROM finish();

@@ -441,6 +441,9 @@ SELECT (api.valuechain_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', N
 SELECT (api.node_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, jsonb_build_object('chain', :'chain', 'name', '组件', 'part', 'midstream'), NULL, NULL, NULL)).node.id AS node \gset
 SELECT is((pg_temp.add('dongshan', jsonb_build_object('name', '人员四', 'investor', '光伏', 'lead_person', '丙二', 'node', :'node'))).error, NULL, 'a project on a chain');
 SELECT is((SELECT x.chains FROM unnest((pg_temp.people('leader', 'dongshan')).rows) x WHERE x.account = 'east'), '光伏链', 'chains');
+SELECT pg_temp.edit('bureau', NULL, p.id, '{"lead_person":"east","service_person":"丙二"}') FROM registry.project p WHERE p.id IN (SELECT x.id FROM registry.project x WHERE x.office = 'dongshan' AND x.stage = 'lead' ORDER BY x.id LIMIT 2) \g /dev/null
+SELECT is((SELECT x.projects FROM unnest((pg_temp.people('leader', 'dongshan')).rows) x WHERE x.account = 'east'),
+    (SELECT count(*)::int FROM registry.project p WHERE p.office = 'dongshan' AND p.stage NOT IN ('suspended', 'exited') AND ARRAY[p.lead_person, p.service_person] && '{east,丙二}'), 'a project that bears both words of one counts once');
 SELECT is((pg_temp.people('sysadmin')).error.code, 'PERMISSION_DENIED', 'officers read nothing');
 SELECT is((SELECT string_agg(x.office || x.name, ' ' ORDER BY n) FROM (
     WITH RECURSIVE page AS (SELECT pg_temp.people('bureau', NULL, NULL, 2) AS r, 1 AS k
