@@ -2,6 +2,7 @@
 /* qipan template: a workbook with the columns of a kind, as the registry describes its fields, for people to fill in. */
 #include "cells.h"
 #include "cli.h"
+#include "headers.h"
 #include "labels.h"
 #include "out.h"
 #include "record.h"
@@ -17,7 +18,7 @@
 struct template
 {
     struct cli *cli;
-    const char *kind;
+    const char *word, *kind; /* kind: as glossaries are asked for it, with a dot behind */
     const ProtobufCMessageDescriptor *desc;
     struct qipan_result
         glossaries[MAX_GLOSSARIES]; /* the kind's, the county's, then long lists by their names */
@@ -143,8 +144,10 @@ static const char *default_of(const struct template *t, const Qipan__Label *f)
 
     return strcmp(f->code, "office") == 0     ? _("left empty: your own office")
            : strcmp(f->type, "currency") == 0 ? ""
-           : begins                           ? _("left empty: as of something new")
-                                              : NULL;
+           : t->desc == &qipan__matter__descriptor && strcmp(f->code, "due_on") == 0
+               ? _("left empty: counted in working days")
+           : begins ? _("left empty: as of something new")
+                    : NULL;
 }
 
 static const char *note_of(struct template *t, const Qipan__Label *f, const struct table_column *c,
@@ -222,7 +225,7 @@ static int add_field(struct template *t, const Qipan__Label *f)
     char text[300];
     int code = 0;
 
-    if (!field || !f->editable || !f->type || t->n == TABLE_MAX_COLUMNS)
+    if (!field || !f->editable || !f->type || headers_fixed(t->word, f->code) || t->n == TABLE_MAX_COLUMNS)
         return 0;
     if (!cells_column(t->cli, field, f->text ? f->text : f->code, CELLS_UNIT, c))
         return cli_no_memory(t->cli);
@@ -259,19 +262,18 @@ static int make_columns(struct template *t)
         if (g->rows[i]->kind && g->rows[i]->code && strcmp(g->rows[i]->kind, "field") == 0)
             code = add_field(t, g->rows[i]);
     if (!code && t->n == 2)
-        code = cli_usage(t->cli, _("there is nothing to fill in of \"%s\""), t->kind);
+        code = cli_usage(t->cli, _("there is nothing to fill in of \"%s\""), t->word);
     return code;
 }
 
 static int write_to(struct template *t, FILE *to)
 {
-    char *name = arena_strndup(&t->cli->arena, t->kind, strlen(t->kind) - 1);
-    struct table_layout layout = {.columns = t->columns, .n_columns = t->n, .kind = name};
+    struct table_layout layout = {.columns = t->columns,
+                                  .n_columns = t->n,
+                                  .kind = t->word,
+                                  .sheet = labels_record_name(t->cli, t->word)};
     struct table *table;
 
-    if (!name)
-        return cli_no_memory(t->cli);
-    layout.sheet = labels_record_name(t->cli, name);
     table = table_open(TABLE_XLSX, to, &layout);
     if (table && !table_row(table, TABLE_EXAMPLE, t->example)) {
         table_drop(table);
@@ -296,6 +298,18 @@ static int to_file(struct template *t, const char *path)
     return code;
 }
 
+/* A workbook that no import would take is a trap. */
+static int unless_imported(struct template *t, const char *word)
+{
+    char hint[200];
+
+    if (labels_record_code(t->cli, "batch", "kind", t->word))
+        return 0;
+    snprintf(hint, sizeof hint, _("they are recorded one by one: qipan help %s"), word);
+    return cli_fail(t->cli, "INVALID_ARGUMENT", NULL, hint,
+                    _("\"%s\" is nothing that sheets are imported of"), word);
+}
+
 static int make(struct template *t, const char *word, const char *path)
 {
     const struct verb *list = record_list(t->cli, word);
@@ -305,10 +319,11 @@ static int make(struct template *t, const char *word, const char *path)
     if (!list)
         return cli_usage(t->cli, _("there is no list \"%s\""), word);
     t->desc = record_rows(list);
-    snprintf(text, sizeof text, "%s.", labels_record_kind(t->cli, t->desc));
+    t->word = labels_record_kind(t->cli, t->desc);
+    snprintf(text, sizeof text, "%s.", t->word);
     t->kind = arena_strdup(&t->cli->arena, text);
     snprintf(text, sizeof text, "%s.xlsx", word);
-    if ((code = cli_connect(t->cli)) || (code = make_columns(t)))
+    if ((code = cli_connect(t->cli)) || (code = unless_imported(t, word)) || (code = make_columns(t)))
         return code;
     if (path && strcmp(path, "-") == 0)
         return (code = write_to(t, stdout)) ? code : cli_flush(t->cli);

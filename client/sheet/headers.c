@@ -29,6 +29,8 @@ static const struct {
     {"valuechain", N_("a chain")},
     {"node", N_("a chain's node")},
     {"link", N_("a link")},
+    {"matter", N_("a matter")},
+    {"meeting", N_("a meeting")},
 };
 
 static const struct {

@@ -13,4 +13,8 @@ INSERT INTO registry.kind_key (kind, place, fields, undo) VALUES
     ('valuechain', 1, '{name}', NULL), ('node', 1, '{chain,name}', NULL),
     ('link', 1, '{project,origin,class}', 'link_withdraw'),
     ('recognition', 1, '{enterprise,class,year}', 'recognition_withdraw'),
+    -- one that comes every month has the same name and another day
+    ('matter', 1, '{project,office,class,subject,due_on}', 'matter_withdraw'), ('matter', 2, '{office,class,subject,due_on}', 'matter_withdraw'),
+    ('matter', 3, '{project,office,class,subject}', 'matter_withdraw'), ('matter', 4, '{office,class,subject}', 'matter_withdraw'),
+    ('meeting', 1, '{office,class,held_on,name}', NULL), ('meeting', 2, '{office,class,held_on}', NULL),
     ('step', 1, '{project,stage}', NULL);

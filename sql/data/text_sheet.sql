@@ -81,5 +81,7 @@ INSERT INTO registry.code (kind, code, zh, en, rank) VALUES
     ('import_kind', 'station', '驻点', 'station', 12),
     ('import_kind', 'link', '企业关系', 'link', 13),
     ('import_kind', 'valuechain', '产业链', 'chain', 14),
-    ('import_kind', 'node', '产业链节点', 'chain node', 15)
+    ('import_kind', 'node', '产业链节点', 'chain node', 15),
+    ('import_kind', 'matter', '事项', 'matter', 16),
+    ('import_kind', 'meeting', '会议', 'meeting', 17)
 ON CONFLICT (kind, code) DO UPDATE SET zh = excluded.zh, en = excluded.en, rank = excluded.rank;

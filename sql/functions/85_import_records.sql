@@ -69,6 +69,8 @@ CREATE FUNCTION registry.import_cells(p_kind text, p_clean jsonb, p_stands api.f
     SELECT coalesce(jsonb_object_agg(x.number, jsonb_build_array(x.theirs, x.mine)) FILTER (WHERE x.theirs IS DISTINCT FROM x.mine), '{}')
     FROM (SELECT f.number, (SELECT v.value FROM unnest(p_stands) v WHERE v.number = f.number) AS theirs,
               CASE WHEN f.type = 'instant' THEN registry.rfc3339(timestamptz 'epoch' + (p_clean ->> f.name)::bigint * interval '1 us')
+                  WHEN f.type = 'tags' AND f.code_kind IS NOT NULL AND jsonb_typeof(p_clean -> f.name) = 'array' THEN registry.cell_canon(f.type, (
+                      SELECT jsonb_agg(coalesce(registry.resolve(f.code_kind, w.word), w.word) ORDER BY w.n) FROM jsonb_array_elements_text(p_clean -> f.name) WITH ORDINALITY w(word, n)))
                   ELSE registry.cell_canon(f.type, p_clean -> f.name) END AS mine
           FROM registry.field f WHERE f.kind = p_kind AND p_clean ? f.name) x
 $$;
@@ -248,7 +250,8 @@ $t$] LOOP
         body := replace(body, '@undo', CASE WHEN undo IS NOT NULL THEN replace(replace($x$s := registry.@k_decide(p_account, 'zh', '@op', NULL, p_id, NULL, '{"state": "withdrawn"}'@note, p_reason, false);
     IF (s.err).code IS NOT NULL OR (registry.@k_put(p_account, '@op', s.b, s.n)).id IS NULL THEN
         RAISE EXCEPTION '@k % can''t be withdrawn: %', p_id, (s.err).message;
-    END IF;$x$, '@op', undo), '@note', CASE WHEN 'note' = ANY (columns) THEN ' || jsonb_build_object(''note'', left(btrim(p_reason), 500))' ELSE '' END)
+    END IF;$x$, '@op', undo), '@note', CASE WHEN 'note' = ANY (columns) THEN ' || jsonb_build_object(''note'', left(btrim(p_reason), 500))' ELSE '' END || CASE WHEN 'reason' = ANY (columns)
+                THEN ' || jsonb_build_object(''reason'', left(btrim(p_reason), 500))' ELSE '' END)
             ELSE $x$PERFORM set_config('qipan.undo', 'on', true);
     DELETE FROM registry.@k x WHERE x.id = p_id RETURNING * INTO b;
     PERFORM set_config('qipan.undo', '', true)@gone;$x$ END);

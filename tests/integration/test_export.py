@@ -219,7 +219,8 @@ TEMPLATES = {
     "arrival": ({"项目": "手填项目", "凭证号": "手填1"}, "付款方", "某公司"), "activity": ({"项目": "手填项目"}, "结果", "谈了用地"),
     "milestone": ({"项目": "手填项目"}, "责任人", "李某"), "stagedate": ({"项目": "手填项目"}, "依据", "改文号"), "land": ({"项目": "手填项目", "位置": "手填东区"}, "说明", "补"),
     "park": ({"园区名称": "手填园区", "园区代码": "shoutian"}, "功能定位", "补"), "plot": ({"园区": "手填园区", "地块(厂房)名称": "手填地块", "面积(亩)": 30}, "规划用途", "工业"),
-    "station": ({"驻点": "手填驻点"}, "备注", "补"),
+    "station": ({"驻点": "手填驻点"}, "备注", "补"), "matter": ({"事项": "手填督办事项", "牵头单位": "城关镇", "协办单位": "东山镇", "工作日": 5}, "要求", "三日内报送"),
+    "meeting": ({"会议名称": "手填调度会"}, "地点", "三楼"),
 }
 
 
@@ -253,6 +254,13 @@ def test_templates_of_other_kinds(county, tmp_path, kind):
     assert [c.value for c in sheet[2]][2].startswith("示例:")
     assert not [c.value for c in sheet[1] if c.value and c.value.isascii() and c.value not in ("id", "version")], "labels, not names"
     county.qipan("bureau", "template", "nosuch", tmp_path / "x.xlsx", ok=2)
+    assert not (tmp_path / "x.xlsx").exists()
+
+
+@pytest.mark.parametrize("kind", ["case", "inspection", "evidence", "return", "reward", "alias", "profile"])
+def test_no_template_of_what_is_not_imported(county, tmp_path, kind):
+    said = county.qipan("bureau", "template", kind, tmp_path / "x.xlsx", ok=7).stderr
+    assert f"“{kind}”不能按表导入" in said and f"qipan help {kind}" in said, said
     assert not (tmp_path / "x.xlsx").exists()
 
 
@@ -346,7 +354,7 @@ def test_a_layout_that_is_wrong_is_told(county, tmp_path, text, words):
 
 # ---------------------------------------------------------------- and in again
 
-@pytest.mark.parametrize("kind", ["project", "enterprise", "arrival", "activity", "milestone", "plot", "park", "land", "valuechain", "node", "link"])
+@pytest.mark.parametrize("kind", ["project", "enterprise", "arrival", "activity", "milestone", "plot", "park", "land", "valuechain", "node", "link", "matter", "meeting"])
 def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
     talks = offices["chengguan", "talks"]
     with contextlib.suppress(AssertionError):  # those of an earlier kind stand already
@@ -358,6 +366,8 @@ def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
         county.qipan("bureau", "chain", "add", "name=回来产业链", "office=jingkai", "lead_person=链长", ok=True)
         county.qipan("bureau", "node", "add", "chain=回来产业链", "name=上游材料", "part=upstream", "present=回来示例有限公司", "missing=缺的企业", ok=True)
         county.qipan("bureau", "node", "add", "chain=回来产业链", "name=其下", "parent=上游材料", "part=upstream", ok=True)
+        county.qipan("bureau", "matter", "add", f"project={talks}", "class=order", "office=chengguan", "helpers=东山镇,fagai", "subject=回来的事项", "days=7", ok=True)
+        county.qipan("bureau", "meeting", "add", "class=dispatch", "held_on=2026-12-01", "name=回来调度会", ok=True)
         county.qipan("chengguan", "link", "add", f"project={talks}", "origin=回来示例有限公司", "class=introduced", ok=True)
     for ending in ("xlsx", "csv", "jsonl"):
         path = tmp_path / f"{kind}.{ending}"

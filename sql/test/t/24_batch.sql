@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(168);
+SELECT plan(175);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -154,7 +154,21 @@ SELECT is((pg_temp.commit('chengguan', :'i')).added, 1, 'what is done is said ag
 SELECT is((pg_temp.judge('chengguan', :'i')).status, 'done', 'and not judged anew');
 
 -- ---------------------------------------------------------------- kinds
-SELECT is((pg_temp.open('chengguan', '类', 'matter')).error.code, 'INVALID_ARGUMENT', 'matters are not kept in sheets');
+SELECT is((pg_temp.open('chengguan', '类', 'case')).error.code, 'INVALID_ARGUMENT', 'cases are not kept in sheets');
+-- matters: told apart by what, whose and until when
+CREATE FUNCTION pg_temp.matters(VARIADIC fields jsonb[]) RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.put('bureau', random()::text, (SELECT pg_temp.rows('matter', VARIADIC array_agg('{"office":"城关镇","class":"督办","subject":"月度调度"}' || f)) FROM unnest(fields) f), 'matter') $$;
+SELECT pg_temp.matters(format('{"project":"%s","subject":"项目调度","due_on":"2099-05-07","helpers":"东山镇"}', :'p')::jsonb, '{"due_on":"2099-05-07"}', '{"due_on":"2099-06-07"}', '{"subject":"按规则"}', '{"due_on":"1999-05-07"}') AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'i', true)), 'new 4 rejected 1', 'matters are issued');
+SELECT results_eq($$ SELECT m.state, m.issuer, m.due_on > '2026', m.helpers::text FROM registry.matter m WHERE m.subject IN ('月度调度', '项目调度', '按规则') ORDER BY m.project IS NULL, m.due_on $$,
+    $$ VALUES ('issued'::text, 'bureau'::text, true, '{dongshan}'::text), ('issued', 'bureau', true, NULL), ('issued', 'bureau', true, NULL), ('issued', 'bureau', true, NULL) $$, 'as one by one');
+SELECT is(pg_temp.words(pg_temp.judge('bureau', pg_temp.matters(format('{"project":"%s","subject":"项目调度","due_on":"2099-05-07","helpers":"东山镇"}', :'p')::jsonb, '{"due_on":"2099-05-07","demand":"补"}', '{"due_on":"2099-07-07"}', '{"subject":"按规则"}'))),
+    'new 1 update 1 unchanged 2', 'and found again');
+SELECT is((pg_temp.revert('bureau', :'i')).batch.status, 'reverted', 'taken back they are withdrawn');
+SELECT results_eq($$ SELECT DISTINCT m.state, m.reason FROM registry.matter m WHERE m.subject IN ('月度调度', '项目调度', '按规则') $$, $$ VALUES ('withdrawn'::text, '导错了表'::text) $$, 'for the reason');
+SELECT pg_temp.put('bureau', '会', pg_temp.rows('meeting', '{"class":"dispatch","held_on":"2098-05-07"}', '{"class":"dispatch","held_on":"2098-05-14","name":"二"}'), 'meeting') AS i \gset
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'i')), 'new 2', 'meetings are planned');
+SELECT is((pg_temp.revert('bureau', :'i')).batch.status, 'reverted', 'and given up');
 SELECT pg_temp.put('chengguan', '到一', pg_temp.rows('arrival', format('{"project":"%s","amount_arrived":"12.50","arrived_on":"2026-01-05","class":"fixed","origin":"own","voucher":"V1"}', :'p')::jsonb,
     '{"project":"版本一","amount_arrived":"13.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V2"}',
     '{"project":"没有的项目","amount_arrived":"13.00","arrived_on":"2026-01-06","class":"fixed","origin":"own","voucher":"V3"}',
