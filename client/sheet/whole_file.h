@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file that appears whole or not at all: written under a temporary name beside it, then renamed. A symlink is followed, the
- * mode of the old file stays. What is no regular file (a device, a FIFO) is written to as it stands. */
+/* A file that appears whole or not at all: written without a name, which whoever is killed leaves nothing of, and given one when it is
+ * done; where the file system knows no such files, under a temporary name beside it. A symlink is followed, the mode of the old file
+ * stays. What is no regular file (a device, a FIFO) is written to as it stands. */
 #ifndef QIPAN_WHOLE_FILE_H
 #define QIPAN_WHOLE_FILE_H
 
@@ -10,7 +11,8 @@
 struct whole_file {
     FILE *to;
     bool is_new;                /* replaces nothing */
-    char path[4096], tmp[4104]; /* tmp "": written in place */
+    bool in_place;              /* no regular file */
+    char path[4096], tmp[4128]; /* tmp "": it has no name */
 };
 
 /* All: false with errno set. */

@@ -249,6 +249,31 @@ def test_who_interrupts_a_commit_can_ask_what_became_of_it(here, tmp_path):
     assert [p["jobs"] for p in export(here, "chengguan", tmp_path / "后.csv", "中断项目")] == ["9", "9"], "the daemon carried it out"
 
 
+def test_who_is_killed_leaves_no_half_report(here, tmp_path):
+    run(here, "chengguan", sheet(tmp_path / "杀.csv", 2, "杀掉项目"), "--commit")
+    held = here.psql("SELECT id FROM registry.project WHERE name ~ '^杀掉项目' LIMIT 1")[0][0]
+    again = tmp_path / "报告"
+    again.mkdir()
+    try:
+        os.close(os.open(again, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        pytest.skip("the file system has no files without names")
+    path = sheet(tmp_path / "再杀.csv", 1, "杀掉项目")
+    with connect(here) as db, db.cursor() as c:
+        c.execute("SELECT FROM registry.project WHERE id = %s FOR UPDATE", [held])
+        child = here.popen("chengguan", "import", path, "--commit", "--report", again / "行.jsonl")
+        wait_for(lambda: here.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7466")[0][0] == "1")
+        here.stop(child, signal.SIGKILL)
+        assert list(again.iterdir()) == []
+        db.rollback()
+    (again / "行.jsonl").write_text("旧\n")
+    (again / "行.jsonl").chmod(0o640)
+    for _ in range(2):
+        run(here, "chengguan", path, "--report", again / "行.jsonl")
+    assert [f.name for f in again.iterdir()] == ["行.jsonl"] and len((again / "行.jsonl").read_text().splitlines()) == 1
+    assert (again / "行.jsonl").stat().st_mode & 0o777 == 0o640, "the mode of the old one"
+
+
 def test_another_run_of_the_file_was_quicker(here, tmp_path):
     """Between the opening of a batch and its commit somebody else commits it: a trigger does, to hit that moment."""
     path = sheet(tmp_path / "同时.csv", 2, "同时项目")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files as evidence, by the client: up and down, broken off, of the wrong kind, not for everybody."""
+import contextlib
 import hashlib
 import os
 import signal
 import stat
+from pathlib import Path
 
 import pytest
 from conftest import County
@@ -89,7 +91,14 @@ def test_download_killed(county, project, tmp_path):
     out = tmp_path / "到" / "图纸.pdf"
     out.parent.mkdir()
     child = county.popen("chengguan", "evidence", "get", whole["id"], out)
-    wait_for(lambda: any(f.stat().st_size > 0 for f in out.parent.iterdir()))
+    opened = Path(f"/proc/{child.pid}/fd")
+
+    def has_begun():
+        """It has no name yet, or on some file systems another."""
+        with contextlib.suppress(FileNotFoundError):
+            return any(f.stat().st_size > 0 for f in opened.iterdir() if str(f.readlink()).startswith(str(out.parent)))
+
+    wait_for(has_begun)
     county.stop(child, signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL and not out.exists()
     county.qipan("chengguan", "evidence", "get", whole["id"], out, ok=True)
