@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(73);
+SELECT plan(76);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -213,4 +213,12 @@ SELECT pg_temp.firms(400) AS made \gset
 SELECT idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relid = 'registry.enterprise'::regclass \gset
 ROLLBACK;
 SELECT ok(:made = 400 AND :fetched < 40 * 400, 'records are found by their key');
+-- days out of order are told, and a project that a sheet ends leaves its plot
+SELECT (pg_temp.import('bureau', 'days', '[{"name":"表中次序","external_id":"d1","signed_on":"2026-03-10","started_on":"2026-03-09"}]', '次序表')).id AS i \gset
+SELECT is((SELECT v.verdict || ' ' || v.message FROM pg_temp.verdicts('bureau', :'i') v), 'new started on 2026-03-09 is before signed on 2026-03-10: are the days right?', 'a note, not a refusal');
+SELECT (api.plot_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"park":"jingkai","name":"表-1","class":"land","area_mu":"5","office":"bureau"}', NULL, NULL, NULL)).plot.id AS plot,
+    (SELECT p.id FROM registry.project p WHERE p.external_id = 'd1' AND p.source = '次序表') AS p \gset
+SELECT (api.plot_assign(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'plot', :'p', NULL, NULL, NULL)).error IS NULL AS given \gset
+SELECT is((pg_temp.import('bureau', 'ends', '[{"name":"表中次序","external_id":"d1","stage":"exited"}]', '次序表')).updated, 1, 'it exits');
+SELECT is((SELECT concat_ws(' ', l.state, count(DISTINCT (c.grp, c.ord))) FROM registry.plot l JOIN registry.change c ON c.object = l.id AND c.version = l.version OR c.object = :'p' AND c.fields ? '50' AND c.version > 1 WHERE l.id = :'plot' GROUP BY l.state), 'idle 1', 'its plot lies idle, in the entry of the import');
 SELECT * FROM finish();
