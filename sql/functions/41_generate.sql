@@ -254,9 +254,10 @@ CREATE FUNCTION registry.kind_of(p_id text) RETURNS text LANGUAGE sql STABLE AS 
 $$;
 
 -- Does a kind's objects' table have the field?
-CREATE FUNCTION registry.has_field(p_kind text, p_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = p_name)
-$$;
+CREATE FUNCTION registry.has_field(p_kind text, p_name text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM registry.field f WHERE f.kind = p_kind AND f.name = p_name);
+END $$;
 
 -- What an object belongs to; null = nothing. Made of all kinds with a field `project`.
 DO $$

@@ -108,7 +108,8 @@ END $$;
 -- Somebody was shown a page of what belongs to these projects: a row if some are restricted.
 CREATE FUNCTION registry.audit_listed(p_account int, p_op text, p_projects text[]) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    hidden CONSTANT int := (SELECT count(*) FROM unnest(p_projects) u(id) JOIN registry.project p ON p.id = u.id AND p.restricted);
+    hidden CONSTANT int := (SELECT count(*) FROM unnest(p_projects) u(id) JOIN registry.project p ON p.id = u.id
+        AND p.restricted AND p.audience <> '{1}'); -- which says it, too, and has an index of its own
 BEGIN
     IF hidden > 0 THEN
         PERFORM registry.audit_put(p_account, p_op, 'OK', NULL, NULL,
