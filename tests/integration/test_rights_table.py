@@ -4,6 +4,7 @@ from sql/README.md and asking nobody) against what is observed through the proto
 feed. An operation that is new there and has no line here fails. The table goes to build/rights-table.md."""
 import collections
 import datetime
+import itertools
 import json
 import os
 import re
@@ -105,13 +106,14 @@ def officers(word, absent=False, me=False):
     return lambda s, *_: DENIED if not s.may(word) or me else MISSING if absent else DONE
 
 
+VOUCHERS = itertools.count(1)  # two of one number, day and amount would be asked about
 # Kinds of records that an office's clerk writes about any project he sees, as his own office's:
 # kind: (message of a new one about a project with this text, message of a change of it)
 RECORDS = {
     "activity": (lambda project, text: pb.Activity(project=project, held_on="2026-01-05", result=text, **{"class": "talk"}),
                  lambda text: pb.Activity(place=text)),
     "land": (lambda project, text: pb.Land(project=project, area_mu="10", note=text), lambda text: pb.Land(place=text)),
-    "arrival": (lambda project, text: pb.Arrival(project=project, amount_arrived=500, arrived_on="2026-01-05", origin="own", voucher="1", note=text, **{"class": "fixed"}),
+    "arrival": (lambda project, text: pb.Arrival(project=project, amount_arrived=500, arrived_on="2026-01-05", origin="own", voucher=f"{next(VOUCHERS)}", note=text, **{"class": "fixed"}),
                 lambda text: pb.Arrival(payer=text)),
 }
 
