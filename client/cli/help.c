@@ -62,7 +62,8 @@ const struct command help_commands[] = {
      "qipan board --filter 'office=chengguan'\n"},
     {"import", cmd_import,
      "qipan import FILE [--commit] [--kind K] [--sheet S] [--profile NAME] [--map FILE] [--encoding E]\n"
-     "             [--without COLUMN] [--keep-going] [--opening] [--report FILE] [--exit-code]\n",
+     "             [--without COLUMN] [--keep-going] [--opening] [--reason T] [--report FILE] "
+     "[--exit-code]\n",
      N_("a sheet into the registry: previewed, then with --commit"),
      N_("A workbook, CSV in UTF-8 or GB18030, or JSON Lines. Without --commit nothing is changed: each row "
         "is judged as new, updated,\n"
@@ -80,7 +81,9 @@ const struct command help_commands[] = {
         "what the rows\n"
         "are (arrival, activity, enterprise …; default project), --sheet which sheet of a workbook. "
         "--opening is the bureau's: projects\n"
-        "with the days of their stages, arrivals or steps of before the county went live. A batch can be "
+        "with the days of their stages, arrivals or steps of before the county went live; --reason says why "
+        "a "
+        "day is corrected. A batch can be\n"
         "taken back: qipan batch.\n"),
      "qipan import 2026年5月.csv --map chengguan.map\nqipan import 2026年5月.csv --map chengguan.map "
      "--commit\n"},

@@ -67,12 +67,19 @@ int cmd_import(struct cli *cli, int argc, char **argv)
     struct import im = {.cli = cli, .counts = QIPAN__IMPORT_REPLY__INIT};
     bool without;
     const struct cli_option options[] = {
-        {"--commit", NULL, &im.commit},       {"--keep-going", NULL, &im.keep_going},
-        {"--exit-code", NULL, &im.exit_code}, {"--map", &im.map, NULL},
-        {"--profile", &im.profile, NULL},     {"--encoding", &im.encoding, NULL},
-        {"--report", &im.report, NULL},       {"--sheet", &im.sheet_name, NULL},
-        {"--kind", &im.kind, NULL},           {"--without", &im.without, &without},
-        {"--opening", NULL, &im.opening},     {NULL, NULL, NULL},
+        {"--commit", NULL, &im.commit},
+        {"--keep-going", NULL, &im.keep_going},
+        {"--exit-code", NULL, &im.exit_code},
+        {"--map", &im.map, NULL},
+        {"--profile", &im.profile, NULL},
+        {"--encoding", &im.encoding, NULL},
+        {"--report", &im.report, NULL},
+        {"--sheet", &im.sheet_name, NULL},
+        {"--kind", &im.kind, NULL},
+        {"--without", &im.without, &without},
+        {"--opening", NULL, &im.opening},
+        {"--reason", &im.reason, NULL},
+        {NULL, NULL, NULL},
     };
     int n, code = cli_options(cli, argc, argv, options, &n);
 

@@ -18,6 +18,7 @@ struct import {
     struct cli *cli;
     const char *file, *map, *profile, *encoding, *sheet_name, *kind, *report;
     const char *without; /* columns, one a line */
+    const char *reason;  /* of a commit */
     bool commit, keep_going, exit_code, opening;
     FILE *in;
     struct stat before;

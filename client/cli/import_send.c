@@ -330,6 +330,7 @@ int import_commit(struct import *im)
     m.id = im->id;
     m.has_keep_going = 1;
     m.keep_going = im->keep_going;
+    m.reason = (char *)(uintptr_t)im->reason;
     return settle_counts(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"));
 }
 

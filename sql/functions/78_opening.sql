@@ -13,7 +13,7 @@ BEGIN
     RETURN CASE WHEN p_on IS NULL OR p_on < '1990' THEN registry.bad(p_field, p_on, 'opening.day')
         WHEN p_on >= left(live_on, length(p_on)) AND live_on IS NOT NULL THEN registry.bad(p_field, p_on, 'opening.live', live_on)
         WHEN p_on > left(registered_on, length(p_on)) THEN registry.bad(p_field, p_on, 'opening.registered', registered_on)
-        WHEN today >= live_on AND coalesce(btrim(p_reason), '') = '' THEN registry.fault('INVALID_ARGUMENT', 'reason', 'opening.reason', live_on) END;
+        WHEN today >= live_on AND coalesce(btrim(p_reason), '') = '' THEN registry.bad('reason', '', 'opening.reason', live_on) END;
 END $$;
 
 -- Events of a project that no other one corrects.

@@ -143,11 +143,13 @@ END $$;
 -- ---------------------------------------------------------------- opening balances
 
 -- Days of stages that rows of an opening sheet give, from before the county went live: those that the sheet sets, in the order of stages.
-CREATE FUNCTION registry.import_opening_days() RETURNS TABLE ("row" int, project text, stage text, field text, "on" text)
+-- was: the day that was entered before.
+CREATE FUNCTION registry.import_opening_days() RETURNS TABLE ("row" int, project text, stage text, rank int, field text, "on" text, was text)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT d.row, d.project, s.code, s.date_field, d.clean ->> s.date_field
+    SELECT d.row, d.project, s.code, s.rank::int, s.date_field, d.clean ->> s.date_field,
+        CASE WHEN d.project IS NOT NULL THEN (SELECT e.happened_on::text FROM registry.stage_standing(d.project) e WHERE e.opening AND e.stage = s.code ORDER BY e.version LIMIT 1) END
     FROM draft d JOIN registry.stage s ON s.rule_set = registry.rule_set_in_force() AND d.clean ->> s.date_field IS NOT NULL
     JOIN registry.stage h ON h.rule_set = s.rule_set AND h.code = (d.n).stage
     JOIN registry.field f ON f.kind = 'project' AND f.name = s.date_field
@@ -161,23 +163,32 @@ END $$;
 CREATE FUNCTION registry.import_opening_judge(p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     UPDATE draft d SET fault = x.fault
-    FROM (SELECT DISTINCT ON (y.row) y.row, CASE WHEN y.after > left(y."on", length(y.after)) THEN registry.bad(y.field, y."on", 'opening.order',
-                    '@stage:' || y.after_stage, y.after)
-                ELSE registry.opening_fault(y.project, y."on", y.field, p_reason) END AS fault
-          FROM (SELECT z.*, lag(z."on") OVER w AS after, lag(z.stage) OVER w AS after_stage
-                FROM registry.import_opening_days() WITH ORDINALITY z(row, project, stage, field, "on", n) WINDOW w AS (PARTITION BY z.row ORDER BY z.n)) y
-          WHERE y.after > left(y."on", length(y.after)) OR (registry.opening_fault(y.project, y."on", y.field, p_reason)).code IS NOT NULL
-          ORDER BY y.row) x
+    FROM (WITH days AS MATERIALIZED (SELECT z.*, lag(z."on") OVER w AS after, lag(z.stage) OVER w AS after_stage
+                                     FROM registry.import_opening_days() z WINDOW w AS (PARTITION BY z.row ORDER BY z.rank))
+          SELECT DISTINCT ON (q.row) q.row, q.fault
+          FROM (SELECT y.row, y.rank, CASE
+                    WHEN y.after > left(y."on", length(y.after)) THEN registry.bad(y.field, y."on", 'opening.order', '@stage:' || y.after_stage, y.after)
+                    WHEN o.stage IS NOT NULL THEN registry.bad(y.field, y."on", 'opening.order', '@stage:' || o.stage, o."on")
+                    WHEN y.was <> y."on" AND coalesce(btrim(p_reason), '') = '' THEN registry.bad(y.field, y."on", 'opening.again', '@stage:' || y.stage, y.was)
+                    ELSE registry.opening_fault(y.project, y."on", y.field, p_reason) END AS fault
+                FROM days y LEFT JOIN LATERAL ( -- out of order with a stage that the row says nothing of
+                    SELECT e.stage, e.happened_on::text AS "on" FROM registry.stage_standing(y.project) e
+                    JOIN registry.stage s ON s.rule_set = registry.rule_set_in_force() AND s.code = e.stage
+                    WHERE y.project IS NOT NULL AND e.opening AND e.stage NOT IN (SELECT z.stage FROM days z WHERE z.row = y.row)
+                      AND (s.rank < y.rank AND e.happened_on > y."on" OR s.rank > y.rank AND e.happened_on < left(y."on", length(e.happened_on)))
+                    ORDER BY e.version LIMIT 1) o ON true) q
+          WHERE (q.fault).code IS NOT NULL ORDER BY q.row, q.rank) x
     WHERE d.row = x.row;
 END $$;
 
--- Each such day as the bureau's `project backdate` enters it.
+-- Each such day as the bureau's `project backdate` enters it: later ones from the last stage on, then earlier ones from the first on, so that
+-- none is out of order with what the next is about to leave.
 CREATE FUNCTION registry.import_opening_apply(p_account int, p_reason text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     x record;
     s record;
 BEGIN
-    FOR x IN SELECT * FROM registry.import_opening_days() LOOP
+    FOR x IN SELECT z.* FROM registry.import_opening_days() z ORDER BY z.row, z."on" > z.was DESC NULLS LAST, CASE WHEN z."on" > z.was THEN -z.rank ELSE z.rank END LOOP
         CONTINUE WHEN EXISTS (SELECT FROM registry.stage_standing(x.project) e WHERE e.opening AND e.stage = x.stage AND e.happened_on = x."on");
         s := registry.step_decide(p_account, 'zh', 'project_backdate', NULL, NULL, jsonb_build_object('project', x.project),
             jsonb_build_object('stage', x.stage, 'reached_on', x."on", 'note', nullif(left(btrim(p_reason), 500), '')), p_reason, false);

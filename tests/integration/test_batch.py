@@ -198,6 +198,51 @@ def test_opening_sheet(here, tmp_path):
     adds_up(run(here, "bureau", path, "--opening", "--commit").json, unchanged=1)
 
 
+def opened(county, name):
+    """Days of stages that hold, of before the county went live, and what the project says itself."""
+    project, = county.qipan("bureau", "-o", "jsonl", "project", "list", "--filter", f"name={name}", ok=True).lines
+    steps = county.qipan("bureau", "-o", "jsonl", "stage", "list", project["no"], ok=True).lines
+    return ({s["stage"]: s["counted_on"] for s in steps if s.get("opening") and s["state"] == "approved"},
+            *(project.get(f) for f in ("stage", "signed_on", "started_on")))
+
+
+def test_opening_sheets_again_and_edited(here, tmp_path):
+    """Again: nothing. Edited: days move, together too, for a reason; what can't be is told row by row, in the preview or for want of a reason in
+    the commit."""
+    head = "项目名称,投资方,责任单位,阶段,签约日期,开工日期\n"
+
+    def told(n, text, *args, **how):
+        return run(here, "bureau", write(tmp_path / f"期{n}.csv", head + text), "--opening", *args, **how).json
+
+    first = "再期甲,再期公司,chengguan,开工,2024-03-05,2024-09\n再期乙,再期公司二,chengguan,签约,2024-05,\n"
+    adds_up(told(1, first, "--commit"), new=2)
+    adds_up(told(1, first, "--commit"), unchanged=2)
+    later = "再期甲,再期公司,chengguan,开工,2025-01-02,2025-06-03\n再期乙,再期公司二,chengguan,开工,2024-05,2024-12-01\n"
+    adds_up(told(2, later), updated=2)
+    refused = told(2, later, "--commit", code=7)
+    assert [r["message"] for r in refused["rejections"]] == ["“签约”已补录为 2024-03-05,改为 2025-01-02 须写明理由"], refused
+    adds_up(told(2, later, "--commit", "--reason", "合同日期抄错"), updated=2)
+    assert opened(here, "再期甲") == ({"signed": "2025-01-02", "started": "2025-06-03"}, "started", "2025-01-02", "2025-06-03")
+    assert opened(here, "再期乙") == ({"signed": "2024-05", "started": "2024-12-01"}, "started", "2024-05", "2024-12-01")
+    adds_up(told(3, "再期甲,再期公司,chengguan,开工,2023-01-02,2023-06-03\n", "--commit", "--reason", "又错"), updated=1)
+    assert opened(here, "再期甲")[0] == {"signed": "2023-01-02", "started": "2023-06-03"}, "and back"
+    wrong = told(4, "再期甲,再期公司,chengguan,开工,2024-01-02,\n", "--reason", "错", code=7)
+    assert "与已补录的“开工”2023-06-03 先后不符" in wrong["rejections"][0]["message"], "with what the row says nothing of"
+
+
+def test_opening_after_a_usual_import(here, tmp_path):
+    """The office's sheet came first: the opening sheet gives its projects their days, and what the office sends again takes none away."""
+    own = "项目名称,投资方,阶段,总投资(万元)\n先有项目,先有公司,开工,100\n"
+    run(here, "chengguan", write(tmp_path / "先有.csv", own), "--commit")
+    days = "项目名称,投资方,责任单位,签约日期,开工日期\n先有项目,先有公司,chengguan,2024-03-05,2024-09\n"
+    adds_up(run(here, "bureau", write(tmp_path / "后补.csv", days), "--opening", "--commit").json, updated=1)
+    wanted = ({"signed": "2024-03-05", "started": "2024-09"}, "started", "2024-03-05", "2024-09")
+    assert opened(here, "先有项目") == wanted
+    adds_up(run(here, "chengguan", write(tmp_path / "先有二.csv", own.replace(",100", ",120")), "--commit").json, updated=1)
+    assert opened(here, "先有项目") == wanted
+    adds_up(run(here, "bureau", tmp_path / "后补.csv", "--opening", "--commit").json, unchanged=1)
+
+
 def test_a_row_inside_a_running_commit_is_locked(here, tmp_path):
     """The commit stands still at its last row, which somebody holds; the others of it answer who has them, and a person is told so long before
     his deadline; all else goes on. What was refused did nothing: the same request does it later, once."""

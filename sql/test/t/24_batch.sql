@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Batches: verdicts against the version a sheet was made from, rows of any kind, opening sheets, taking a batch back.
 \i sql/test/helper.psql
-SELECT plan(175);
+SELECT plan(178);
 CREATE FUNCTION pg_temp.open(who text, file text, kind text DEFAULT NULL, opening boolean DEFAULT NULL, n int DEFAULT NULL) RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', '批表', 'm', sha256('m'), NULL, n, kind, opening) $$;
 -- a batch of rows from 2 on, uploaded
@@ -352,6 +352,13 @@ SELECT is(pg_temp.words(pg_temp.commit('bureau', pg_temp.put('bureau', '期五',
 SELECT is(pg_temp.stands(:'p'), 'signed=2023-01 started=2023-06-01 counts 2023-06-01 since 2023-06-01 2023-06-01', 'as the first time');
 SELECT is((pg_temp.revert('robot', id)).error.message, registry.say('en', 'may.county'), 'whoever imports for the bureau takes back no opening sheet')
 FROM registry.import WHERE opening AND status = 'done' ORDER BY done_at DESC LIMIT 1;
+
+INSERT INTO registry.setting (key, value) VALUES ('county.live_on', '2026-01-01');
+SELECT pg_temp.put('bureau', '期六', '[{"set":{"name":"迟补项目","office":"chengguan","stage":"signed","signed_on":"2024-05-01"}}]', NULL, true) AS i \gset
+SELECT is(pg_temp.words(pg_temp.judge('bureau', :'i')), 'new 1', 'when the county is live');
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'i')) || ': ' || (pg_temp.v('bureau', :'i')).message, 'INVALID_ARGUMENT rejected 1: the county is live since 2026-01-01: a reason is needed', 'a commit needs a reason');
+SELECT is(pg_temp.words(pg_temp.commit('bureau', :'i', NULL, '补录')), 'new 1', 'and has it');
+DELETE FROM registry.setting WHERE key = 'county.live_on';
 
 -- ---------------------------------------------------------------- what is hidden
 SELECT (pg_temp.add('dongshan', '{"name":"密谈项目","investor":"密谈公司","industry":"C38","amount_total":100000000000,"external_id":"h1","source":"批表","restricted":true,"contact_phone":"0571-999"}')).project.no AS h \gset
