@@ -5,18 +5,20 @@ CREATE TYPE api.person AS (account text, name text, office text, chains text, pr
 CREATE TYPE api.people_list_reply AS (error api.error, rows api.person[], next text);
 
 -- People of an office: its accounts, and names that its live projects bear, as far as the account sees those. Each table is read
--- once for all of them: an office of ten thousand projects has hundreds of names.
-CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
+-- once for all of them: an office of ten thousand projects has hundreds of names. The first p_most behind p_after, in the order of "name|account".
+CREATE FUNCTION registry.people_of(p_account int, p_office text, p_after text, p_most int) RETURNS SETOF api.person LANGUAGE sql STABLE AS $$
     WITH pair AS MATERIALIZED ( -- many projects have the same two
         SELECT p.lead_person, p.service_person, count(*)::int AS n, array_agg(p.node) FILTER (WHERE p.node IS NOT NULL) AS nodes FROM registry.project p
-        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.audience && (SELECT registry.grants(p_account)) GROUP BY 1, 2),
+        WHERE p.office = p_office AND p.stage NOT IN ('suspended', 'exited') AND p.id NOT IN (SELECT h.id FROM registry.hidden_projects(p_account) h(id)) GROUP BY 1, 2),
     bears AS MATERIALIZED (
         SELECT w.name, x.* FROM (SELECT row_number() OVER () AS i, q.* FROM pair q) x
         CROSS JOIN LATERAL unnest(ARRAY[x.lead_person, nullif(x.service_person, x.lead_person)]) w(name) WHERE w.name IS NOT NULL),
     who AS MATERIALIZED (
-        SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
-        UNION ALL SELECT NULL, b.name FROM (SELECT DISTINCT x.name FROM bears x) b
-        WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND b.name IN (a.code, a.name))),
+        SELECT x.* FROM (
+            SELECT a.code, a.name FROM registry.account a WHERE a.office = p_office AND a.holder = 'person' AND a.enabled
+            UNION ALL SELECT NULL, b.name FROM (SELECT DISTINCT d.name FROM bears d) b
+            WHERE NOT EXISTS (SELECT FROM registry.account a WHERE a.office = p_office AND b.name IN (a.code, a.name))) x
+        WHERE p_after IS NULL OR concat(x.name, '|', x.code) > p_after ORDER BY concat(x.name, '|', x.code) LIMIT p_most),
     borne AS MATERIALIZED ( -- an account by both its words, each pair once
         SELECT DISTINCT ON (w.code, w.name, b.i) w.code, w.name, b.n, b.nodes
         FROM (SELECT code, name, name AS word FROM who UNION SELECT code, name, code FROM who WHERE code IS NOT NULL) w JOIN bears b ON b.name = w.word
@@ -35,6 +37,7 @@ CREATE FUNCTION registry.people_of(p_account int, p_office text) RETURNS SETOF a
         (SELECT max(v.last_on) FROM talked v WHERE v.actor = w.code OR strpos(v.people, w.name) > 0)
     FROM who w LEFT JOIN held h ON h.name = w.name AND h.code IS NOT DISTINCT FROM w.code
     LEFT JOIN linked l ON l.name = w.name AND l.code IS NOT DISTINCT FROM w.code LEFT JOIN signed s ON s.signer = w.code
+    ORDER BY concat(w.name, '|', w.code)
 $$;
 
 -- One page; the places are office and name.
@@ -63,9 +66,7 @@ BEGIN
     END IF;
     FOR o IN SELECT q.code, q.rank FROM registry.office q WHERE (wanted IS NULL OR q.code = wanted) AND q.until_on IS NULL
              AND (after IS NULL OR (q.rank, q.code) >= (rank_begun, begun)) ORDER BY q.rank, q.code LOOP
-        FOR x IN SELECT p, p.name || '|' || coalesce(p.account, '') AS place FROM registry.people_of(p_account, o.code) p
-                 WHERE o.code IS DISTINCT FROM begun OR p.name || '|' || coalesce(p.account, '') > substr(after, length(begun) + 2)
-                 ORDER BY p.name || '|' || coalesce(p.account, '') LOOP
+        FOR x IN SELECT p FROM registry.people_of(p_account, o.code, CASE WHEN o.code = begun THEN substr(after, length(begun) + 2) END, most + 1 - cardinality(taken)) p LOOP
             bytes := bytes + registry.row_bytes(x.p);
             IF cardinality(taken) = most OR (bytes > 40000 AND cardinality(taken) > 0) THEN
                 r.rows := taken;
