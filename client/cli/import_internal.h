@@ -36,9 +36,11 @@ struct import {
     char id[64];
     int next_chunk;
     int64_t begun_ms, shown_ms; /* of what is going on; of what was said of it last */
-    int sent_before;            /* rows of chunks that were there already */
-    int done;                   /* rows the registry has judged or written by now */
-    uint32_t asking;            /* the open call that asks it how many; 0 = none */
+    int heard;                  /* rows that were through when it was last heard, and when that was */
+    int64_t heard_ms;
+    int sent_before; /* rows of chunks that were there already */
+    int done;        /* rows the registry has judged or written by now */
+    uint32_t asking; /* the open call that asks it how many; 0 = none */
     int64_t asked_ms;
     int looked_at; /* row of the sheet, while what was judged is shown */
     json_t *rejects;

@@ -28,8 +28,8 @@ static int64_t now_ms(void)
 /* A step begins. */
 static void begin(struct import *im)
 {
-    im->begun_ms = im->shown_ms = im->asked_ms = now_ms();
-    im->done = 0;
+    im->begun_ms = im->shown_ms = im->asked_ms = im->heard_ms = now_ms();
+    im->done = im->heard = 0;
 }
 
 static bool is_time(struct import *im, bool tty)
@@ -39,25 +39,39 @@ static bool is_time(struct import *im, bool tty)
     if (cli_json(im->cli) || now - im->shown_ms < (tty ? 200 : PROGRESS_MS))
         return false;
     im->shown_ms = now;
-    fputs(tty ? "\r\033[K" : "", stderr);
+    /* cut at the edge: what goes on in the next line isn't wiped out */
+    fputs(tty ? "\r\033[K\033[?7l" : "", stderr);
     return true;
+}
+
+/* How long the other rows will take, at the pace of when it was last heard how far it is. */
+static int seconds_left(const struct import *im, int row, double pace)
+{
+    double left = (im->rows - row) / pace - (double)(now_ms() - im->heard_ms) / 1000;
+
+    return left > 0 ? (int)left + 1 : 1;
 }
 
 /* Rows that are through, how many a second, and how long the others will take; `before`: those that were there already cost nothing. */
 static void progress(struct import *im, const char *what, int row, int before)
 {
     bool tty = isatty(STDERR_FILENO);
-    double seconds = (double)(now_ms() - im->begun_ms) / 1000;
-    int done = row - before;
 
+    if (row != im->heard) {
+        im->heard = row;
+        im->heard_ms = now_ms();
+    }
     if (!is_time(im, tty))
         return;
-    if (done <= 0 || seconds <= 0)
-        fprintf(stderr, _("%s: row %d of %d, %d s"), what, row, im->rows, (int)seconds);
-    else
-        fprintf(stderr, _("%s: row %d of %d, %d rows/s, %d s left"), what, row, im->rows,
-                (int)(done / seconds), (int)((im->rows - row) * seconds / done) + 1);
-    fputs(tty ? "" : "\n", stderr);
+    if (row <= before || im->heard_ms <= im->begun_ms) {
+        fprintf(stderr, _("%s: row %d of %d, %d s"), what, row, im->rows,
+                (int)((now_ms() - im->begun_ms) / 1000));
+    } else {
+        double pace = (row - before) * 1000.0 / (double)(im->heard_ms - im->begun_ms);
+        fprintf(stderr, _("%s: row %d of %d, %d rows/s, %d s left"), what, row, im->rows, (int)pace,
+                seconds_left(im, row, pace));
+    }
+    fputs(tty ? "\033[?7h" : "\n", stderr);
 }
 
 static void progress_over(struct import *im)

@@ -390,6 +390,11 @@ def test_progress_of_judging_and_writing(here, tmp_path):
         c.execute("SELECT FROM registry.milestone WHERE id = %s FOR UPDATE", [held])
         shown, child, mine = seen_on_terminal(here, "第 40 行,共 60 行", "import", write(tmp_path / "节点二.csv", plan.replace("%s", "二")), "--kind", "milestone", "--commit")
         assert "正在写入:第 40 行,共 60 行,每秒 " in shown and "还需 " in shown
+        pace = {shown.partition("每秒 ")[2].partition(" ")[0]}
+        while shown.count("第 40 行") < 8:  # it stands still: the pace is that of when it was heard, whatever goes by meanwhile
+            shown += os.read(mine, 4096).decode(errors="replace")
+        pace |= {line.partition("每秒 ")[2].partition(" ")[0] for line in shown.split("\r") if "第 40 行" in line and line.endswith("\x1b[?7h")}
+        assert len(pace) == 1, pace
         assert here.qipan("chengguan", "-o", "json", "batch", "show", batch_of(here, "chengguan", "节点二.csv")["id"], ok=True).json["done"] == 40
         assert here.qipan("dongshan", "batch", "show", batch_of(here, "chengguan", "节点二.csv")["id"]).returncode == 5
     assert child.wait(timeout=60) == 0
