@@ -93,6 +93,25 @@ def test_conflict_since_the_export(here, tmp_path):
     adds_up(run(here, "chengguan", path, "--commit", "--keep-going", code=9).json, updated=1, conflicts=1, unchanged=1)
 
 
+def test_a_cell_corrected_back_to_its_exported_value(here, tmp_path):
+    run(here, "chengguan", sheet(tmp_path / "改回.csv", 2, "改回项目"), "--commit")
+    rows = export(here, "chengguan", tmp_path / "出.csv", "改回项目")
+    first = rows[0]["amount_total"]
+
+    def send(n, total):
+        rows[0]["amount_total"] = total
+        return here.qipan("chengguan", "import", give_back(tmp_path / f"改回{n}.csv", rows), "--commit", ok=True).stdout
+
+    assert "更新 1" in send(1, "77.00")
+    said = send(2, first)
+    assert "更新 1" in said and "“总投资”改回导出时的值,取代您自己" in said, said
+    assert export(here, "chengguan", tmp_path / "后.csv", "改回项目")[0]["amount_total"] == first
+    assert "更新 1" in send(3, "78.00")
+    here.qipan("bureau", "project", "edit", rows[0]["no"], "amount_total=79", ok=True)
+    said = send(4, first)
+    assert "跳过 1" in said and "“总投资”与导出时相同,而登记库已由" in said and "要改回,请重新导出" in said, said
+
+
 def test_duplicates_are_told_apart(here, tmp_path):
     run(here, "dongshan", write(tmp_path / "甲.csv", "项目名称,投资方\n重名项目,重名公司\n"), "--commit")
     path = write(tmp_path / "乙.csv", "项目名称,投资方\n重名项目,重名公司\n另一个项目,另一家\n")
