@@ -214,11 +214,17 @@ SELECT idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables WHERE relid = 'reg
 ROLLBACK;
 SELECT ok(:made = 400 AND :fetched < 40 * 400, 'records are found by their key');
 -- days out of order are told, and a project that a sheet ends leaves its plot
+BEGIN;
 SELECT (pg_temp.import('bureau', 'days', '[{"name":"表中次序","external_id":"d1","signed_on":"2026-03-10","started_on":"2026-03-09"}]', '次序表')).id AS i \gset
-SELECT is((SELECT v.verdict || ' ' || v.message FROM pg_temp.verdicts('bureau', :'i') v), 'new started on 2026-03-09 is before signed on 2026-03-10: are the days right?', 'a note, not a refusal');
+SELECT v.verdict || ' ' || v.message AS told FROM pg_temp.verdicts('bureau', :'i') v \gset
 SELECT (api.plot_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"park":"jingkai","name":"表-1","class":"land","area_mu":"5","office":"bureau"}', NULL, NULL, NULL)).plot.id AS plot,
     (SELECT p.id FROM registry.project p WHERE p.external_id = 'd1' AND p.source = '次序表') AS p \gset
 SELECT (api.plot_assign(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'plot', :'p', NULL, NULL, NULL)).error IS NULL AS given \gset
-SELECT is((pg_temp.import('bureau', 'ends', '[{"name":"表中次序","external_id":"d1","stage":"exited"}]', '次序表')).updated, 1, 'it exits');
-SELECT is((SELECT concat_ws(' ', l.state, count(DISTINCT (c.grp, c.ord))) FROM registry.plot l JOIN registry.change c ON c.object = l.id AND c.version = l.version OR c.object = :'p' AND c.fields ? '50' AND c.version > 1 WHERE l.id = :'plot' GROUP BY l.state), 'idle 1', 'its plot lies idle, in the entry of the import');
+SELECT (pg_temp.import('bureau', 'ends', '[{"name":"表中次序","external_id":"d1","stage":"exited"}]', '次序表')).updated AS ended \gset
+SELECT concat_ws(' ', l.state, count(DISTINCT (c.grp, c.ord))) AS left FROM registry.plot l
+JOIN registry.change c ON c.object = l.id AND c.version = l.version OR c.object = :'p' AND c.fields ? '50' AND c.version > 1 WHERE l.id = :'plot' GROUP BY l.state \gset
+ROLLBACK;
+SELECT is(:'told'::text, 'new started on 2026-03-09 is before signed on 2026-03-10: are the days right?', 'a note, not a refusal');
+SELECT is(:ended, 1, 'a project exits by a sheet');
+SELECT is(:'left'::text, 'idle 1', 'its plot lies idle, in the entry of the import');
 SELECT * FROM finish();
