@@ -138,7 +138,6 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('import.changed.hint', '导出最新的表,改好再导入', 'export the sheet anew, change it, and import that'),
     ('import.changed_unseen', '表格与登记库都改了“$1”($4 于 $5 所改)', 'both the sheet and the registry changed $1 (by $4, $5)'),
     ('import.changed_unseen.hint', '导出最新的表,改好再导入', 'export the sheet anew, change it, and import that'),
-    ('import.back', '“$1”改回导出时的值,取代您自己 $3 导入的值', '$1 is set back to what it was when the sheet was exported, in place of what your own sheet said on $3'),
     ('import.left', '“$1”与导出时相同,而登记库已由$2于 $3 改过,未动;要改回,请重新导出,改好再导入', '$1 is as it was when the sheet was exported, but $2 changed it in the registry on $3: it is left; to set it back export the sheet anew and change that'),
     ('import.echo', '第 $1 行与本行重复', 'row $1 repeats it'),
     ('import.same', '与第 $1 行是同一条', 'it is the record of row $1'),

@@ -235,15 +235,16 @@ $$;
 
 -- A sheet's cells against what became of their fields since. p_fields: {number: [theirs, mine]}, of masked ones digests.
 -- untouched: fields in which it says what stood then; clashes: those that both changed, as [api.clash]. What was changed and is again as it
--- was doesn't count, nor does what only one's own sheets changed. p_again: fields of which this sheet said otherwise when it came last. To
--- say what stood then sets them back, if only one's own sheets changed them since; else they are left: again, [{field, by, at, taken}].
+-- was doesn't count, nor does what only one's own sheets changed. p_again: fields of which this sheet said otherwise when it came last. That
+-- it says what stood then may be a correction, or the copy of the sheet that somebody else filled in: they are left, and that is told: again,
+-- [{field, by, at}].
 CREATE FUNCTION registry.import_merge(p_kind text, p_fields jsonb, p_since jsonb, p_again text[], OUT untouched text[], OUT clashes jsonb, OUT again jsonb)
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg(f.name) FILTER (WHERE x.same AND NOT (f.name = ANY (p_again) AND (x.s -> 'own')::boolean IS TRUE)), '{}'),
+    SELECT coalesce(array_agg(f.name) FILTER (WHERE x.same), '{}'),
         jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'by', x.s ->> 'by', 'at', x.s ->> 'at')
             || CASE WHEN f.masked THEN '{}' ELSE jsonb_build_object('theirs', registry.excerpt(x.value ->> 0), 'yours', registry.excerpt(x.value ->> 1),
                 'base_value', CASE WHEN (x.s -> 'shown')::boolean THEN registry.excerpt(x.s ->> 'base') END) END) ORDER BY f.number) FILTER (WHERE NOT x.same AND (x.s -> 'own')::boolean IS NOT TRUE),
-        jsonb_agg(jsonb_build_object('field', f.name, 'by', x.s ->> 'by', 'at', x.s ->> 'at', 'taken', (x.s -> 'own')::boolean IS TRUE) ORDER BY f.number)
+        jsonb_agg(jsonb_build_object('field', f.name, 'by', x.s ->> 'by', 'at', x.s ->> 'at') ORDER BY f.number)
             FILTER (WHERE x.same AND f.name = ANY (p_again))
     FROM (SELECT w.key, w.value, p_since -> w.key AS s, p_since -> w.key ? 'base' AND (p_since -> w.key ->> 'base') IS NOT DISTINCT FROM (w.value ->> 1) AS same
           FROM jsonb_each(p_fields) w
@@ -251,7 +252,7 @@ LANGUAGE sql STABLE AS $$
     JOIN registry.field f ON f.kind = p_kind AND f.number = x.key::int
 $$;
 
--- Fields of which the sheet of this version said otherwise when it came last: it is the same sheet, corrected.
+-- Fields of which the sheet of this version said otherwise when it came last.
 CREATE FUNCTION registry.import_again(p_said jsonb, p_version bigint, p_now jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN (p_said ->> 'version')::bigint = p_version THEN
         ARRAY(SELECT c.key FROM jsonb_each(p_now) c WHERE p_said ? c.key AND p_said -> c.key IS DISTINCT FROM c.value) ELSE '{}' END
@@ -259,10 +260,9 @@ $$;
 
 -- What became of those, for the one who sent it.
 CREATE FUNCTION registry.import_again_told(p_lang text, p_kind text, p_again jsonb) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT string_agg(registry.say(p_lang, CASE WHEN c.taken THEN 'import.back' ELSE 'import.left' END,
-        CASE p_lang WHEN 'en' THEN f.en ELSE f.zh END, coalesce(registry.code_label(p_lang, 'account', c.actor), c.actor, '?'), registry.day(c.at)), '; ' ORDER BY f.number)
-    FROM jsonb_to_recordset(p_again) w(field text, "by" text, at timestamptz, taken boolean)
-    CROSS JOIN LATERAL (SELECT w."by" AS actor, w.at, w.taken) c JOIN registry.field f ON f.kind = p_kind AND f.name = w.field
+    SELECT string_agg(registry.say(p_lang, 'import.left', CASE p_lang WHEN 'en' THEN f.en ELSE f.zh END,
+        coalesce(registry.code_label(p_lang, 'account', w."by"), w."by", '?'), registry.day(w.at)), '; ' ORDER BY f.number)
+    FROM jsonb_to_recordset(p_again) w(field text, "by" text, at timestamptz) JOIN registry.field f ON f.kind = p_kind AND f.name = w.field
 $$;
 
 -- What is remembered of a row: what it said, and the version its sheet was made from.
@@ -312,7 +312,6 @@ BEGIN
         END IF;
         m := registry.import_merge('project', fields, since, registry.import_again(d.said, d.version, registry.import_said(d.clean, d.project)));
         tags := CASE WHEN d.version IS NOT NULL AND (since -> '17' -> 'shown')::boolean AND d.mine IS NOT NULL AND d.diff ? '17' AND 'tags' <> ALL (m.untouched)
-                AND (m.again @> '[{"field": "tags"}]') IS NOT TRUE
             THEN registry.merge_list(string_to_array(since -> '17' ->> 'base', ','), d.theirs, d.mine) END;
         IF cardinality(tags) <= 20 THEN
             m.clashes := (SELECT jsonb_agg(c) FROM jsonb_array_elements(m.clashes) c WHERE c ->> 'field' <> 'tags');
