@@ -393,7 +393,8 @@ def test_a_converter_runs_apart(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_while_converting_leaves_nothing(tmp_path, how):
     env = with_converter(tmp_path, f"echo $$ >{tmp_path}/pid", "sleep 300")
-    child = subprocess.Popen([BUILD / "tests/show_grid", old_book(tmp_path)], env=env, stdout=subprocess.PIPE)
+    child = subprocess.Popen([BUILD / "tests/show_grid", old_book(tmp_path)], env=env, stdout=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(how, signal.SIG_DFL))  # a background shell has its programs ignore some
     wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
     child.send_signal(how)
     child.communicate(timeout=20)
