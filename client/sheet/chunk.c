@@ -91,6 +91,16 @@ static void count_bare(struct chunker *c)
         c->bare.row = r->number;
 }
 
+/* Left empty in a list that has the column: without an investor a project is known by its name alone. Exported rows have an id. */
+static void count_uninvested(struct chunker *c, const Qipan__ImportRow *row)
+{
+    if (!row->set || row->skip || row->set->id || (row->set->investor && *row->set->investor) ||
+        !mapping_column(c->mapping, "investor"))
+        return;
+    if (c->uninvested.n++ == 0)
+        c->uninvested.row = row->row;
+}
+
 static enum chunk_result end(struct chunker *c)
 {
     size_t n;
@@ -109,6 +119,10 @@ static enum chunk_result end(struct chunker *c)
               "write 单位：万元 above the table, or (万元) into the heading"),
             c->bare.n, c->bare.row);
     c->bare.n = 0;
+    if (c->uninvested.n)
+        sheet_note(c->sheet, _("%d rows, row %d first, have no investor"), c->uninvested.n,
+                   c->uninvested.row);
+    c->uninvested.n = 0;
     if (c->odd)
         sheet_note(
             c->sheet,
@@ -153,6 +167,7 @@ enum chunk_result chunk_next(struct chunker *c)
         weigh(c, row);
         count_scaled(c);
         count_bare(c);
+        count_uninvested(c, row);
     }
     c->total += (int)c->n_rows;
     return r == CHUNK_FAILED ? r : c->n_rows > 0 ? CHUNK_READY : end(c);

@@ -30,6 +30,9 @@ struct chunker {
     struct {
         int n, row; /* rows with a figure that is taken for yuan since nothing says otherwise; the first */
     } bare;
+    struct {
+        int n, row; /* rows of projects whose investor is left empty; the first */
+    } uninvested;
 };
 
 enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
@@ -38,7 +41,7 @@ void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *m
 enum chunk_result
 chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
 /* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project, of those that nothing
- * says the unit of, and of numbers that are shown as others. */
+ * says the unit of, of rows without an investor, and of numbers that are shown as others. */
 void chunk_stop(struct chunker *c);
 
 #endif

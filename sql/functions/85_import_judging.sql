@@ -367,9 +367,10 @@ BEGIN
           LEFT JOIN (SELECT q.code, registry.may(p_account, 'write', q.code) AS may FROM registry.office q OFFSET 0) o
           ON o.code = y.after_office OFFSET 0) x
     WHERE d.row = x.row;
-    -- of new rows judge lets days pass
+    -- New rows are as their time left them, in whatever order their days are; but nothing has happened on a day to come.
     UPDATE draft d SET fault = registry.project_days(d.n), verdict = NULL
-    WHERE d.verdict = 'update' AND d.diff ?| ARRAY['52', '53', '54', '55', '56', '57', '58'] AND (registry.project_days(d.n)).code IS NOT NULL;
+    WHERE d.verdict = 'update' AND d.diff ?| ARRAY['52', '53', '54', '55', '56', '57', '58'] AND (registry.project_days(d.n)).code IS NOT NULL
+       OR d.verdict = 'new' AND greatest((d.n).signed_on, (d.n).started_on, (d.n).completed_on, (d.n).produced_on) > registry.today()::text;
 END $$;
 
 -- What else the rows that will be carried out may be. New ones alone with their name and investor, without code, place and telephone, are

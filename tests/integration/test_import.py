@@ -339,6 +339,8 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     assert run(county, "chengguan", book("unit.xlsx", rows)).json["notes"] == [taken % (2, 2), "1 行(首见于第 2 行)的总投资在 100 亿元以上或不足 1 万元,请核对单位"]
     rows = [head, [1, "无单位项目", "无单位公司", "3.5亿元"], [2, "没写单位的", "另一公司", 35000]]
     assert run(county, "chengguan", book("silent.xlsx", rows)).json["notes"] == [taken % (1, 3)], "35000 is 3.5万元 and looks like it"
+    rows = [head, [1, "有主项目", "有主公司", "3亿元"], [2, "无主项目", None, "3亿元"], [3, "无主二期", " ", "3亿元"]]
+    assert run(county, "chengguan", book("nobody.xlsx", rows)).json["notes"] == ["2 行(首见于第 3 行)没有投资方"]
     rows = [["在谈项目表"], ["填报单位：元坝镇  单位：万元"], head, [1, "元坝镇项目", "元坝公司", 1200]]
     run(county, "chengguan", book("place.xlsx", rows), "--commit")
     got = json.loads(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name=元坝镇项目", ok=True).stdout)

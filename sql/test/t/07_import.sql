@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(76);
+SELECT plan(77);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -217,6 +217,8 @@ SELECT ok(:made = 400 AND :fetched < 40 * 400, 'records are found by their key')
 BEGIN;
 SELECT (pg_temp.import('bureau', 'days', '[{"name":"表中次序","external_id":"d1","signed_on":"2026-03-10","started_on":"2026-03-09"}]', '次序表')).id AS i \gset
 SELECT v.verdict || ' ' || v.message AS told FROM pg_temp.verdicts('bureau', :'i') v \gset
+SELECT (pg_temp.import('bureau', 'ahead', '[{"name":"表中将来","external_id":"d2","signed_on":"2099-03"}]', '次序表')).id AS i \gset
+SELECT v.verdict || ' ' || v.field AS ahead FROM pg_temp.verdicts('bureau', :'i') v \gset
 SELECT (api.plot_set(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, NULL, '{"park":"jingkai","name":"表-1","class":"land","area_mu":"5","office":"bureau"}', NULL, NULL, NULL)).plot.id AS plot,
     (SELECT p.id FROM registry.project p WHERE p.external_id = 'd1' AND p.source = '次序表') AS p \gset
 SELECT (api.plot_assign(pg_temp.acc('bureau'), 'en', pg_temp.req(), '\x00', NULL, :'plot', :'p', NULL, NULL, NULL)).error IS NULL AS given \gset
@@ -225,6 +227,7 @@ SELECT concat_ws(' ', l.state, count(DISTINCT (c.grp, c.ord))) AS left FROM regi
 JOIN registry.change c ON c.object = l.id AND c.version = l.version OR c.object = :'p' AND c.fields ? '50' AND c.version > 1 WHERE l.id = :'plot' GROUP BY l.state \gset
 ROLLBACK;
 SELECT is(:'told'::text, 'new started on 2026-03-09 is before signed on 2026-03-10: are the days right?', 'a note, not a refusal');
+SELECT is(:'ahead'::text, 'rejected signed_on', 'but nothing is signed on a day to come');
 SELECT is(:ended, 1, 'a project exits by a sheet');
 SELECT is(:'left'::text, 'idle 1', 'its plot lies idle, in the entry of the import');
 SELECT * FROM finish();
