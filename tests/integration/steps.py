@@ -71,7 +71,8 @@ class Frozen:
 
     def __enter__(self):
         for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # it came to its end by itself
+                os.kill(pid, signal.SIGSTOP)
 
     def __exit__(self, *_):
         for pid in self.pids:
