@@ -119,18 +119,6 @@ char *value_fold(const char *text, struct arena *arena)
     return out;
 }
 
-/* A period, whatever its first day. */
-static bool has_two_years(const char *text)
-{
-    int n_years = 0;
-
-    for (size_t n; *text; text += n + (text[n] != 0)) {
-        n = strspn(text, "0123456789");
-        n_years += n == 4;
-    }
-    return n_years > 1;
-}
-
 /* A day that programs write for none, in whatever shape. */
 static bool is_no_day(const char *text)
 {
@@ -159,7 +147,7 @@ bool value_is_none(const ProtobufCFieldDescriptor *f, const char *text)
     for (const char *const *w = words; kind != VALUE_TEXT && kind != VALUE_BOOL && *w; w++)
         if (!strcasecmp(text, *w))
             return true;
-    return kind == VALUE_DATE && is_no_day(text) && !has_two_years(text);
+    return kind == VALUE_DATE && is_no_day(text);
 }
 
 /* 人民币 and RMB are CNY, 美元 is USD: amounts in a currency of another name would be in no sum. */

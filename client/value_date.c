@@ -143,7 +143,9 @@ static bool month_and_day(const char *text, const char *p, struct value_day *v, 
     v->d = take_number(&p, 2, &n);
     if (value_starts(p, "日") || value_starts(p, "号"))
         p += strlen("日");
-    return v->d && (!*p || is_clock(p)) ? true : bad_date(e, text);
+    if (*p && !is_clock(p))
+        *v = (struct value_day){0}; /* it only begins like a day */
+    return v->d ? true : bad_date(e, text);
 }
 
 /* 2023 年 1 月 5 日, 2023. 1. 5: blanks that part no figures. False when the text is too long for a date. */

@@ -47,6 +47,7 @@ static inline uint64_t value_magnitude(int64_t v)
 struct value_day {
     int y, m, d; /* m, d 0 = not known */
 };
+/* False: of an impossible day, such as 1900-01-00, ret has what was written; of a text that only begins like a day it has none. */
 bool value_read_day(const char *text, struct value_day *ret, struct value_error *e);
 char *value_day_text(struct value_day day, struct arena *arena);
 

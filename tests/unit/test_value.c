@@ -306,6 +306,8 @@ static void nothing(void **state)
     assert_false(value_is_none(field("signed_on"), "1900"));
     assert_false(value_is_none(field("signed_on"), "1900-01-01/2023-05-01"));
     assert_false(value_is_none(field("signed_on"), "1900年1月1日至2023年5月"));
+    assert_false(value_is_none(field("signed_on"), "1900-01-01至今"));
+    assert_false(value_is_none(field("signed_on"), "19000101/2023-05-01"));
     assert_true(value_is_none(field("signed_on"), "暂无"));
     assert_true(value_is_none(field("planned_start_on"), "待定"));
     assert_true(value_is_none(field("amount_total"), "——"));
