@@ -153,7 +153,7 @@ def tampered():
         clerk.do("project_advance", id=projects[1].id, stage="intent")
         clerk.do("activity_set", set=pb.Activity(project=projects[1].id, **{"class": "talk"}, held_on="2026-01-05", place="园区"))
         upload(clerk, "佐证".encode(), project=projects[1].id)
-        security, day = county.peer("secadmin"), datetime.date.today()
+        security, day = county.peer("secadmin"), datetime.date.fromisoformat(county.psql("SELECT registry.today()")[0][0])
         for who, days in (("fagai", (None, 30)), ("ziran", (100, 110))):
             since, until_on = (d and str(day + datetime.timedelta(days=d)) for d in days)
             role = security.do("role_grant", account=who, role="clerk", office="chengguan", from_on=since, until_on=until_on).role

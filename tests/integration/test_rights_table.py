@@ -3,7 +3,6 @@
 from sql/README.md and asking nobody) against what is observed through the protocol, in SQL as the daemon's role, and in the
 feed. An operation that is new there and has no line here fails. The table goes to build/rights-table.md."""
 import collections
-import datetime
 import itertools
 import json
 import os
@@ -32,7 +31,7 @@ BUREAU = "bureau"  # the office whose roles reach everywhere
 
 
 class Subject:
-    """held: roles in force today. Rights are (word, office) pairs, office * = everywhere."""
+    """held: roles in force today and tomorrow, midnight may pass. Rights are (word, office) pairs, office * = everywhere."""
 
     def __init__(self, code, office, *held, given=None, enabled=True):
         self.code, self.office, self.enabled = code, office, enabled
@@ -63,8 +62,8 @@ SUBJECTS = [
     Subject("t.secadmin", "shuju", ("secadmin", None)), Subject("t.auditor", "shuju", ("auditor", None)),
     Subject("t.none", "chengguan"),
     Subject("t.disabled", "chengguan", ("clerk", "chengguan"), enabled=False),
-    Subject("t.deputy", "fagai", ("clerk", "chengguan"), given=[("clerk", "chengguan", 0, 0, "chengguan")]),
-    Subject("t.early", "fagai", given=[("clerk", "chengguan", 1, 3, "chengguan")]),
+    Subject("t.deputy", "fagai", ("clerk", "chengguan"), given=[("clerk", "chengguan", 0, 1, "chengguan")]),
+    Subject("t.early", "fagai", given=[("clerk", "chengguan", 2, 3, "chengguan")]),
     Subject("t.late", "fagai", given=[("clerk", "chengguan", -3, -1, "chengguan")]),
     Subject("t.two", "dongshan", ("viewer", "chengguan"), ("clerk", "dongshan")),
 ]
@@ -314,7 +313,6 @@ def case_cells(row, name):
         yield "case_rank", "-", lambda: {"plot": "表"}, unless_done(right("read"), "NOT_FOUND"), None
 
 
-LAST_MONTH = (datetime.date.today().replace(day=1) - datetime.timedelta(days=1)).strftime("%Y-%m")
 ABSENT = {"p": "p00000000000000", "d": "d00000000000000", "i": "i00000000000000"}
 
 
@@ -495,6 +493,7 @@ class At:
             self.free[kind] = getattr((owners["chengguan"] if word != "county" else county.peer("bureau")).do(f"{kind}_set", set=made), kind).id
         self.withdrawn = owners["chengguan"].do("recognition_set", set=FREE["recognition"][0](50)).recognition.id
         owners["chengguan"].do("recognition_withdraw", id=self.withdrawn)
+        month = county.psql("SELECT to_char(registry.today() - interval '1 month', 'YYYY-MM')")[0][0]
         for office, peer in owners.items():
             self.meetings[office] = peer.do("meeting_set", set=pb.Meeting(held_on="2026-01-05", **{"class": "regular"})).meeting.id
             for restricted in (False, True):
@@ -535,7 +534,7 @@ class At:
             batch = peer.do("import_open", file_sha256=os.urandom(32), rows=1).id
             peer.do("import_put", id=batch, chunk=0, rows=[pb.ImportRow(row=1, set=pb.Project(name=f"表中导入{office}", investor="导入"))])
             self.imports[office] = batch
-            self.returns[office] = getattr(peer.do("return_file", period=LAST_MONTH), "return").id
+            self.returns[office] = getattr(peer.do("return_file", period=month), "return").id
         duban = county.peer("duban")
         self.rounds = [duban.do("round_set", set=pb.Round(name=f"表{n}", begin_on="2026-01-01", until_on="2026-02-01", offices=offices,
                                                           **{"class": "supervision"})).round.id for n, offices in enumerate(([], ["chengguan"]))]
