@@ -213,6 +213,13 @@ int cli_error(struct cli *cli, const Qipan__Error *error, const char *request)
     return error_info(code)->exit_code;
 }
 
+static void say(const struct cli *cli, char ret[1024], const char *format, va_list args)
+{
+    int n = cli->place ? snprintf(ret, 1024, "%.400s: ", cli->place) : 0;
+
+    vsnprintf(ret + n, (size_t)(1024 - n), format, args);
+}
+
 int cli_fail(struct cli *cli, const char *code, const char *field, const char *hint, const char *format, ...)
 {
     Qipan__Error e = QIPAN__ERROR__INIT;
@@ -220,7 +227,7 @@ int cli_fail(struct cli *cli, const char *code, const char *field, const char *h
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(cli, text, format, args);
     va_end(args);
     e.code = (char *)code;
     e.field = (char *)field;
@@ -264,7 +271,7 @@ int cli_usage(struct cli *cli, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(cli, text, format, args);
     va_end(args);
     return usage_error(cli, text, form(cli));
 }

@@ -55,6 +55,7 @@ struct cli {
     struct names *names;                      /* see names.h; NULL until one was asked for */
     struct qipan *lookup;                     /* see cli_lookup() */
     const char *form;                         /* of the command, for who got it wrong; NULL = none */
+    const char *place;                        /* FILE:LINE, said before an error's sentence; NULL = none */
     const ProtobufCMessageDescriptor *record; /* what the command is about, NULL = projects */
     /* Set by main: what people call a code of a field (labels.h is above this file). NULL = codes are shown. */
     const char *(*label)(struct cli *cli, const char *field, const char *code);

@@ -68,9 +68,11 @@ int planned_read(struct cli *cli, const char *path, struct plan **ret)
     if (f)
         fclose(f);
     *ret = ok ? plan_read(text, n, why) : NULL;
-    return *ret ? 0
-                : cli_fail(cli, "INVALID_ARGUMENT", NULL, _("see deploy/examples/README.md"), "%s: %s", path,
-                           why);
+    if (!*ret)
+        return cli_fail(cli, "INVALID_ARGUMENT", NULL, _("see deploy/examples/README.md"), "%s: %s", path,
+                        why);
+    (*ret)->path = path;
+    return 0;
 }
 
 /* ---------------------------------------------------------------- columns */
@@ -163,8 +165,15 @@ static int take_columns(struct planned *x)
     int code = 0;
 
     hide_columns(x);
-    for (size_t i = 0; i < x->plan->n_columns && !code; i++)
-        code = take_column(x, &x->plan->columns[i], &x->shown[i], &x->columns[x->n_hidden + i]);
+    for (size_t i = 0; i < x->plan->n_columns && !code; i++) {
+        const struct plan_column *c = &x->plan->columns[i];
+        char place[400];
+
+        snprintf(place, sizeof place, "%s:%d", x->plan->path, c->line);
+        x->cli->place = place;
+        code = take_column(x, c, &x->shown[i], &x->columns[x->n_hidden + i]);
+        x->cli->place = NULL;
+    }
     for (size_t i = 0; i < x->plan->n_columns && !code; i++)
         note_made(x, &x->plan->columns[i], &x->shown[i]);
     if (!code && x->plan->group)

@@ -140,6 +140,7 @@ static bool column_line(struct reading *r, const char *key, const char *value)
     if (!heading || !take_heading(r, c, heading))
         return false;
     r->plan.n_columns++;
+    c->line = r->m->line;
     if (*value == '#') {
         c->number = true;
         return take_options(r, c, value + 1);

@@ -28,9 +28,11 @@ struct plan_column {
     int width;        /* 0 = by the field */
     int last;         /* so many records at most, the newest; 0 = all */
     bool sum;
+    int line; /* of the file, from 1 */
 };
 
 struct plan {
+    const char *path;                                /* of the file, where its reader says so */
     const char *kind, *unit, *filter, *sort, *group; /* NULL but unit: not said */
     const char *titles[PLAN_MAX_TITLES];
     size_t n_titles;

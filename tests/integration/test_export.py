@@ -342,10 +342,10 @@ def test_a_column_of_several_fields_is_not_read_back(county, offices, tmp_path):
     assert "投资方" in done.stderr and "洽谈 / 进展" in done.stderr, "and that is said"
 
 
-@pytest.mark.parametrize("text, words", [("项目 = name\n", "[table]"), ("[columns]\n甲 = nosuch\n", "nosuch"), ("[columns]\n甲 = name sum\n", "甲"),
+@pytest.mark.parametrize("text, words", [("项目 = name\n", "[table]"), ("[columns]\n甲 = nosuch\n", "bad.layout:2: 未知的字段“nosuch”"), ("[columns]\n甲 = name sum\n", "甲"),
                                          ("[columns]\n甲 = name wide 3\n", "wide"), ("[table]\ntitle = {nosuch}\n[columns]\n甲 = name\n", "nosuch"),
-                                         ("[columns]\n甲 = nosuch: name\n", "nosuch"), ("[table]\ntotla = yes\n[columns]\n甲 = name\n", "total"), ("", "列"),
-                                         ("[columns]\n甲 = amount_total unit 两\n", "两"), ("[columns]\n甲 / 乙 / 丙 / 丁 = name\n", "3")])
+                                         ("[columns]\n甲 = nosuch: name\n", "bad.layout:2: "), ("[table]\ntotla = yes\n[columns]\n甲 = name\n", "total"), ("", "列"),
+                                         ("[columns]\n\n甲 = amount_total unit 两\n", "bad.layout:3: "), ("[columns]\n甲 / 乙 / 丙 / 丁 = name\n", "3")])
 def test_a_layout_that_is_wrong_is_told(county, tmp_path, text, words):
     (tmp_path / "bad.layout").write_text(text, encoding="utf-8")
     done = county.qipan("bureau", "export", "--layout", tmp_path / "bad.layout", tmp_path / "a.xlsx")
