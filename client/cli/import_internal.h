@@ -38,9 +38,11 @@ struct import {
     int64_t begun_ms, shown_ms; /* of what is going on; of what was said of it last */
     int heard;                  /* rows that were through when it was last heard, and when that was */
     int64_t heard_ms;
-    int sent_before; /* rows of chunks that were there already */
-    int done;        /* rows the registry has judged or written by now */
-    uint32_t asking; /* the open call that asks it how many; 0 = none */
+    int sent_before;     /* rows of chunks that were there already */
+    int done;            /* rows the registry has judged or written by now */
+    uint32_t asking;     /* the open call that asks it how many; 0 = none */
+    const char *trouble; /* why that isn't known now; NULL = it is */
+    int64_t end_ms;      /* of what is going on: waited for no longer */
     int64_t asked_ms;
     int looked_at; /* row of the sheet, while what was judged is shown */
     json_t *rejects;

@@ -14,6 +14,7 @@
 #define PAUSE_MS    500
 #define PROGRESS_MS 5000 /* between lines on a stderr that is no terminal */
 #define ASK_MS      1000 /* between questions how far the registry is */
+#define ASKED_MS    3000 /* patience with one */
 
 static int64_t now_ms(void)
 {
@@ -30,6 +31,7 @@ static void begin(struct import *im)
 {
     im->begun_ms = im->shown_ms = im->asked_ms = im->heard_ms = now_ms();
     im->done = im->heard = 0;
+    im->trouble = NULL;
 }
 
 static bool is_time(struct import *im, bool tty)
@@ -52,18 +54,29 @@ static int seconds_left(const struct import *im, int row, double pace)
     return left > 0 ? (int)left + 1 : 1;
 }
 
+static void note_trouble(struct import *im, const Qipan__Error *e)
+{
+    if (!im->trouble || strcmp(im->trouble, e->message) != 0)
+        im->trouble = cli_safe(&im->cli->arena, e->message);
+}
+
 /* Rows that are through, how many a second, and how long the others will take; `before`: those that were there already cost nothing. */
 static void progress(struct import *im, const char *what, int row, int before)
 {
     bool tty = isatty(STDERR_FILENO);
 
+    if (row < im->heard)
+        begin(im); /* asked again after a failure: it is at it anew */
     if (row != im->heard) {
         im->heard = row;
         im->heard_ms = now_ms();
     }
     if (!is_time(im, tty))
         return;
-    if (row <= before || im->heard_ms <= im->begun_ms) {
+    if (im->trouble) {
+        fprintf(stderr, _("%s: %s; waiting on, at most %d s"), what, im->trouble,
+                (int)((im->end_ms - now_ms()) / 1000));
+    } else if (row <= before || im->heard_ms <= im->begun_ms) {
         fprintf(stderr, _("%s: row %d of %d, %d s"), what, row, im->rows,
                 (int)((now_ms() - im->begun_ms) / 1000));
     } else {
@@ -107,7 +120,11 @@ static void on_asked(const struct qipan_reply *reply, void *arg)
     const Qipan__Batch *b = reply->error ? NULL : ((const Qipan__BatchReply *)reply->message)->batch;
 
     im->asking = 0;
-    if (b && b->has_done && b->done > im->done && b->done <= im->rows)
+    if (reply->error)
+        note_trouble(im, reply->error);
+    else
+        im->trouble = NULL;
+    if (b && b->has_done && b->done <= im->rows)
         im->done = b->done;
 }
 
@@ -115,12 +132,13 @@ static void on_asked(const struct qipan_reply *reply, void *arg)
 static void ask_done(struct import *im)
 {
     Qipan__RecordShowRequest m = QIPAN__RECORD_SHOW_REQUEST__INIT;
+    struct qipan_call_options o = {.deadline_ms = ASKED_MS};
 
     if (cli_json(im->cli) || !*im->id || im->asking || now_ms() - im->asked_ms < ASK_MS)
         return;
     im->asked_ms = now_ms();
     m.id = im->id;
-    im->asking = qipan_call(im->cli->q, QIPAN_OP_batch_show, &m.base, NULL, on_asked, im);
+    im->asking = qipan_call(im->cli->q, QIPAN_OP_batch_show, &m.base, &o, on_asked, im);
 }
 
 static void ask_no_more(struct import *im)
@@ -183,10 +201,11 @@ static int settle(struct import *im, unsigned op, const ProtobufCMessage *messag
                   const char *what, struct qipan_result *ret)
 {
     int64_t longest = op_by_number(op)->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
-    int64_t end = now_ms() + SETTLE_MS, left;
+    int64_t left;
 
+    im->end_ms = now_ms() + SETTLE_MS;
     for (begin(im);;) {
-        left = end - now_ms();
+        left = im->end_ms - now_ms();
         struct qipan_call_options o = {.request = request,
                                        .deadline_ms = (unsigned)(left < longest ? left : longest)};
         enum qipan_outcome outcome = call_long(im, op, message, &o, what, ret);
@@ -195,8 +214,11 @@ static int settle(struct import *im, unsigned op, const ProtobufCMessage *messag
             return 0;
         if (cli_signal)
             return cli_interrupted(im->cli, op == QIPAN_OP_import_commit ? request : NULL);
-        if (outcome == QIPAN_FAILED && (now_ms() + 2 * PAUSE_MS > end || !worth_asking(im, op, ret->error)))
+        if (outcome == QIPAN_FAILED &&
+            (now_ms() + 2 * PAUSE_MS > im->end_ms || !worth_asking(im, op, ret->error)))
             return failed(im, op, ret);
+        if (ret->error)
+            note_trouble(im, ret->error);
         qipan_result_free(ret);
         qipan_wait(im->cli->q, NULL, PAUSE_MS);
     }

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -424,6 +425,23 @@ def test_progress_of_judging_and_writing(here, tmp_path):
         shown, child, mine = seen_on_terminal(here, "正在写入:第 12 行,共 59 行", "import", sheet(tmp_path / "进二.csv", n - 1, "进度项目"), "--commit")
     os.close(mine)
     child.wait(timeout=60)
+
+
+def test_what_keeps_it_is_told(new_county, tmp_path):
+    """A commit whose registry goes away: said at once, with how long is waited; back again, it goes through."""
+    county = new_county("--bare")
+    run(county, "chengguan", sheet(tmp_path / "进.csv", 60, "待项目"), "--commit")
+    holder = connect(county)
+    holder.cursor().execute("SELECT FROM registry.project WHERE name ~ '^待项目' LIMIT 1 FOR UPDATE")
+    shown, child, mine = seen_on_terminal(county, "正在写入:第 12 行,共 59 行", "import", sheet(tmp_path / "进二.csv", 59, "待项目"), "--commit")
+    county.pg("stop")
+    told = re.compile("正在写入:登记库暂时无法访问,仍在等待,最多再等 [0-9]+ 秒")
+    while not told.search(shown):
+        shown += os.read(mine, 4096).decode(errors="replace")
+    county.pg("start")
+    os.close(mine)
+    assert child.wait(timeout=60 * SLOW) == 0
+    assert batch_of(county, "chengguan", "进二.csv")["status"] == "done"
 
 
 def test_struck_on_the_way(new_county, tmp_path, rng, say):
