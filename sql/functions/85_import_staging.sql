@@ -2,15 +2,20 @@
 -- Imports, the way in: a batch is opened, and its chunks are kept as they come, in any order. The same file again is the same batch
 -- until that is written; then it is another one, which reads the chunks of the first, unless the same request opens it.
 
+-- The first chunk that is missing. None is taken that is more than 64 ahead of it, so that all below the latest 65 are there.
+CREATE FUNCTION registry.import_next(p_staged text) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT (coalesce(max(x.base), 0) + count(*) FILTER (WHERE x.chunk = x.base + x.place))::int
+    FROM (SELECT l.chunk, row_number() OVER (ORDER BY l.chunk) - 1 AS place, CASE WHEN count(*) OVER () < 65 THEN 0 ELSE min(l.chunk) OVER () END AS base
+          FROM (SELECT c.chunk FROM registry.import_chunk c WHERE c.import = p_staged ORDER BY c.chunk DESC LIMIT 65) l) x
+$$;
+
 CREATE FUNCTION registry.import_reply(i registry.import) RETURNS api.import_reply LANGUAGE plpgsql STABLE AS $$
 DECLARE
     r api.import_reply;
 BEGIN
     r.id := i.id;
     r.status := i.status;
-    r.next_chunk := CASE WHEN EXISTS (SELECT FROM registry.import_chunk c WHERE c.import = i.staged AND c.chunk = 0) THEN
-        (SELECT min(c.chunk) + 1 FROM registry.import_chunk c WHERE c.import = i.staged AND NOT EXISTS
-            (SELECT FROM registry.import_chunk d WHERE d.import = i.staged AND d.chunk = c.chunk + 1)) ELSE 0 END;
+    r.next_chunk := registry.import_next(i.staged);
     r.rows := i.rows;
     r.added := i.added;
     r.updated := i.updated;
@@ -132,6 +137,8 @@ DECLARE
     i registry.import;
     m record;
     given CONSTANT int := jsonb_array_length(coalesce(import_put.rows, '[]'));
+    before int; -- the last row of the chunk before it, and the first of the one behind
+    behind int;
     w record;
 BEGIN
     SELECT * INTO m FROM registry.import_mine(p_account, p_lang, import_put.id);
@@ -156,12 +163,15 @@ BEGIN
     SELECT min(y.row) AS first, max(y.row) AS last, count(y.row) AS n, bool_and(y.row > y.before) AS rises INTO w
     FROM (SELECT x.row, lag(x.row, 1, -1) OVER (ORDER BY x.place) AS before
           FROM (SELECT (e ->> 'row')::int AS row, place FROM jsonb_array_elements(import_put.rows) WITH ORDINALITY u(e, place)) x) y;
-    IF w.n < given OR NOT w.rises
-            OR EXISTS (SELECT FROM registry.import_chunk c WHERE c.import = i.staged AND c.first_row <= w.last AND c.last_row >= w.first) THEN
+    SELECT c.last_row INTO before FROM registry.import_chunk c WHERE c.import = i.staged AND c.chunk < import_put.chunk ORDER BY c.chunk DESC LIMIT 1;
+    SELECT c.first_row INTO behind FROM registry.import_chunk c WHERE c.import = i.staged AND c.chunk > import_put.chunk ORDER BY c.chunk LIMIT 1;
+    IF w.n < given OR NOT w.rises OR before >= w.first OR behind <= w.last THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.twice');
         RETURN r;
     END IF;
-    IF given + (SELECT coalesce(sum(c.n), 0) FROM registry.import_chunk c WHERE c.import = i.staged) > 200000 THEN
+    -- As numbers rise, those of which the last is lower are not too many.
+    IF (behind IS NOT NULL OR w.last >= 200000)
+            AND given + (SELECT coalesce(sum(c.n), 0) FROM registry.import_chunk c WHERE c.import = i.staged) > 200000 THEN
         r.error := registry.refusal(p_lang, 'INVALID_ARGUMENT', 'rows', 'import.rows', '200000');
         RETURN r;
     END IF;

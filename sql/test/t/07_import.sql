@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Imports: staged, judged, committed once; the same file again writes nothing; a sheet overwrites only what it changed.
 \i sql/test/helper.psql
-SELECT plan(77);
+SELECT plan(93);
 CREATE FUNCTION pg_temp.open(who text, file text, source text DEFAULT '城关表', n int DEFAULT NULL, office text DEFAULT NULL)
 RETURNS api.import_reply LANGUAGE sql AS $$
     SELECT api.import_open(pg_temp.acc(who), 'en', pg_temp.req(), '\x00', sha256(file::bytea), 'f.csv', source, 'm', sha256('m'), office, n) $$;
@@ -42,6 +42,16 @@ SELECT is((pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"另"}}]')
 SELECT is((SELECT r.rows #>> '{0,set,name}' FROM registry.import_chunk r WHERE import = :'i' AND chunk = 0), '入一', 'the first one stays');
 SELECT is((pg_temp.put('chengguan', :'i', 2, '[{"row":2,"set":{"name":"另"}}]')).error.code, 'INVALID_ARGUMENT', 'a row number comes once');
 SELECT is((pg_temp.put('dongshan', :'i', 2, '[]')).error.code, 'NOT_FOUND', 'others don''t see the batch');
+-- many chunks, out of order within their window
+SELECT (pg_temp.open('chengguan', '许多', '许多表', 999)).id AS m \gset
+SELECT is((pg_temp.put('chengguan', :'m', c, format('[{"row":%s},{"row":%s}]', c * 10 + 2, c * 10 + 4)::jsonb)).next_chunk, next, format('chunk %s: %s is next', c, next))
+FROM (VALUES (64, 0), (63, 0), (1, 0), (0, 2)) v(c, next);
+SELECT is((pg_temp.put('chengguan', :'m', 67, '[{"row":672}]')).error.code, 'FAILED_PRECONDITION', 'too far ahead');
+SELECT count(pg_temp.put('chengguan', :'m', c, format('[{"row":%s}]', c * 10 + 2)::jsonb)) FROM generate_series(2, 62) c \g /dev/null
+SELECT is((pg_temp.put('chengguan', :'m', c, format('[{"row":%s}]', c * 10 + 2)::jsonb)).next_chunk, next, format('chunk %s: %s is next, behind all those', c, next))
+FROM (VALUES (129, 65), (66, 65), (65, 67), (131, 67), (67, 68)) v(c, next);
+SELECT is((pg_temp.put('chengguan', :'m', c, format('[{"row":%s}]', "row")::jsonb)).error.code, code, format('row %s as chunk %s', "row", c))
+FROM (VALUES (130, 1292, 'INVALID_ARGUMENT'), (130, 1312, 'INVALID_ARGUMENT'), (130, 9999, 'INVALID_ARGUMENT'), (130, 2, 'INVALID_ARGUMENT'), (130, 1300, NULL)) v(c, "row", code);
 -- judging
 SELECT is(pg_temp.counts(pg_temp.judge('chengguan', :'i')), '5 = 2 + 0 + 0 + 2 + 1', 'counts add up');
 SELECT results_eq($$ SELECT "row", verdict, code, field, "column", text FROM pg_temp.verdicts('chengguan', '$$ || :'i' || $$') $$,
@@ -149,6 +159,9 @@ SELECT (pg_temp.open('chengguan', '无尽', '无尽表', 1)).id AS i \gset
 INSERT INTO registry.import_chunk (import, chunk, rows, first_row, last_row, n) VALUES (:'i', 0, '[]', 1, 199999, 199999);
 SELECT is((pg_temp.put('chengguan', :'i', 1, '[{"row":200000},{"row":200001}]')).error.field, 'rows', 'two hundred thousand rows are the most');
 SELECT is((pg_temp.put('chengguan', :'i', 1, '[{"row":200000}]')).next_chunk, 2, 'the last of them is taken');
+SELECT (pg_temp.open('chengguan', '无头', '无头表', 1)).id AS i \gset
+INSERT INTO registry.import_chunk (import, chunk, rows, first_row, last_row, n) VALUES (:'i', 1, '[]', 10, 200008, 199999);
+SELECT is((pg_temp.put('chengguan', :'i', 0, '[{"row":1},{"row":2}]')).error.field, 'rows', 'those behind a chunk count too');
 -- pruning
 SELECT (pg_temp.open('chengguan', '搁置', '搁置表', 1)).id AS i \gset
 SELECT pg_temp.put('chengguan', :'i', 0, '[{"row":2,"set":{"name":"搁置"}}]') \g /dev/null
