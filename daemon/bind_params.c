@@ -19,19 +19,26 @@ static bool put(struct buf *b, const char *text)
     return buf_append(b, text, strlen(text));
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
 static bool json_string(struct buf *b, const char *s)
 {
     bool ok = put(b, "\"");
-    for (; *s && ok; s++) {
+    while (*s && ok) {
         char escaped[8];
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            snprintf(escaped, sizeof escaped, "\\%c", c);
-        else if (c < 0x20)
-            snprintf(escaped, sizeof escaped, "\\u%04x", c);
-        else
-            snprintf(escaped, sizeof escaped, "%c", c);
-        ok = put(b, escaped);
+        size_t n = 0;
+        while (is_plain((unsigned char)s[n]))
+            n++;
+        ok = buf_append(b, s, n);
+        s += n;
+        if (*s) {
+            snprintf(escaped, sizeof escaped, (unsigned char)*s < 0x20 ? "\\u%04x" : "\\%c", *s);
+            ok = ok && put(b, escaped);
+            s++;
+        }
     }
     return ok && put(b, "\"");
 }

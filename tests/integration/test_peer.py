@@ -66,6 +66,12 @@ def test_adds_and_shows(dongshan, bureau, invent):
             assert getattr(seen, field) == value
 
 
+@pytest.mark.parametrize("text", ['"', "\\", '"征地"', "a\\", "\t制表\n换行", "\\n不是换行", '{"a":["\\u4e00",1]}', "一"])
+def test_every_character_arrives(text, dongshan, bureau, invent):
+    done = dongshan.do("project_add", set=invent(summary=f"始{text}{text}终"))
+    assert bureau.do("project_show", id=done.project.id).project.summary == f"始{text}{text}终"
+
+
 def test_contact_is_not_for_everybody(county, dongshan, invent):
     done = dongshan.do("project_add", set=invent(contact_name="某人"))
     assert done.project.contact_name == "某人"
