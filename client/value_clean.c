@@ -13,7 +13,7 @@
 bool value_one_of(const char *name, const char *const *words)
 {
     for (; *words; words++)
-        if (!strcmp(name, *words))
+        if (*name == **words && !strcmp(name, *words))
             return true;
     return false;
 }

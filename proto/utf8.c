@@ -63,14 +63,14 @@ uint32_t utf8_next(const uint8_t **s, const uint8_t *end)
     return c;
 }
 
-struct range {
+struct range { /* in lists that rise */
     uint32_t first, last;
 };
 
 static bool within(const struct range *ranges, size_t n, uint32_t c)
 {
-    for (size_t i = 0; i < n; i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
+    for (size_t i = 0; i < n && c >= ranges[i].first; i++)
+        if (c <= ranges[i].last)
             return true;
     return false;
 }

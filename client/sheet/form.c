@@ -29,7 +29,7 @@ static bool one_of(const char *key, const char *const *words, size_t n)
 
 static bool starts_with(const char *key, const char *head)
 {
-    return !strncmp(key, head, strlen(head));
+    return *key == *head && !strncmp(key, head, strlen(head));
 }
 
 /* The longest word that the text begins with; NULL = none. */

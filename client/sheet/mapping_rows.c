@@ -6,6 +6,7 @@
 #include "xlsx_number.h"
 #include "utf8.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,6 @@ static const char *cell_of(struct work *w, const struct term *t)
 }
 
 struct joined {
-    char text[MAX_TEXT];
     size_t n;
     int column;                       /* the first with content */
     int parts;                        /* cells with content */
@@ -60,6 +60,7 @@ struct joined {
     const char *unit;                 /* of the header it came from, NULL = none */
     const char *shown;                /* unit that its number format says, NULL = none */
     bool over, shared;                /* too long; merged over several rows */
+    char text[MAX_TEXT];
 };
 
 static void take_type(const struct work *w, const struct term *t, struct joined *j)
@@ -99,7 +100,10 @@ static bool join_alt(struct work *w, const struct alt *a, struct joined *j)
 {
     int from = 0;
 
-    *j = (struct joined){.column = -1, .type = GRID_TEXT, .unit = a->unit};
+    memset(j, 0, offsetof(struct joined, text) + 1); /* not all of it: that is a tenth of reading a sheet */
+    j->column = -1;
+    j->type = GRID_TEXT;
+    j->unit = a->unit;
     for (int i = 0; i < a->n; i++) {
         const char *cell = a->terms[i].literal ? "" : cell_of(w, &a->terms[i]);
         if (!trimmed_length(cell))
