@@ -266,12 +266,19 @@ int import_open(struct import *im)
 
 /* ---------------------------------------------------------------- rows go up */
 
+/* A registry next door is sent a chunk when it has answered the one before: reading the sheet, unpacking a chunk and keeping it would take
+ * three processors at once, and clerks' edits wait for one. To one far away chunks are on their way meanwhile. The first ones tell which. */
+#define NEAR_MS      10
+#define FIRST_CHUNKS 4
+
 struct window {
     struct import *im;
     int open;  /* chunks without an answer */
     int limit; /* wake when no more than so many are open */
     int code;
     bool wake;
+    int sent;
+    int64_t sent_ms, quickest_ms; /* the last one; an answer to the first ones */
 };
 
 static void on_put(const struct qipan_reply *reply, void *arg)
@@ -279,6 +286,8 @@ static void on_put(const struct qipan_reply *reply, void *arg)
     struct window *w = arg;
 
     w->open--;
+    if (w->sent <= FIRST_CHUNKS && now_ms() - w->sent_ms < w->quickest_ms)
+        w->quickest_ms = now_ms() - w->sent_ms;
     if (reply->error && !w->code)
         w->code = cli_error(w->im->cli, reply->error, w->im->base);
     w->wake = w->open <= w->limit || w->code;
@@ -290,6 +299,11 @@ static int wait_window(struct window *w, int limit)
     w->wake = w->open <= limit || w->code;
     int code = cli_run(w->im->cli, &w->wake);
     return code ? code : w->code;
+}
+
+static int most_open(const struct window *w)
+{
+    return w->sent < FIRST_CHUNKS || w->quickest_ms < NEAR_MS ? 1 : LIMIT_CHUNK_WINDOW;
 }
 
 static int put_chunk(struct window *w, const struct chunker *c)
@@ -308,12 +322,14 @@ static int put_chunk(struct window *w, const struct chunker *c)
     if (!qipan_call(im->cli->q, QIPAN_OP_import_put, &m.base, &o, on_put, w))
         return cli_error(im->cli, qipan_refusal(im->cli->q), im->base);
     w->open++;
-    return wait_window(w, LIMIT_CHUNK_WINDOW - 1);
+    w->sent++;
+    w->sent_ms = now_ms();
+    return wait_window(w, most_open(w) - 1);
 }
 
 int import_put(struct import *im)
 {
-    struct window w = {.im = im};
+    struct window w = {.im = im, .quickest_ms = LIMIT_DEADLINE_MS};
     struct chunker c;
     enum chunk_result r;
     int code = 0;
