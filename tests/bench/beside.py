@@ -122,7 +122,7 @@ class Beside:
         self.parts |= {first: (begun, middle), second: (middle, ended)}
 
     def edits(self, *parts):
-        """Milliseconds, of the parts named or all but the one called idle."""
+        """Milliseconds, of the parts named."""
         return [(ended - begun) * 1000 for begun, ended, _ in self._of(parts)]
 
     def notified(self, *parts):
@@ -132,7 +132,7 @@ class Beside:
         return [(at - begun) * 1000 for at, begun in found]
 
     def _of(self, parts):
-        spans = [self.parts[p] for p in parts or self.parts if parts or p != "idle"]
+        spans = [self.parts[p] for p in parts]
         return [e for e in self.clerk.edits if any(b <= e[0] < end for b, end in spans)]
 
     def tell(self):

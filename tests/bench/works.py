@@ -261,7 +261,18 @@ def seconds(what):
     return time.monotonic() - begun
 
 
-PARTS = {"upload": "while a sheet goes up", "judge": "while it is judged", "commit": "while it is judged again and written", "after": f"in the {AFTER_S} s behind"}
+UPLOADS = 6  # sheets one after the other: a second or two of one would tell little
+PARTS = {"uploads": "while sheets go up", "judge": "while it is judged", "commit": "while it is judged again and written", "after": f"in the {AFTER_S} s behind"}
+
+
+def upload(county, path):
+    """A sheet that changes while it is read goes up and is not judged. Its mark is what changes."""
+    client = subprocess.Popen([BUILD / "bin/qipan", "--context", "robot", "--lang", "en", "import", path], env=county.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while client.poll() is None:
+        time.sleep(0.02)
+        os.utime(path)
+    told = client.stdout.read().decode()
+    assert client.returncode and "changed while it was read" in told, told
 
 
 def by_hand(county, script, **variables):
@@ -280,11 +291,14 @@ def imports(county, run):
     """an import of new rows, beside the same by hand; its preview; edits and notifications beside it"""
     if run == 0:
         county.at_work(wal_mb=IMPORT_ROWS // 100)
+    county.load("put", "--pubs", 4, "--inflight", 8, "--seconds", 1, apart=False)  # a link's first edit makes its plans, 15 ms, whenever it comes
     county.calm()
     path = sheet(Path(county.dir) / f"bench-{run}.csv", run, "导入")
+    others = [sheet(Path(county.dir) / f"others-{k}.csv", (run + 1) * 100 + k, "上传") for k in range(UPLOADS)]
     by = lambda *more: county.run("qipan", "--context", "robot", "-o", "json", "import", path, *more)  # noqa: E731
     with Beside(county, county.ids.read_text().split()[run]) as b:
         b.part("idle", lambda: time.sleep(15))
+        b.part("uploads", lambda: [upload(county, path) for path in others])
         preview = b.part("upload", by)
         ours = b.part("commit", lambda: by("--commit"))
         b.part("after", lambda: time.sleep(AFTER_S))
@@ -300,9 +314,9 @@ def imports(county, run):
         made = county.sql(f"SELECT count(*) FROM {schema}.project WHERE source = 'hand'").strip()
         assert int(made) == IMPORT_ROWS * (run + 1), f"by hand {made} rows were made in {schema}"
     p99 = lambda times: large.quantile(times, 0.99)  # noqa: E731
-    idle = p99(b.edits("idle"))
-    return {"hand": (IMPORT_ROWS / ours, IMPORT_ROWS / theirs), "lean": (IMPORT_ROWS / ours, IMPORT_ROWS / lean), "preview": (preview, ours), "beside": (p99(b.edits()), idle),
-            "notified": (p99(b.notified()), p99(b.notified("idle"))), **{part: (p99(b.edits(part)), idle) for part in PARTS}}
+    idle, whole = p99(b.edits("idle")), ("upload", "judge", "commit", "after")
+    return {"hand": (IMPORT_ROWS / ours, IMPORT_ROWS / theirs), "lean": (IMPORT_ROWS / ours, IMPORT_ROWS / lean), "preview": (preview, ours), "beside": (p99(b.edits(*whole)), idle),
+            "notified": (p99(b.notified(*whole)), p99(b.notified("idle"))), **{part: (p99(b.edits(part)), idle) for part in PARTS}}
 
 
 # ---------------------------------------------------------------- workbooks
