@@ -73,6 +73,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('protection.proof', '自 $1 以来没有洽谈走访记录或佐证材料,不能续期', 'there is no activity or evidence since $1 to renew it for'),
     ('protection.proof.hint', '先登记一次洽谈走访(qipan activity add)或上传佐证;规则集“$2”,保护期 $3 天', 'add an activity (qipan activity add) or evidence first; rule set "$2" protects for $3 days'),
     ('protection.ended', '首报保护已于 $1 结束', 'the protection ended on $1'),
+    ('import.crowd', '投资方“$1”名下太多,名称只与其中最可能相近的一部分比较过:是否重复请自行核对', 'investor "$1" has so many that the name was compared with the likeliest of them alone: see for yourself whether it is there already'),
     ('import.alike', '与第 $3 行投资方相同、名称相近', 'has the investor of row $3 and a name like its'),
     ('rule.none', '现行规则集没有这方面的规则', 'the rule set in force has no such rule'),
     ('alert.set', '预警由系统按规则亮灯和解除,不能填写', 'alerts follow from facts and rules, nobody sets them'),

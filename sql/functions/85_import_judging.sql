@@ -58,7 +58,8 @@ BEGIN
         whole jsonb, -- what the row said, if not all of it is taken
         verdict text, no text, idx int, alone boolean, note api.warning[], echo int, -- the row that repeats this one
         tags text[], -- by rule, of a new one
-        again jsonb -- of import_merge
+        again jsonb, -- of import_merge
+        cut boolean -- its name was compared with some alone of those it may be like
     ) ON COMMIT DROP;
     ALTER TABLE draft ALTER b SET STORAGE external, ALTER n SET STORAGE external;
     names := ARRAY(SELECT jsonb_object_keys(c.set) FROM came c UNION SELECT unnest(c.clear) FROM came c EXCEPT SELECT unnest('{id,no,version}'::text[]));
@@ -148,22 +149,72 @@ BEGIN
 END $$;
 
 -- Rows of a file whose names are alike under one investor, where no keys of a source tell them apart: the later one is refused as it
--- would be if the first stood already. Of each investor the first hundred rows without a key are looked at.
+-- would be if the first stood already.
 CREATE FUNCTION registry.import_alike() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     likeness CONSTANT numeric := registry.duplicate_limit('like_name', 'block');
+    numbered CONSTANT registry.duplicate_rule := registry.duplicate_rule_of('like_number');
+    crowds text[];
+    asked bigint;
 BEGIN
+    IF likeness IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(x.investor_key), sum(x.n) INTO crowds, asked
+    FROM (SELECT y.investor_key, count(*) AS n FROM draft y WHERE y.fault IS NULL AND y.project IS NULL AND y.investor_key <> ''
+          GROUP BY 1 HAVING registry.crowded(count(*) FILTER (WHERE y.external_id IS NULL), count(*))) x;
     UPDATE draft d SET fault = ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'import.alike', ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding
     FROM (SELECT greatest(a.row, b.row) AS row, min(least(a.row, b.row)) AS first
-          FROM (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key ORDER BY y.row) AS place FROM draft y
-                WHERE y.fault IS NULL AND y.project IS NULL AND y.external_id IS NULL AND y.investor_key <> '') a
-          JOIN (SELECT y.*, row_number() OVER (PARTITION BY y.investor_key, y.external_id IS NULL ORDER BY y.row) AS place FROM draft y
-                WHERE y.fault IS NULL AND y.project IS NULL) b
+          FROM draft a JOIN draft b
               ON a.investor_key = b.investor_key AND a.name_key <> b.name_key AND (b.external_id IS NOT NULL OR a.row < b.row)
-          WHERE a.place <= 100 AND b.place <= 100
+          WHERE a.fault IS NULL AND a.project IS NULL AND a.external_id IS NULL AND a.investor_key <> '' AND b.fault IS NULL AND b.project IS NULL
+            AND (a.investor_key = ANY (crowds)) IS NOT TRUE
             AND registry.names_alike(a.name_key, b.name_key, likeness) AND NOT registry.numbered_apart(a.name_key, b.name_key)
           GROUP BY 1) x
     WHERE d.row = x.row;
+    PERFORM registry.crowd_make($q$SELECT d.row, d.investor_key, d.name_key, d.external_id, NULL::text, NULL::bigint FROM draft d
+        WHERE d.fault IS NULL AND d.project IS NULL AND d.investor_key = ANY ($1)$q$, crowds, asked);
+    IF crowds IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE draft d SET cut = x.cut, fault = CASE WHEN x.first IS NOT NULL
+        THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'import.alike', ARRAY[x.first::text], NULL, NULL, NULL, NULL)::registry.finding END
+    FROM (SELECT y.place, (w.near).cut, (SELECT c.place FROM crowd c
+                WHERE c.place = ANY ((w.near).places) AND c.place < y.place AND c.name_key <> y.name_key AND (c.id IS NULL OR y.id IS NULL)
+                  AND (c.bare = y.bare) IS NOT TRUE AND registry.names_alike(c.name_key, y.name_key, likeness)
+                ORDER BY c.place LIMIT 1) AS first
+          FROM (SELECT z.*, registry.crowd_near(z.investor_key, z.name_key, likeness, s.most) AS near
+                FROM crowd z JOIN crowd_size s USING (investor_key) OFFSET 0) w,
+              LATERAL (SELECT w.place, w.name_key, w.id, w.bare OFFSET 0) y OFFSET 0) x
+    WHERE d.row = x.place AND (x.first IS NOT NULL OR x.cut);
+END $$;
+
+-- Projects of investors who have many, that many rows are compared with: as a crowd.
+CREATE FUNCTION registry.import_crowd() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    crowds text[];
+    asked bigint;
+BEGIN
+    SELECT array_agg(x.key), sum(x.n) INTO crowds, asked
+    FROM (SELECT w.key, w.n, (SELECT count(*) FROM registry.project p WHERE p.investor_key = w.key AND p.investor_key <> '') AS others
+          FROM (SELECT (d.n).investor_key AS key, count(*) AS n FROM draft d
+                WHERE d.fault IS NULL AND (d.project IS NULL OR d.diff ?| '{4,10,15,20}') GROUP BY 1) w
+          WHERE w.key <> '') x
+    WHERE registry.crowded(x.n, x.others);
+    PERFORM registry.crowd_make($q$SELECT row_number() OVER (ORDER BY p.registered_at, p.id)::int, p.investor_key, p.name_key, p.id, p.industry, p.amount_total
+        FROM registry.project p WHERE p.investor_key = ANY ($1) AND p.investor_key <> '' AND p.audience <> '{0}'$q$, crowds, asked);
+END $$;
+
+-- Rows whose names were not compared with all that may be like them: they aren't new without a word.
+CREATE FUNCTION registry.import_cut(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF to_regclass('pg_temp.crowd_size') IS NOT NULL THEN
+        UPDATE draft d SET cut = true FROM crowd_size s
+        WHERE d.fault IS NULL AND (d.verdict = 'new' OR d.verdict = 'update' AND d.diff ?| '{4,10}') AND s.investor_key = (d.n).investor_key AND s.n > s.most
+          AND (registry.crowd_near(s.investor_key, (d.n).name_key, coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn')), s.most)).cut;
+    END IF;
+    UPDATE draft d SET note = d.note || ROW(NULL, NULL, NULL, NULL, registry.say(p_lang, 'import.crowd', (d.n).investor))::api.warning
+    WHERE d.cut AND d.fault IS NULL;
 END $$;
 
 -- The projects as they stand, and whether the account may say this of them.
@@ -497,8 +548,9 @@ BEGIN
     IF i.opening THEN
         PERFORM registry.import_opening_judge(p_reason);
     END IF;
+    PERFORM registry.import_crowd();
     PERFORM registry.import_rule(i, p_account);
-    PERFORM registry.import_notes(p_lang), registry.import_at(i.id, share);
+    PERFORM registry.import_notes(p_lang), registry.import_cut(p_lang), registry.crowd_drop(), registry.import_at(i.id, share);
     PERFORM registry.import_audit(i, p_account, CASE WHEN p_lock THEN 'import_commit' ELSE 'import_judge' END);
     UPDATE draft d SET verdict = CASE WHEN (d.fault).code IS NOT NULL THEN registry.verdict_of(d.fault) ELSE 'unchanged' END WHERE d.verdict IS NULL;
 END $$;
