@@ -364,7 +364,7 @@ static const char *choose_request(struct qipan *q, const struct op_info *op, con
 /* The daemon gives up a little earlier than we do, so that what arrives is its own account of what happened. */
 static uint32_t daemon_deadline(const struct op_info *op, unsigned deadline_ms)
 {
-    unsigned margin = deadline_ms / 20, longest = op->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+    unsigned margin = deadline_ms / 20, longest = op_longest_ms(op);
 
     if (margin > 500)
         margin = 500;

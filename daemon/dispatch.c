@@ -248,6 +248,7 @@ static void on_rights(struct session *s, bool changed)
 static void on_gone(struct session *s)
 {
     hub_gone(the_dispatch->hub, s);
+    request_gone(s);
     quota_leave(&the_dispatch->quota, s->quota);
     s->quota = NULL;
 }

@@ -368,7 +368,6 @@ static bool submit_query(struct journal *j, struct journal_query *q, const Proto
     arena_init(&q->arena, SEEK_ARENA);
     q->job.statement = &q->op->statement;
     q->job.done = on_query;
-    q->job.abandoned = false;
     if (!bind_params(q->op, request, &server, &q->arena, &q->job.params)) {
         arena_free(&q->arena);
         return false;

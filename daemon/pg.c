@@ -521,6 +521,11 @@ void pg_open(struct pg_link *link, struct pg_target *target, const char *applica
     connect_now(link);
 }
 
+int pg_pid(const struct pg_link *link)
+{
+    return PQbackendPID(link->conn);
+}
+
 void pg_refuse(struct pg_link *link, const char *why)
 {
     go_down(link, why);

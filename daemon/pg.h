@@ -111,6 +111,8 @@ void pg_hurry(struct pg_link *link);                   /* another link just came
 void pg_close(struct pg_link *link);                   /* batches in flight are announced as lost */
 void pg_refuse(struct pg_link *link, const char *why); /* inside greeted(): close, try again later */
 
+int pg_pid(const struct pg_link *link); /* of its server process, while it is up */
+
 /* Only on a link that is up. The batch is sent at once; done() comes from the loop, never from inside. */
 void pg_send(struct pg_link *link, struct pg_batch *b);
 

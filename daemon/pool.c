@@ -16,6 +16,7 @@
 #define STUCK_MS   500 /* a fence that waits for so long has its blockers looked for */
 #define FOLD_MIN   6   /* jobs: a twin has a cost of its own, that of three or four single calls */
 #define RING_MS    5   /* between two rings */
+#define END_MS     500 /* until a statement that should have ended is told so again */
 #define LOSSES_MAX 3   /* of a job's links: then it goes alone, in case it is what kills them */
 
 struct lane {
@@ -51,6 +52,10 @@ struct pool_link {
     struct flight *flight; /* lanes of changes: the one in the air */
     enum pool_lane lane;
     char application[48];
+    struct pg_batch end; /* of the statement in the air; its answer comes by the feed's link … */
+    bool ending;         /* … and before that nothing else takes off, for the end would be its */
+    uint32_t end_pid;    /* big-endian, the parameter */
+    struct pg_params end_params;
 };
 
 /* A batch in flight and the jobs it carries, in the order of its calls. */
@@ -90,6 +95,7 @@ struct pool {
     struct deadline ring;  /* the next one, for what was written since the last */
     struct deadline stuck; /* while numbers are being fenced */
     bool unblocking;
+    struct deadline end; /* while previews fly that nobody waits for */
 };
 
 /* Ids of the pool's own statements stand at the end of the range; operations count from 0. */
@@ -99,6 +105,12 @@ static const struct pg_statement seal_sql = {PG_STATEMENTS - 3, "SELECT rev, tag
 static const struct pg_statement lock_sql = {PG_STATEMENTS - 4, "SELECT api.rights_lock()", 0, NULL};
 static const struct pg_statement unblock_sql = {
     PG_STATEMENTS - 13, "SELECT pid::text, application, ended FROM api.journal_unblock()", 0, NULL};
+/* By its name, too: after a failover the number may be another's. */
+static const Oid end_types[] = {23};
+static const struct pg_statement end_sql = {PG_STATEMENTS - 15,
+                                            "SELECT pg_cancel_backend(a.pid) FROM pg_stat_activity a WHERE "
+                                            "a.pid = $1 AND a.application_name LIKE 'qipand bulk %'",
+                                            1, end_types};
 static const struct pg_statement bell_sql = {PG_STATEMENTS - 5, "SELECT pg_notify('qipan', '')", 0, NULL};
 
 /* ---- queues */
@@ -203,7 +215,7 @@ static struct pool_job *take_free(struct pool *pool, enum pool_lane lane, struct
 void pool_submit(struct pool *pool, struct pool_job *job)
 {
     job->tries = job->losses = 0;
-    job->flying = job->ambiguous = job->unfolded = false;
+    job->flying = job->ambiguous = job->unfolded = job->abandoned = false;
     job->order = ++pool->arrivals;
     append(pool, job);
 }
@@ -227,7 +239,7 @@ static bool is_change(const struct pool_job *job)
 
 bool pool_unresolved(const struct pool_job *job)
 {
-    return is_change(job) && (job->flying || job->ambiguous) && !BUG("ack-lost");
+    return is_change(job) && !job->preview && (job->flying || job->ambiguous) && !BUG("ack-lost");
 }
 
 static void fail(struct pool_job *job, const char *code)
@@ -517,7 +529,7 @@ static struct pool_link *idlest(struct pool *pool, enum pool_lane lane)
     struct pool_link *best = NULL;
     for (int i = 0; i < pool->n_links[lane]; i++) {
         struct pool_link *link = &pool->links[lane][i];
-        if (link->pg.state == PG_UP && link->pg.depth < lanes[lane].depth &&
+        if (link->pg.state == PG_UP && !link->ending && link->pg.depth < lanes[lane].depth &&
             (!best || link->pg.depth < best->pg.depth))
             best = link;
     }
@@ -571,6 +583,50 @@ static void on_stuck(struct deadline *d)
     pool->unblock = (struct pg_batch){.done = unblocked, .owner = pool};
     add_call(&pool->unblock, &unblock_sql, NULL);
     pg_send(&link->pg, &pool->unblock);
+}
+
+/* ---- previews that nobody waits for */
+
+static void ended(struct pg_batch *b)
+{
+    struct pool_link *link = b->owner;
+    link->ending = false;
+    loop_touch(link->pool->loop, &link->pool->pump);
+}
+
+static void end_flight(struct pool_link *link)
+{
+    struct pg_link *feed = &link->pool->links[POOL_FEED][0].pg;
+    if (link->ending || link->pg.state != PG_UP || feed->state != PG_UP)
+        return;
+    log_info(link->pg.name, "nobody waits for its preview any more: ended");
+    link->ending = true;
+    link->end_pid = htobe32((uint32_t)pg_pid(&link->pg));
+    link->end_params.values[0] = (char *)&link->end_pid;
+    link->end_params.lengths[0] = sizeof link->end_pid;
+    link->end = (struct pg_batch){.done = ended, .owner = link};
+    add_call(&link->end, &end_sql, &link->end_params);
+    pg_send(feed, &link->end);
+}
+
+/* The lane has one job on a link. An end that came before its statement had begun was in vain, so it is sent again. */
+static void on_end(struct deadline *d)
+{
+    struct pool *pool = container_of(d, struct pool, end);
+    for (int i = 0; i < pool->n_links[POOL_BULK]; i++) {
+        struct pool_link *link = &pool->links[POOL_BULK][i];
+        if (!link->flight || !link->flight->jobs[0]->preview || !link->flight->jobs[0]->abandoned)
+            continue;
+        end_flight(link);
+        deadline_set(pool->deadlines, &pool->end, END_MS);
+    }
+}
+
+void pool_abandon(struct pool *pool, struct pool_job *job)
+{
+    job->abandoned = true;
+    if (job->preview)
+        on_end(&pool->end);
 }
 
 /* ---- the bell */
@@ -697,6 +753,7 @@ struct pool *pool_new(struct loop *loop, struct deadlines *deadlines, const stru
     pool->pump.run = pump;
     pool->stuck.fire = on_stuck;
     pool->ring.fire = on_ring;
+    pool->end.fire = on_end;
     pool->target.conninfo = config->database;
     for (int lane = 0; lane < POOL_LANES; lane++) {
         pool->queues[lane].last = &pool->queues[lane].first;
@@ -726,6 +783,7 @@ void pool_free(struct pool *pool)
     loop_forget(pool->loop, &pool->pump);
     deadline_clear(pool->deadlines, &pool->stuck);
     deadline_clear(pool->deadlines, &pool->ring);
+    deadline_clear(pool->deadlines, &pool->end);
     free(pool);
 }
 

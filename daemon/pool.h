@@ -6,7 +6,7 @@
  *       once. Neighbours of one operation that has a set-based twin go as one call of it. A job that fails unexpectedly is run again alone; its neighbours again together.
  * SOLO  one change at a time with a longer lock timeout: where edits go that met a lock.
  * CHUNK pieces of sheets and files, one at a time: large, and many of them; an edit would wait behind those of its group.
- * BULK  imports and reports: alone, may take long, delays nobody.
+ * BULK  imports and reports: alone, may take long, delays nobody. A preview that nobody waits for is ended in the registry.
  * OFFICE changes of rights: alone, and behind nothing that takes long.
  * READ  reads, pipelined, each with its own sync; of whoever asks for many at once the later ones wait for others' first.
  * FEED  the journal; also the doorbell's ear and bell.   FENCE  settles missing numbers, one statement at a time.
@@ -53,14 +53,14 @@ struct pool_job {
     uint64_t object;         /* edits of one object keep their order */
     int32_t flow;            /* reads: whose they are; everybody with waiting reads gets turns. 0: nobody's */
     void (*done)(struct pool_job *job, const struct pool_answer *answer);
-    bool abandoned; /* nobody waits any more: don't try again */
+    bool preview; /* nothing stays of it: its statement is ended when it is abandoned */
 
     /* private */
     struct pool_job *next;
     uint64_t order; /* of arrival */
     uint64_t turn;  /* of a read */
     int tries, losses;
-    bool queued, flying, ambiguous, unfolded;
+    bool queued, flying, ambiguous, unfolded, abandoned;
 };
 
 struct pool;
@@ -90,6 +90,9 @@ void pool_submit(struct pool *pool, struct pool_job *job);
 
 /* Takes back a job that waits. False: it is being run, done() will come. */
 bool pool_cancel(struct pool *pool, struct pool_job *job);
+
+/* Nobody waits any more for a job that is being run: it isn't tried again. done() will come. */
+void pool_abandon(struct pool *pool, struct pool_job *job);
 
 /* A change that the registry may have carried out, or may yet, without a word of it so far. */
 bool pool_unresolved(const struct pool_job *job);

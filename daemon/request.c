@@ -23,6 +23,7 @@ struct request {
     char *id;           /* request id, in the arena */
     const char *object; /* that it names, in the arena; NULL = none */
     bool answered;
+    LIST_ENTRY(request) place; /* of a preview: in its session */
 };
 
 static bool is_change(const struct op_info *info)
@@ -30,9 +31,16 @@ static bool is_change(const struct op_info *info)
     return info->lane != LANE_READ;
 }
 
+static bool is_preview(const struct request *r)
+{
+    return r->info->lane == LANE_PREVIEW;
+}
+
 static void request_free(struct request *r)
 {
     struct session *s = r->session;
+    if (is_preview(r))
+        LIST_REMOVE(r, place);
     deadline_clear(s->shared->deadlines, &r->deadline);
     arena_free(&r->arena);
     free(r);
@@ -139,6 +147,17 @@ static void on_done(struct pool_job *job, const struct pool_answer *a)
     request_free(r);
 }
 
+void request_gone(struct session *s)
+{
+    for (struct request *r = LIST_FIRST(&s->previews), *next; r; r = next) {
+        next = LIST_NEXT(r, place);
+        if (pool_cancel(s->shared->pool, &r->job))
+            request_free(r);
+        else
+            pool_abandon(s->shared->pool, &r->job);
+    }
+}
+
 /* A change that may have reached the registry isn't "failed": its outcome is not known, and may be asked for. */
 static void on_deadline(struct deadline *d)
 {
@@ -152,7 +171,7 @@ static void on_deadline(struct deadline *d)
     if (waiting)
         request_free(r);
     else
-        r->job.abandoned = true;
+        pool_abandon(pool, &r->job);
 }
 
 /* ---- checks, in order */
@@ -204,11 +223,9 @@ static uint64_t object_of(const char *id)
 
 static enum pool_lane lane_of(const struct op_info *info)
 {
-    static const enum pool_lane lanes[] = {[LANE_READ] = POOL_READ,
-                                           [LANE_EDIT] = POOL_EDIT,
-                                           [LANE_CHUNK] = POOL_CHUNK,
-                                           [LANE_BULK] = POOL_BULK,
-                                           [LANE_OFFICE] = POOL_OFFICE};
+    static const enum pool_lane lanes[] = {
+        [LANE_READ] = POOL_READ, [LANE_EDIT] = POOL_EDIT,    [LANE_CHUNK] = POOL_CHUNK,
+        [LANE_BULK] = POOL_BULK, [LANE_PREVIEW] = POOL_BULK, [LANE_OFFICE] = POOL_OFFICE};
     return lanes[info->lane];
 }
 
@@ -229,6 +246,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
     r->object = id_in(message);
     r->job.object = object_of(r->object);
     r->job.flow = s->principal.account;
+    r->job.preview = is_preview(r);
     r->job.done = on_done;
     r->deadline.fire = on_deadline;
     if (!bind_params(r->op, message, &r->server, &r->arena, &r->job.params)) {
@@ -237,7 +255,7 @@ static void submit(struct request *r, const Qipan__Call *call, const ProtobufCMe
         request_free(r);
         return;
     }
-    uint32_t longest = r->info->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+    uint32_t longest = op_longest_ms(r->info);
     uint32_t wait = call->has_deadline_ms && call->deadline_ms && call->deadline_ms < longest
                         ? call->deadline_ms
                         : longest;
@@ -261,6 +279,8 @@ void request_start(struct session *s, const Qipan__Call *call, const struct op_i
     arena_init(&r->arena, LIMIT_ARENA);
     session_ref(s);
     session_call_begins(s);
+    if (is_preview(r))
+        LIST_INSERT_HEAD(&s->previews, r, place);
 
     struct msg_fault fault = {""};
     ProtobufCMessage *message;

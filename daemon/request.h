@@ -10,4 +10,7 @@
 void request_start(struct session *s, const Qipan__Call *call, const struct op_info *info,
                    const struct bind_op *op);
 
+/* The session can't be answered any more: its previews are given up. Changes go on, for their outcome will be asked for. */
+void request_gone(struct session *s);
+
 #endif

@@ -13,6 +13,7 @@
 #define LOOK_MS    3600000 /* longest wait before an end date is looked at again: clocks are set */
 #define RETRY_MS   100     /* after memory was out */
 #define FULL_MS    5000    /* over which those come again whose account has no session left */
+#define PROBE_MS   1000    /* between pings of a peer that sends no more: does it still read? */
 #define FD_RESERVE 64      /* descriptors that no client gets: the registry's links and files need some */
 
 #define LOOK_AGAIN_MS 500 /* between questions about an account that the registry didn't answer */
@@ -460,7 +461,7 @@ static void on_ping_due(struct deadline *d)
     ping.token = uv_hrtime();
     frame.ping = &ping;
     session_send(s, &frame);
-    deadline_set(s->shared->deadlines, &s->ping, PING_MS);
+    deadline_set(s->shared->deadlines, &s->ping, s->ended ? PROBE_MS : PING_MS);
 }
 
 static void send_welcome(struct session *s)
@@ -562,6 +563,8 @@ static void on_ended(struct conn *c)
     s->ended = true;
     if (s->in_flight == 0)
         session_goodbye(s, NULL, NULL, 0);
+    else if (!LIST_EMPTY(&s->previews)) /* does it still read? If not, its system refuses what it is sent */
+        on_ping_due(&s->ping);
 }
 
 /* From here on its silence counts anew: not every byte that drips in does that. */

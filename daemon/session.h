@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "doorstep.h"
 #include "listen.h"
+#include <sys/queue.h>
 
 enum session_state { SESSION_SECURING, SESSION_SIGNING_IN, SESSION_GREETING, SESSION_OPEN, SESSION_GONE };
 
@@ -67,10 +68,11 @@ struct session {
     struct deadline expiry;         /* of its certificate */
     TAILQ_ENTRY(session) place;     /* in the hall */
     bool in_hall;
-    void *watches;               /* of the hub */
-    struct quota_account *quota; /* of dispatch */
-    bool ended;                  /* the peer sends no more; the last reply ends the session */
-    bool known;                  /* the account is */
+    void *watches;                         /* of the hub */
+    LIST_HEAD(previews, request) previews; /* that only its peer waits for */
+    struct quota_account *quota;           /* of dispatch */
+    bool ended;                            /* the peer sends no more; the last reply ends the session */
+    bool known;                            /* the account is */
     bool unsure; /* its account changed: no news until the registry has said what it may see now */
     bool stale;  /* the account changed while it was asked for */
     struct auth_query *query; /* while the account is asked for */

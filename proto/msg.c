@@ -308,6 +308,11 @@ const struct op_info *op_by_name(const char *name)
     return NULL;
 }
 
+unsigned op_longest_ms(const struct op_info *op)
+{
+    return op->lane == LANE_BULK || op->lane == LANE_PREVIEW ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+}
+
 const struct kind_info kind_table[] = {
 /* Projects, firms and accounts are large, and known to whoever watches them. */
 #define KIND(name, message)                                                                                  \

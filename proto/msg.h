@@ -58,12 +58,13 @@ struct op_info {
     unsigned number;
     const char *name;
     const ProtobufCMessageDescriptor *request, *reply;
-    enum op_lane { LANE_READ, LANE_EDIT, LANE_CHUNK, LANE_BULK, LANE_OFFICE, LANE_FEED } lane;
+    enum op_lane { LANE_READ, LANE_EDIT, LANE_CHUNK, LANE_BULK, LANE_PREVIEW, LANE_OFFICE, LANE_FEED } lane;
     const char *right, *cli;
 };
 const struct op_info *op_by_number(unsigned number);
 const struct op_info *op_by_name(const char *name);
-extern const struct op_info op_table[]; /* ends with name NULL */
+unsigned op_longest_ms(const struct op_info *op); /* that its caller may wait */
+extern const struct op_info op_table[];           /* ends with name NULL */
 
 /* Kinds of objects that have events, of kinds.def. */
 struct kind_info {

@@ -200,7 +200,7 @@ static bool worth_asking(struct import *im, unsigned op, const Qipan__Error *e)
 static int settle(struct import *im, unsigned op, const ProtobufCMessage *message, const char *request,
                   const char *what, struct qipan_result *ret)
 {
-    int64_t longest = op_by_number(op)->lane == LANE_BULK ? LIMIT_BULK_MS : LIMIT_DEADLINE_MS;
+    int64_t longest = op_longest_ms(op_by_number(op));
     int64_t left;
 
     im->end_ms = now_ms() + SETTLE_MS;

@@ -7,12 +7,14 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import time
 import zipfile
 
 import openpyxl
 import pytest
+from peer import Refused
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path(os.environ.get("QIPAN_TEST_DATA", TOP.parent / "shared/data"))
@@ -735,6 +737,66 @@ def test_killed_client_goes_on_where_it_stopped(county, tmp_path):
     assert len({line["project"] for line in lines}) == rows and all(line["verdict"] == "new" for line in lines)
     adds_up(run(county, "dongshan", path, "--commit").json, unchanged=rows)
     assert done["rev"]
+
+
+def judging_stands_still(county, seconds):
+    """From now on a sheet with the investor 慢 takes so long to judge."""
+    county.psql("CREATE OR REPLACE FUNCTION registry.import_alike() RETURNS void LANGUAGE plpgsql AS $$ "
+                f"BEGIN PERFORM pg_sleep({seconds}) FROM draft WHERE investor_key = '慢'; END $$")
+
+
+def is_judging(county):
+    return county.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == [["1"]]
+
+
+def until(what, seconds=15):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_preview_ends_with_its_client(new_county, tmp_path):
+    """Who was killed while his preview was judged keeps nobody waiting, nor does one whose deadline is over; a commit goes on."""
+    county = new_county("--bare")
+    judging_stands_still(county, 100)
+    slow = write(tmp_path / "slow.csv", "项目名称,投资方\n慢项目,慢\n")
+    child = county.popen("chengguan", "import", slow)
+    behind = county.popen("chengguan", "import", write(tmp_path / "behind.csv", "项目名称,投资方\n另一慢项目,慢\n"))
+    until(lambda: is_judging(county))
+    until(lambda: county.psql("SELECT count(*) FROM registry.import_chunk") == [["2"]])
+    child.kill()
+    behind.kill()
+    adds_up(run(county, "dongshan", sheet(tmp_path / "other.csv", 3, "别镇项目"), timeout=20).json, rows=3, new=3)
+    assert not is_judging(county)
+
+    peer = county.peer("chengguan")
+    batch = county.psql("SELECT id FROM registry.import WHERE file_name = 'slow.csv'")[0][0]
+    with pytest.raises(Refused) as e:
+        peer.do("import_judge", id=batch, deadline_ms=1000)
+    assert e.value.code == "DEADLINE_EXCEEDED"
+    until(lambda: not is_judging(county))
+
+    judging_stands_still(county, 4)
+    peer.start("import_commit", id=batch)
+    until(lambda: is_judging(county))
+    peer.link.close()
+    until(lambda: total(county) == 1)
+
+
+def test_half_closed_peer_has_its_preview(new_county, tmp_path):
+    """Who says no more may still read: his preview goes on."""
+    county = new_county("--bare")
+    judging_stands_still(county, 4)
+    path = write(tmp_path / "slow.csv", "项目名称,投资方\n慢项目,慢\n")
+    run(county, "chengguan", path)
+    batch = county.psql("SELECT id FROM registry.import")[0][0]
+    peer = county.peer("chengguan")
+    started = peer.start("import_judge", id=batch)
+    until(lambda: is_judging(county))
+    socket.socket.shutdown(peer.link.tls, socket.SHUT_WR)
+    peer.link.send = lambda frame: None  # no answer to pings
+    assert peer.finish(started).added == 1
 
 
 def test_killed_daemon_in_the_middle(new_county, tmp_path):
