@@ -37,6 +37,19 @@ static bool is_space(uint32_t c)
            c == 0x202F;
 }
 
+/* Visible ASCII and Chinese characters (U+4000 to U+9FFF) only, as most cells: nothing to be cleaned, refused or folded. */
+static bool is_plain(const char *text)
+{
+    const uint8_t *p = (const uint8_t *)text, *from = p;
+
+    for (; *p; p++)
+        if (*p >= 0xe4 && *p <= 0xe9 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80)
+            p += 2;
+        else if (*p <= ' ' || *p >= 0x7f)
+            return false;
+    return p - from <= TEXT_MAX;
+}
+
 static size_t put(char *out, const void *from, size_t n)
 {
     memcpy(out, from, n);
@@ -64,6 +77,10 @@ static bool check_text(const char *text, struct value_error *e)
 /* CRLF becomes a newline, other rare spaces a plain one; both ends are trimmed. */
 char *value_clean(const char *text, struct arena *arena, struct value_error *e)
 {
+    char *same = is_plain(text) ? arena_strdup(arena, text) : NULL;
+
+    if (same)
+        return same;
     if (!check_text(text, e))
         return NULL;
     const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
@@ -97,6 +114,8 @@ char *value_clean(const char *text, struct arena *arena, struct value_error *e)
 
 char *value_fold(const char *text, struct arena *arena)
 {
+    if (is_plain(text))
+        return arena_strdup(arena, text);
     const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
     char *out = arena_alloc(arena, (size_t)(end - p) + 1);
     size_t n = 0;

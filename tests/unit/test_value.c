@@ -292,6 +292,20 @@ static void others(void **state)
             "U+202E");
     refused("name", "a\x1B[31m", "U+001B");
     refused("name", "\xFF", "UTF-8");
+    refused("name", "项\xE7\x9B", "UTF-8"); /* the last character is cut */
+    refused("name",
+            "项\xE7\x9B"
+            "a目",
+            "UTF-8");
+    refused("name", "项目\x7F", "U+007F");
+    refused("name", "项目\xEF\xBB\xBF", "U+FEFF");
+    same("name", "项目\xE9\xBF\xBF\xE4\x80\x80", "项目\xE9\xBF\xBF\xE4\x80\x80");
+    char *longest = arena_alloc(&arena, 16386);
+    memset(longest, 'a', 16385);
+    longest[16385] = 0;
+    refused("name", longest, "16384");
+    longest[16384] = 0;
+    same("name", longest, longest);
 }
 
 static void nothing(void **state)
