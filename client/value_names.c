@@ -80,12 +80,25 @@ const char *value_label(const char *field, const char *lang)
     return field;
 }
 
+/* Headings come without their blanks: Projectcode. */
+static bool is_english(const char *label, const char *name)
+{
+    for (;; label++, name++) {
+        label += strspn(label, " ");
+        name += strspn(name, " ");
+        if (strncasecmp(label, name, 1) != 0)
+            return false;
+        if (!*label)
+            return true;
+    }
+}
+
 const ProtobufCFieldDescriptor *value_field(const ProtobufCMessageDescriptor *desc, const char *name)
 {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(desc, name);
 
     for (size_t i = 0; !f && i < N(labels); i++)
-        if (!strcmp(labels[i].zh, name) || !strcasecmp(labels[i].en, name))
+        if (!strcmp(labels[i].zh, name) || is_english(labels[i].en, name))
             f = protobuf_c_message_descriptor_get_field_by_name(desc, labels[i].name);
     for (size_t i = 0; !f && i < N(others); i++)
         if (!strcmp(others[i].other, name))

@@ -22,6 +22,24 @@ static const char *skip_lead(const char *text)
     return (const char *)s;
 }
 
+#define DIGITS "0123456789"
+
+bool csv_is_power(const char *text)
+{
+    const char *p = text + strspn(text, DIGITS);
+
+    if (p == text)
+        return false;
+    p += *p == '.' ? 1 + strspn(p + 1, DIGITS) : 0;
+    return (p[0] == 'E' || p[0] == 'e') && p[1] == '+' && p[2] && !p[2 + strspn(p + 2, DIGITS)];
+}
+
+/* Behind marks that stand there already, too: each import takes one away. */
+static bool has_power(const char *text)
+{
+    return csv_is_power(text + strspn(text, "'"));
+}
+
 /* Also in full width: spreadsheets set to Chinese take them for the same. */
 bool csv_runs(const char *text)
 {
@@ -40,7 +58,7 @@ bool csv_runs(const char *text)
 
 const char *csv_rearm(const char *cell)
 {
-    return *cell == '\'' && csv_runs(cell) ? cell + 1 : cell;
+    return *cell == '\'' && (csv_runs(cell) || has_power(cell)) ? cell + 1 : cell;
 }
 
 static bool needs_quotes(const char *text, size_t n)
@@ -83,7 +101,7 @@ static void put_text(FILE *to, const char *text, size_t n,
 {
     const uint8_t *s = (const uint8_t *)text, *end = s + n;
 
-    if (csv_runs(text))
+    if (csv_runs(text) || has_power(text))
         putc_unlocked('\'', to);
     while (s < end) {
         size_t plain = plain_span(s, end);

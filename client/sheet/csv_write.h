@@ -10,6 +10,9 @@
  * take a ' away? Then export puts a ' before it. */
 bool csv_runs(const char *text);
 
+/* 9.13E+17: what a spreadsheet makes of a long number, and would make of a name that looks so; export puts a ' before it, too. */
+bool csv_is_power(const char *text);
+
 /* The cell, quoted where needed, with a comma before it unless it is the row's first. NULL is an empty one. Characters that
  * no field may hold are shown as \u{…}. */
 void csv_write_cell(FILE *to, const char *text, bool first);

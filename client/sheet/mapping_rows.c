@@ -60,6 +60,7 @@ struct joined {
     const char *unit;                 /* of the header it came from, NULL = none */
     const char *shown;                /* unit that its number format says, NULL = none */
     bool over, shared;                /* too long; merged over several rows */
+    bool armed;                       /* the first had a ' before it, for spreadsheets */
     char text[MAX_TEXT];
 };
 
@@ -70,6 +71,8 @@ static void take_type(const struct work *w, const struct term *t, struct joined 
     j->shared |= w->row->shared && t->column >= 0 && w->row->shared[t->column];
     if (j->parts == 0 && w->row->formats && t->column >= 0)
         j->format = w->row->formats[t->column];
+    if (j->parts == 0 && w->row->disarmed && t->column >= 0)
+        j->armed = csv_rearm(w->row->cells[t->column]) != w->row->cells[t->column];
     if (j->parts++ == 0 || type == GRID_ERROR || type == GRID_NO_VALUE)
         j->type = type;
 }
@@ -420,15 +423,13 @@ static void to_date(const struct work *w, struct joined *j)
     j->n = strlen(j->text);
 }
 
-/* 9.13201E+17: what a spreadsheet program makes of a long number when it saves text. */
-static bool has_exponent(const char *text)
+/* 9.13201E+17 is what a spreadsheet program makes of a long number when it saves text. What came out of the registry is another matter: a
+ * cell of text in its workbook, or one that its CSV protects, was never a number. */
+static bool is_mangled(const struct work *w, const struct joined *j)
 {
-    const char *p = text + strspn(text, DIGITS);
+    bool own = w->m->version.column >= 0, kept = w->row->disarmed ? j->armed : j->type == GRID_TEXT;
 
-    if (p == text)
-        return false;
-    p += *p == '.' ? 1 + strspn(p + 1, DIGITS) : 0;
-    return (p[0] == 'E' || p[0] == 'e') && p[1] == '+' && p[2] && !p[2 + strspn(p + 2, DIGITS)];
+    return csv_is_power(j->text) && !(own && kept);
 }
 
 static bool refuse_exponent(const struct joined *j, struct value_error *e)
@@ -451,13 +452,13 @@ static void add_zeros(struct joined *j)
 }
 
 /* A code typed as a number has zeros where its last digits were. */
-static bool check_digits(const struct field *f, struct joined *j, struct value_error *e)
+static bool check_digits(const struct work *w, const struct field *f, struct joined *j, struct value_error *e)
 {
     enum value_kind kind = value_kind(f->f);
 
     if (kind != VALUE_TEXT && kind != VALUE_CODE)
         return true;
-    if (has_exponent(j->text))
+    if (is_mangled(w, j))
         return refuse_exponent(j, e);
     if (j->type != GRID_NUMBER || strspn(j->text, DIGITS) <= LONGEST) {
         add_zeros(j);
@@ -488,7 +489,7 @@ static bool check_type(const struct work *w, const struct field *f, struct joine
         return false;
     if (j->parts == 1 && value_kind(f->f) == VALUE_DATE)
         to_date(w, j);
-    return j->parts != 1 || (check_digits(f, j, e) && check_format(w, f, j, e));
+    return j->parts != 1 || (check_digits(w, f, j, e) && check_format(w, f, j, e));
 }
 
 static void take_field(struct work *w, const struct field *f, struct joined *j)

@@ -226,6 +226,8 @@ BEGIN
     UPDATE draft d SET b = p FROM registry.project p WHERE p.id = d.project AND d.fault IS NULL;
     -- what was merged into another stays as it is, whatever sheets go on saying of it (import_notes tells)
     UPDATE draft d SET clean = '{}' WHERE d.fault IS NULL AND (d.b).merged_into IS NOT NULL;
+    -- RMB, as a project of old may hold, is CNY to whoever reads sheets: an exported row that says so changes nothing
+    UPDATE draft d SET clean = d.clean - 'currency' WHERE d.fault IS NULL AND d.version IS NOT NULL AND (d.b).currency = 'RMB' AND d.clean ->> 'currency' = 'CNY';
     -- another office's project: by name it is a duplicate, by external id somebody else's
     UPDATE draft d SET fault = CASE WHEN d.external_id IS NULL
         THEN ROW('ALREADY_EXISTS', 'name', d.clean ->> 'name', 'twin', ARRAY[(d.b).no, o.name,

@@ -565,6 +565,24 @@ def test_export_comes_back_unchanged(new_county, tmp_path):
     assert "'=1+1" in cells and "'+86 10 1234" in cells
 
 
+def test_an_odd_export_comes_back_unchanged(new_county, tmp_path):
+    """A name that looks like a shortened number; a currency as older clients wrote it; headings in English."""
+    county = new_county("--bare")
+    for name in ("9.13E+17", "'9.13E+18", "旧币项目"):
+        county.qipan("bureau", "project", "add", f"name={name}", f"investor=投资{name}", "amount_total=5亿元", ok=True)
+    county.psql("UPDATE registry.project SET currency = 'RMB' WHERE name = '旧币项目'")
+    for lang in ("zh", "en"):
+        for name in ("all.csv", "all.xlsx", "all.jsonl"):
+            county.qipan("bureau", "--lang", lang, "export", tmp_path / name, ok=True)
+            adds_up(run(county, "bureau", tmp_path / name, "--commit").json, rows=3, unchanged=3)
+    text = (tmp_path / "all.csv").read_text(encoding="utf-8-sig")
+    bad = write(tmp_path / "saved.csv", text.replace("'9.13E+17", "9.13E+17"))
+    assert [r["text"] for r in run(county, "bureau", bad, code=7).json["rejections"]] == ["9.13E+17"], "as a spreadsheet program saves it"
+    edited = write(tmp_path / "edited.csv", text.replace("500000000.00", "600000000.00"))
+    adds_up(run(county, "bureau", edited, "--commit").json, updated=3)
+    assert county.psql("SELECT currency FROM registry.project WHERE name = '旧币项目'") == [["RMB"]], "and nothing else was changed"
+
+
 def test_an_edited_export_updates_what_was_edited(county, tmp_path):
     sheet(tmp_path / "a.csv", 5, "改名项目")
     run(county, "jingkai", tmp_path / "a.csv", "--commit")
