@@ -268,6 +268,8 @@ static enum grid_result not_text(struct grid *g, struct text *c, struct grid_row
     if (other)
         snprintf(why, sizeof(why), _("the cell%s is %s, the file is %s: save it in one encoding"), where,
                  other, g->encoding);
+    else if (bad < len && !bytes[bad])
+        snprintf(why, sizeof(why), _("byte %zu of the cell%s is NUL, which no text holds"), bad + 1, where);
     else
         snprintf(why, sizeof(why), _("byte %zu of the cell (0x%02X)%s is not %s"), bad + 1,
                  bad < len ? (unsigned char)bytes[bad] : 0u, where, g->encoding);

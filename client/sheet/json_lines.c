@@ -17,6 +17,7 @@
 struct json_lines {
     struct lines lines;
     char line[LINES_MAX + 2];
+    size_t read;    /* bytes of the line in the file */
     json_t *object; /* of the row read last */
     char *cells[SHEET_MAX_COLUMNS];
     char store[LINES_MAX * 2]; /* cells that are no strings in the object */
@@ -110,13 +111,27 @@ static enum sheet_result fill(struct sheet *s, struct json_lines *j, struct shee
     return SHEET_ROW;
 }
 
+/* A NUL, where text ends for most programs: told by its place in the file, as far as people have it. */
+static enum sheet_result broken_by_nul(struct sheet *s, struct json_lines *j, struct sheet_row *row, size_t n,
+                                       size_t nul)
+{
+    long end = ftell(j->lines.file);
+
+    if (j->lines.converted || end < 0)
+        return broken(s, row, -1, j->line, n, _("byte %zu of the line is NUL"), nul + 1);
+    return broken(s, row, -1, j->line, n, _("byte %zu of the line is NUL, byte offset %ld of the file"),
+                  nul + 1, end - (long)j->read + (long)nul);
+}
+
 /* A line into j->object, NULL when it is blank or broken. */
 static enum sheet_result read_object(struct sheet *s, struct json_lines *j, struct sheet_row *row)
 {
     json_error_t e;
+    const char *nul;
     size_t n;
     enum lines_result got = lines_read(&j->lines, j->line, &n);
 
+    j->read = n;
     json_decref(j->object);
     j->object = NULL;
     *row = (struct sheet_row){.number = ++s->row};
@@ -132,6 +147,8 @@ static enum sheet_result read_object(struct sheet *s, struct json_lines *j, stru
         return broken(s, row, -1, j->line, n, "%s", _("the row is too long"));
     if (n == 0)
         return SHEET_ROW;
+    if ((nul = memchr(j->line, 0, n)))
+        return broken_by_nul(s, j, row, n, (size_t)(nul - j->line));
     j->object = json_loadb(j->line, n, JSON_REJECT_DUPLICATES, &e);
     if (!j->object)
         return broken(s, row, -1, j->line, n, _("not JSON at character %d: %s"), e.column, e.text);
@@ -155,12 +172,17 @@ static bool collect_keys(struct sheet *s, struct json_lines *j)
 {
     enum sheet_result r;
     struct sheet_row row;
+    int bad = 0, first = 0;
     const char *key;
     json_t *v;
 
     while (s->row < SHEET_MAX_ROWS && (r = read_object(s, j, &row)) != SHEET_END) {
         if (r == SHEET_FAILED)
             return false;
+        if (row.bad && bad++ == 0) {
+            first = row.number;
+            snprintf(j->store, sizeof(j->store), "%s", row.bad);
+        }
         json_object_foreach(j->object, key, v)
         {
             if (find_column(s, key) < 0 && !sheet_add_column(s, key, -1))
@@ -169,7 +191,12 @@ static bool collect_keys(struct sheet *s, struct json_lines *j)
     }
     if (s->n_header > 0)
         return true;
-    sheet_fail(s, "%s", _("no line of the file is a JSON object"));
+    if (bad)
+        sheet_fail(s,
+                   _("no line of the file is a JSON object with fields: %d are refused, line %d first: %s"),
+                   bad, first, j->store);
+    else
+        sheet_fail(s, "%s", _("no line of the file is a JSON object with fields"));
     return false;
 }
 

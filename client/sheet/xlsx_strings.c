@@ -71,17 +71,16 @@ size_t xlsx_unescape(char *text, size_t n)
         return n;
     while (p < end) {
         long c = escaped(p, end), low;
-        if (c <= 0) { /* NUL stays what it is */
+        size_t used = 7;
+        if (c >= 0xD800 && c < 0xDC00 && (low = escaped(p + used, end)) >= 0xDC00 && low < 0xE000) {
+            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+            used += 7;
+        }
+        if (c <= 0 || (c >= 0xD800 && c < 0xE000)) { /* NUL, and half a character, stay what they are */
             *w++ = *p++;
             continue;
         }
-        p += 7;
-        if (c >= 0xD800 && c < 0xDC00 && (low = escaped(p, end)) >= 0xDC00 && low < 0xE000) {
-            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-            p += 7;
-        } else if (c >= 0xD800 && c < 0xE000) {
-            c = 0xFFFD;
-        }
+        p += used;
         w = put(w, (unsigned long)c);
     }
     return (size_t)(w - text);

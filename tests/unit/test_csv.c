@@ -218,7 +218,7 @@ static void utf16_without_a_mark(void **state)
     bytes_are("a\0,\0b\0\n\0\x79\x98,\0002\0\n\0", "UTF-8", "2:项|2");
     bytes_are("\0a\0,\0b\0\n\x98\x79\0,\0002\0\n", "UTF-8", "2:项|2");
     bytes_are("a,b\n1,x\0y\n", "UTF-8",
-              "2!1 byte 2 of the cell (0x00), byte offset 7 of the file, is not UTF-8");
+              "2!1 byte 2 of the cell, byte offset 7 of the file, is NUL, which no text holds");
     assert_null(open_bytes("a.csv", "a\0,\0b\0\n\0\x01\xD8,\0002\0\n\0", 16, NULL, 0)); /* half a pair */
     assert_non_null(strstr(why, "from byte offset 8 on"));
 }
@@ -292,6 +292,14 @@ static void json_lines(void **state)
     assert_int_equal(sheet_next(s, &row), SHEET_ROW);
     assert_non_null(strstr(row.bad, "not JSON"));
     assert_int_equal(sheet_next(s, &row), SHEET_END);
+    sheet_close(s);
+    assert_null(open_bytes("a.jsonl", "\n[1]\n{\"a\n", 9, NULL, 1));
+    assert_string_equal(why, "no line of the file is a JSON object with fields: 2 are refused, line 2 first: "
+                             "the line is not a JSON object");
+    assert_null(open_bytes("a.jsonl", "{}\n", 3, NULL, 1));
+    assert_string_equal(why, "no line of the file is a JSON object with fields");
+    s = open_bytes("a.jsonl", "\xEF\xBB\xBF{\"a\":1}\r\n{\"a\":\"\0\"}\r\n", 23, NULL, 1);
+    assert_string_equal(rows_of(s), "1:1; 2!-1 byte 7 of the line is NUL, byte offset 18 of the file");
     sheet_close(s);
 }
 
