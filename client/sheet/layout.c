@@ -504,11 +504,44 @@ static bool differ_in_rows(const struct layout *l, const struct scan *s, int fro
     return full > 0 && after > 1 && full + after == rows;
 }
 
+/* What the column is called in the lowest row that says so. */
+static const char *last_key(const struct layout *l, size_t column)
+{
+    for (int k = l->n_levels - 1; k >= 0; k--)
+        if (l->columns[column].keys[k][0])
+            return l->columns[column].keys[k];
+    return "";
+}
+
+static bool begins_a_table(const char *key)
+{
+    static const char *const words[] = {"项目名称", "企业名称", "公司名称", "单位名称",
+                                        "园区名称", "名称",     "姓名"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (!strcmp(key, words[i]))
+            return true;
+    return form_is_ordinal(key);
+}
+
+/* Behind the gap, and before it too, stands what a table begins with: a running number, or the name of what its rows are. */
+static bool begins_anew(const struct layout *l, size_t gap)
+{
+    size_t first = gap + 1;
+    bool left = false;
+
+    for (size_t i = 0; i < gap; i++)
+        left |= begins_a_table(last_key(l, i));
+    while (first < l->width && !*l->columns[first].name)
+        first++;
+    return left && first < l->width && begins_a_table(last_key(l, first));
+}
+
 static size_t find_beside(const struct layout *l, const struct scan *s, const struct block *b, int body)
 {
     for (size_t i = 1; i + 1 < l->width; i++)
         if (is_gap(l, s, b, i) && named(l, 0, i) > 1 && named(l, i, l->width) > 1 &&
-            (has_a_name_twice(l, i) || differ_in_rows(l, s, body, i)))
+            (has_a_name_twice(l, i) || differ_in_rows(l, s, body, i) || begins_anew(l, i)))
             return i + 1;
     return 0;
 }
@@ -608,4 +641,5 @@ void layout_free(struct layout *l)
         free(l->columns[i].name);
     }
     free(l->title);
+    *l = (struct layout){.ordinal = -1, .id = -1};
 }

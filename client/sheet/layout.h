@@ -39,7 +39,7 @@ struct layout {
 /* `header` > 0: the header is that row, up to `header_last` if that is greater; 0 = found. False with a sentence in why.
  * The grid stands somewhere behind. */
 bool layout_find(struct layout *l, struct grid *g, int header, int header_last, char why[GRID_WHY_SIZE]);
-void layout_free(struct layout *l);
+void layout_free(struct layout *l); /* and once more, if need be */
 
 /* Is the key a word known to stand above columns, whatever unit or remark stands behind it? */
 bool layout_is_header(const char *key);

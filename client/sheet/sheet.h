@@ -73,7 +73,7 @@ const char *sheet_area_unit(const struct sheet *s);
 const char *sheet_doubt(const struct sheet *s);
 
 /* Of a workbook whose first sheet is no table (instructions): reads the first that is, instead, with a note. False = there is none, or
- * one was named; false without a header: it failed, sheet_why(). */
+ * one was named; false without a header: it failed, or several are, sheet_why(). */
 bool sheet_pass_over(struct sheet *s);
 
 /* What people should know of how the file was understood, in the caller's language; complete after the last row. */

@@ -24,6 +24,7 @@ struct table {
     int hidden, unnamed; /* rows that are hidden; with something in a column without a name */
     bool counted;        /* the notes say so */
     size_t better;       /* a sheet that is a table, where this one is none; 0 = none is known */
+    char tables[160];    /* their names, where several are; "" = one at most */
 };
 
 static void show(char *out, size_t cap, const struct grid_row *row)
@@ -237,22 +238,42 @@ static void note_sheets(struct sheet *s, const struct grid *g)
 #define MANY_SHEETS 16 /* that are looked at */
 #define FEW_WORDS   2  /* known headings of what may be no table */
 
-/* The first other sheet that is shown and has a header nobody doubts; 0 = none. The grid is where it was, or failed. */
-static size_t find_better(struct table *t)
+/* Words of the header that are known; 0 = it has none. */
+static int known_words(struct table *t, size_t sheet)
 {
-    size_t n, found = 0, here = grid_sheet_chosen(t->grid);
-    const struct grid_sheet *sheets = grid_sheets(t->grid, &n);
     char why[GRID_WHY_SIZE];
+    struct layout l;
+    int known = 0;
 
-    for (size_t i = here + 1; i < n && i <= here + MANY_SHEETS && !found; i++) {
-        struct layout l;
-        if (sheets[i].hidden || !grid_choose(t->grid, i))
-            continue;
-        if (layout_find(&l, t->grid, 0, 0, why) && l.known > FEW_WORDS)
-            found = i;
-        layout_free(&l);
+    if (!grid_choose(t->grid, sheet))
+        return 0;
+    if (layout_find(&l, t->grid, 0, 0, why))
+        known = l.known;
+    layout_free(&l);
+    return known;
+}
+
+/* The other sheet that is shown and has a header nobody doubts. Of several the one that has more than twice the words of each other one;
+ * without such a one they are named. The grid is where it was, or failed. */
+static void find_better(struct table *t)
+{
+    size_t n, best = 0, w = 0, here = grid_sheet_chosen(t->grid);
+    const struct grid_sheet *sheets = grid_sheets(t->grid, &n);
+    int known[MANY_SHEETS + 1] = {0}, several = 0;
+
+    for (size_t k = 1; k <= MANY_SHEETS && here + k < n; k++) {
+        if (!sheets[here + k].hidden && (known[k] = known_words(t, here + k)) <= FEW_WORDS)
+            known[k] = 0;
+        best = known[k] > known[best] ? k : best;
     }
-    return grid_choose(t->grid, here) ? found : 0;
+    for (size_t k = 1; best && k <= MANY_SHEETS; k++) {
+        const char *name = known[k] && 2 * known[k] >= known[best] ? sheets[here + k].name : NULL;
+        if (name && ++several && w + strlen(name) + strlen("、") < sizeof(t->tables))
+            w += (size_t)sprintf(t->tables + w, "%s%s", w ? "、" : "", name);
+    }
+    if (several < 2)
+        t->tables[0] = 0;
+    t->better = grid_choose(t->grid, here) && best ? here + best : 0;
 }
 
 static void note_beside(struct sheet *s, const struct layout *l)
@@ -294,7 +315,7 @@ static bool open_table(struct sheet *s, struct table *t, FILE *file, const struc
     if (!read_layout(s, t, o->header, o->header_last))
         return false;
     if (!o->sheet && !o->header && t->layout.known < FEW_WORDS)
-        t->better = find_better(t);
+        find_better(t);
     return true;
 }
 
@@ -310,6 +331,13 @@ static bool pass_over(struct sheet *s, void *state)
     sheet_forget(s);
     layout_free(&t->layout);
     t->counted = false;
+    if (t->tables[0]) {
+        sheet_fail(s,
+                   _("sheet \"%s\" has no heading that is known, and several others have: name one with "
+                     "--sheet: %s"),
+                   sheets[passed].name, t->tables);
+        return false;
+    }
     if (!grid_choose(t->grid, better))
         sheet_fail(s, "%s", grid_why(t->grid));
     else if (read_layout(s, t, 0, 0)) {

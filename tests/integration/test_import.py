@@ -371,6 +371,11 @@ def test_tables_are_told_apart(county, tmp_path):
     seen = run(county, "chengguan", workbook(tmp_path / "a.xlsx", ("说明", told), ("字段", [["字段", "要求"], ["项目名称", "必填"]]), ("在谈", [head, *rows]))).json
     adds_up(seen, rows=3, new=3)
     assert "工作表“说明”中没有认得的表头,已跳过" in seen["notes"] and any("“在谈”" in n and "说明" in n for n in seen["notes"])
+    more = head + ["联系人", "联系电话", "备注"]
+    months = workbook(tmp_path / "d.xlsx", ("说明", told), ("一月", [more, rows[0]]), ("二月", [more, *rows[1:]]), ("字典", [["阶段", "行业", "园区"], ["在谈", "C38", None]]))
+    done = run(county, "chengguan", months, code=7)
+    assert done.error["message"].endswith("请用 --sheet 指定一张:一月、二月"), "which one is not ours to say"
+    adds_up(run(county, "chengguan", months, "--sheet", "二月").json, rows=2, new=2)
     two = workbook(tmp_path / "b.xlsx", ("在谈", [head, *rows, ["合计", None, None, 3006], [], ["序号", "项目名称", "签约时间", "投资方"], [1, "另表项目", "2024.3", "另表公司"]]))
     bad = adds_up(run(county, "chengguan", two, code=7).json, rows=6, new=3, rejected=2, skipped=1)["rejections"]
     assert [r["row"] for r in bad] == [7, 8] and all("第 7 行起是另一张表" in r["message"] for r in bad)
