@@ -6,6 +6,7 @@
 #include "value.h"
 
 #include <libintl.h>
+#include <stdio.h>
 #include <string.h>
 
 #define _(text) dgettext("qipan", text)
@@ -91,14 +92,49 @@ static void count_bare(struct chunker *c)
         c->bare.row = r->number;
 }
 
-/* Left empty in a list that has the column: without an investor a project is known by its name alone. Exported rows have an id. */
+/* Without an investor a project is known by its name alone, unless the row has a key. Exported rows have an id. */
 static void count_uninvested(struct chunker *c, const Qipan__ImportRow *row)
 {
-    if (!row->set || row->skip || row->set->id || (row->set->investor && *row->set->investor) ||
-        !mapping_column(c->mapping, "investor"))
+    const Qipan__Project *p = row->set;
+    bool asked = mapping_column(c->mapping, "investor") != NULL;
+
+    if (!p || row->skip || p->id || p->no || (p->investor && *p->investor) || (!asked && p->external_id))
         return;
     if (c->uninvested.n++ == 0)
         c->uninvested.row = row->row;
+}
+
+static int said(const Qipan__Project *p)
+{
+    const ProtobufCMessageDescriptor *d = p->base.descriptor;
+    int n = 0;
+
+    for (unsigned i = 0; i < d->n_fields; i++)
+        n += value_has(&p->base, &d->fields[i]);
+    return n;
+}
+
+#define FEWEST_SUMMED 2 /* rows, where the sum says less than each of them */
+#define MANY_SUMMED   4 /* where it says as much: fewer may come out so by chance */
+
+/* 城关镇 | 8000 below rows that make 8000: a sum that doesn't call itself one. */
+static void count_sums(struct chunker *c, const Qipan__ImportRow *row)
+{
+    const Qipan__Project *p = row->set;
+    int fields = p ? said(p) : 0;
+    bool sum = p && p->has_amount_total && p->amount_total > 0 && p->amount_total == c->group.fen &&
+               c->group.n >= (fields < c->group.fields ? FEWEST_SUMMED : MANY_SUMMED);
+
+    if (sum && c->sums.n++ == 0) {
+        c->sums.row = row->row;
+        c->sums.of = c->group.n;
+        snprintf(c->sums.name, sizeof(c->sums.name), "%.*s", (int)sizeof(c->sums.name) - 1,
+                 p->name ? p->name : "");
+    }
+    if (sum || !p || row->skip || row->n_bad || p->id)
+        memset(&c->group, 0, sizeof(c->group));
+    else if (p->has_amount_total && !__builtin_add_overflow(c->group.fen, p->amount_total, &c->group.fen))
+        c->group.fields = c->group.n++ == 0 || fields < c->group.fields ? fields : c->group.fields;
 }
 
 static enum chunk_result end(struct chunker *c)
@@ -119,10 +155,21 @@ static enum chunk_result end(struct chunker *c)
               "write 单位：万元 above the table, or (万元) into the heading"),
             c->bare.n, c->bare.row);
     c->bare.n = 0;
-    if (c->uninvested.n)
+    if (c->uninvested.n && mapping_column(c->mapping, "investor"))
         sheet_note(c->sheet, _("%d rows, row %d first, have no investor"), c->uninvested.n,
                    c->uninvested.row);
+    else if (c->uninvested.n)
+        sheet_note(c->sheet,
+                   _("the sheet has no column of investors: its %d projects are known by their names alone, "
+                     "and one that another office has reported may not be found"),
+                   c->uninvested.n);
     c->uninvested.n = 0;
+    if (c->sums.n)
+        sheet_note(c->sheet,
+                   _("the amounts of %d rows are exactly the sum of the rows above, the first in row %d "
+                     "(\"%.99s\") of %d rows; if they are sums, delete them or write 合计 before them"),
+                   c->sums.n, c->sums.row, c->sums.name, c->sums.of);
+    c->sums.n = 0;
     if (c->odd)
         sheet_note(
             c->sheet,
@@ -168,6 +215,7 @@ enum chunk_result chunk_next(struct chunker *c)
         count_scaled(c);
         count_bare(c);
         count_uninvested(c, row);
+        count_sums(c, row);
     }
     c->total += (int)c->n_rows;
     return r == CHUNK_FAILED ? r : c->n_rows > 0 ? CHUNK_READY : end(c);

@@ -8,6 +8,7 @@
 #include "mapping.h"
 #include "sheet.h"
 
+#define CHUNK_NAME     100
 #define CHUNK_MAX_ROWS 256 /* keeps the unpacked chunk far below LIMIT_ARENA */
 
 struct chunker {
@@ -33,6 +34,14 @@ struct chunker {
     struct {
         int n, row; /* rows of projects whose investor is left empty; the first */
     } uninvested;
+    struct {
+        int64_t fen;   /* of the rows since the header, a heading or a sum */
+        int n, fields; /* those with an amount; the least that one of them says */
+    } group;
+    struct {
+        int n, row, of; /* rows whose amount is the sum of the group above; the first; rows of its group */
+        char name[CHUNK_NAME];
+    } sums;
 };
 
 enum chunk_result { CHUNK_READY, CHUNK_END, CHUNK_FAILED };
@@ -41,7 +50,7 @@ void chunk_start(struct chunker *c, struct sheet *sheet, const struct mapping *m
 enum chunk_result
 chunk_next(struct chunker *c); /* rows[0 … n_rows-1], valid until the next call; FAILED: why */
 /* After CHUNK_END the notes of the sheet tell of amounts that are too large or too small for a project, of those that nothing
- * says the unit of, of rows without an investor, and of numbers that are shown as others. */
+ * says the unit of, of rows without an investor, of rows that may be sums, and of numbers that are shown as others. */
 void chunk_stop(struct chunker *c);
 
 #endif

@@ -343,6 +343,12 @@ def test_figures_that_could_mean_something_else_are_refused(county, tmp_path):
     assert run(county, "chengguan", book("silent.xlsx", rows)).json["notes"] == [taken % (1, 3)], "35000 is 3.5万元 and looks like it"
     rows = [head, [1, "有主项目", "有主公司", "3亿元"], [2, "无主项目", None, "3亿元"], [3, "无主二期", " ", "3亿元"]]
     assert run(county, "chengguan", book("nobody.xlsx", rows)).json["notes"] == ["2 行(首见于第 3 行)没有投资方"]
+    rows = [["项目名称", "总投资(亿元)"], ["无主一期", 3], ["没有主的", 5]]
+    assert run(county, "chengguan", book("nowhere.xlsx", rows)).json["notes"] == [
+        "表中没有“投资方”一列:其中 2 个项目只凭名称识别,别的单位已首报的可能认不出来"]
+    rows = [head[1:], ["村里甲", "甲公司", "1.1亿元"], ["村里乙", "乙公司", "2.2亿元"], ["城关镇", None, "3.3亿元"]]
+    assert run(county, "chengguan", book("summed.xlsx", rows)).json["notes"][-1] == (
+        "有 1 行的金额恰好等于其上各行之和(首见于第 4 行“城关镇”,其上 2 行);如是合计行,请删除或注明“合计”")
     rows = [["在谈项目表"], ["填报单位：元坝镇  单位：万元"], head, [1, "元坝镇项目", "元坝公司", 1200]]
     run(county, "chengguan", book("place.xlsx", rows), "--commit")
     got = json.loads(county.qipan("bureau", "export", "-o", "jsonl", "--filter", "name=元坝镇项目", ok=True).stdout)
