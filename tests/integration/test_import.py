@@ -806,6 +806,12 @@ def test_preview_ends_with_its_client(new_county, tmp_path):
     assert e.value.code == "DEADLINE_EXCEEDED"
     until(lambda: not is_judging(county))
 
+    peer.start("import_judge", id=batch)
+    until(lambda: is_judging(county))
+    peer.link.close()  # nothing is on its way to it that its system could refuse
+    until(lambda: not is_judging(county), 8)
+
+    peer = county.peer("chengguan")
     judging_stands_still(county, 4)
     peer.start("import_commit", id=batch)
     until(lambda: is_judging(county))
