@@ -89,7 +89,8 @@ void grid_rewind(struct grid *g); /* before the first row again; a failure is to
 
 const char *grid_encoding(const struct grid *g); /* "UTF-8", "GB18030" …, "xlsx" for workbooks */
 char grid_separator(const struct grid *g);       /* of text; 0 for workbooks */
-bool grid_disarmed(const struct grid *g); /* CSV: a leading ' before = + - @ was put there for spreadsheets */
+bool grid_disarmed(
+    const struct grid *g); /* CSV: a leading ' before = + - @ or 9.13E+17 was put there for spreadsheets */
 
 bool grid_since_1904(const struct grid *g); /* of a workbook: its day 0 is 1904-01-01 */
 bool grid_ragged(

@@ -513,7 +513,7 @@ static const char *last_key(const struct layout *l, size_t column)
     return "";
 }
 
-static bool begins_a_table(const char *key)
+static bool is_name(const char *key)
 {
     static const char *const words[] = {"项目名称", "企业名称", "公司名称", "单位名称",
                                         "园区名称", "名称",     "姓名"};
@@ -521,20 +521,25 @@ static bool begins_a_table(const char *key)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (!strcmp(key, words[i]))
             return true;
-    return form_is_ordinal(key);
+    return false;
 }
 
-/* Behind the gap, and before it too, stands what a table begins with: a running number, or the name of what its rows are. */
+/* Behind the gap stands what a table begins with: the name of what its rows are, where one stands before the gap, too; or a running number. */
 static bool begins_anew(const struct layout *l, size_t gap)
 {
     size_t first = gap + 1;
-    bool left = false;
+    bool named = false, numbered = false;
 
-    for (size_t i = 0; i < gap; i++)
-        left |= begins_a_table(last_key(l, i));
+    for (size_t i = 0; i < gap; i++) {
+        named |= is_name(last_key(l, i));
+        numbered |= form_is_ordinal(last_key(l, i));
+    }
     while (first < l->width && !*l->columns[first].name)
         first++;
-    return left && first < l->width && begins_a_table(last_key(l, first));
+    if (first == l->width)
+        return false;
+    return (named && is_name(last_key(l, first))) ||
+           ((named || numbered) && form_is_ordinal(last_key(l, first)));
 }
 
 static size_t find_beside(const struct layout *l, const struct scan *s, const struct block *b, int body)
