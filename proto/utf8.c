@@ -156,3 +156,13 @@ bool utf8_clean(const uint8_t *s, size_t n)
     }
     return true;
 }
+
+size_t utf8_fit(const char *text, size_t most)
+{
+    size_t n = strnlen(text, most + 1);
+
+    if (n > most)
+        for (n = most; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80;)
+            n--;
+    return n;
+}

@@ -36,4 +36,7 @@ size_t utf8_show_one(const uint8_t **s, const uint8_t *end, char out[UTF8_SHOWN]
 /* Valid, nothing forbidden, and at most 32 combining marks (U+0300-036F, U+1AB0-1AFF, U+20D0-20FF) in a row. */
 bool utf8_clean(const uint8_t *s, size_t n);
 
+/* Bytes of a text, at most so many, that hold whole characters. */
+size_t utf8_fit(const char *text, size_t most);
+
 #endif

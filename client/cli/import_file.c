@@ -3,6 +3,7 @@
 #include "import_internal.h"
 
 #include "form.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,11 +133,9 @@ static bool digest_profile(struct import *im)
 static void name_profile(struct import *im, const char *path)
 {
     const char *name = cli_safe(&im->cli->arena, import_base_name(path)), *dot = strrchr(name, '.');
-    size_t n = dot ? (size_t)(dot - name) : strlen(name);
+    size_t n = dot ? (size_t)(dot - name) : strlen(name), most = sizeof(im->profile_name) - 1;
 
-    if (n >= sizeof(im->profile_name))
-        for (n = sizeof(im->profile_name) - 1; n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80;)
-            n--;
+    n = n > most ? utf8_fit(name, most) : n;
     snprintf(im->profile_name, sizeof(im->profile_name), "%.*s", (int)n, name);
 }
 

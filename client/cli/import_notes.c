@@ -17,22 +17,22 @@ void import_notes_print(struct cli *cli, const struct sheet *s, const struct map
     putchar('\n');
 }
 
-static void set_list(json_t *object, const char *key, const char *const *texts, size_t n)
+static void set_list(struct cli *cli, json_t *object, const char *key, const char *const *texts, size_t n)
 {
     json_t *list = n ? json_array() : NULL;
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_string(texts[i]));
+        json_array_append_new(list, json_string(cli_safe(&cli->arena, texts[i])));
     if (list)
         json_object_set_new(object, key, list);
 }
 
-void import_notes_json(json_t *object, const struct sheet *s, const struct mapping *m)
+void import_notes_json(struct cli *cli, json_t *object, const struct sheet *s, const struct mapping *m)
 {
     size_t n;
     const char *const *texts = sheet_notes(s, &n);
 
-    set_list(object, "notes", texts, n);
+    set_list(cli, object, "notes", texts, n);
     texts = mapping_left_out(m, &n);
-    set_list(object, "left_out", texts, n);
+    set_list(cli, object, "left_out", texts, n);
 }

@@ -10,6 +10,6 @@
 
 /* Complete after the last row. As lines on stdout; as lists "notes" and "left_out" of an object, absent when empty. */
 void import_notes_print(struct cli *cli, const struct sheet *s, const struct mapping *m);
-void import_notes_json(json_t *object, const struct sheet *s, const struct mapping *m);
+void import_notes_json(struct cli *cli, json_t *object, const struct sheet *s, const struct mapping *m);
 
 #endif

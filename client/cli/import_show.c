@@ -248,7 +248,7 @@ static int show_json(struct import *im, bool written)
         json_object_set_new(o, "request", json_string(im->base));
         json_object_set_new(o, "replayed", json_boolean(c->replayed));
     }
-    import_notes_json(o, im->sheet, im->mapping);
+    import_notes_json(im->cli, o, im->sheet, im->mapping);
     if (json_array_size(im->rejects))
         json_object_set(o, "rejections", im->rejects);
     char *line = json_line(o);

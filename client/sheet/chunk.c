@@ -3,6 +3,7 @@
 
 #include "limits.h"
 #include "sheet_internal.h"
+#include "utf8.h"
 #include "value.h"
 
 #include <libintl.h>
@@ -128,8 +129,8 @@ static void count_sums(struct chunker *c, const Qipan__ImportRow *row)
     if (sum && c->sums.n++ == 0) {
         c->sums.row = row->row;
         c->sums.of = c->group.n;
-        snprintf(c->sums.name, sizeof(c->sums.name), "%.*s", (int)sizeof(c->sums.name) - 1,
-                 p->name ? p->name : "");
+        const char *name = p->name ? p->name : "";
+        snprintf(c->sums.name, sizeof(c->sums.name), "%.*s", (int)utf8_fit(name, CHUNK_NAME - 1), name);
     }
     if (sum || !p || row->skip || row->n_bad || p->id)
         memset(&c->group, 0, sizeof(c->group));

@@ -3,6 +3,7 @@
 #include "headers.h"
 #include "limits.h"
 #include "mapping.h"
+#include "utf8.h"
 #include "value.h"
 
 #include <setjmp.h>
@@ -589,6 +590,7 @@ static const char *notes(const char *csv)
 
 #define notes_are(csv, want) assert_string_equal(notes(csv), want)
 
+#define NAME     "a中心城区统建安置小区"
 #define INVESTED "项目名称,投资方,总投资(亿元)\n"
 
 /* Exact sums of all rows above, up to the header or the sum before; by chance a row may be that, too. */
@@ -608,6 +610,9 @@ static void sums(void **state)
              "rows%s",
              also);
     notes_are(INVESTED "a,A,1\nb,B,2\nc,C,3\nd,D,4\ne,E,10\nf,F,20\n", want);
+    const char *s = notes(INVESTED "a,A,1\nb,B,2\n" NAME NAME NAME NAME ",,3\n");
+    assert_non_null(strstr(s, NAME NAME));
+    assert_true(utf8_valid((const uint8_t *)s, strlen(s))); /* long names are cut between characters */
     notes_are(INVESTED "a,A,1\nb,B,1\nc,C,2\nd,D,4\n", "");
     notes_are(INVESTED "a,A,1\nb,,1\n", "1 rows, row 3 first, have no investor");
     notes_are(INVESTED "a,A,1\nb,B,2\nc,,3.000001\n", "1 rows, row 4 first, have no investor");
