@@ -201,8 +201,10 @@ def test_saved_again_by_gnumeric(tmp_path, writer):
         subprocess.run(["ssconvert", "--export-type=Gnumeric_Excel:xlsx2", name, "back.xlsx"], cwd=tmp_path, check=True, capture_output=True)
         ours, theirs = ({(row, i): cell for row, cells in see(tmp_path / n, "1").rows.items() for i, cell in enumerate(cells)}
                         for n in (name, "back.xlsx"))
-        same = sum(cell == theirs.get(i) for i, cell in ours.items())
-        assert same > 100 and same > 0.97 * len(ours), (name, same, len(ours))  # ssconvert itself gives a cell now so, now so
+        # ssconvert itself gives of one .ods now an error, now nothing, and then not the empty cells before it either
+        told = {i: cell for i, cell in ours.items() if cell[0] not in ("error", "empty")}
+        same = sum(cell == theirs.get(i) for i, cell in told.items())
+        assert same > 100 and same > 0.97 * len(told), (name, same, len(told))
 
 
 def test_saved_again_by_libreoffice(tmp_path):
