@@ -57,63 +57,21 @@ BEGIN
         AND NOT registry.ruled_apart(q, n.id, n.name_key, n.investor_key);
 END $$;
 
--- The first p_most projects of one investor whose name is like that of n, as they were registered; p_block: of those that stand in its way.
-CREATE FUNCTION registry.like_named(n registry.project, p_likeness numeric, p_block boolean, p_most int) RETURNS SETOF registry.project
-LANGUAGE plpgsql STABLE ROWS 1 AS $$
-DECLARE
-    most int;
-    near int[];
-    mine text; -- n's name without its numbers
+-- Projects of one investor whose name is like that of n.
+CREATE FUNCTION registry.like_named(n registry.project, p_likeness numeric) RETURNS SETOF registry.project LANGUAGE plpgsql STABLE ROWS 1 AS $$
 BEGIN
-    IF coalesce(n.investor_key, '') = '' OR p_likeness IS NULL THEN
-        RETURN;
-    END IF;
-    most := registry.crowd_most(n.investor_key);
-    IF most IS NULL THEN
+    IF n.investor_key <> '' AND p_likeness IS NOT NULL THEN
         RETURN QUERY SELECT q.* FROM registry.project q
         WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM n.id AND q.name_key <> n.name_key
-          AND registry.names_alike(q.name_key, n.name_key, p_likeness) AND (NOT p_block OR registry.in_the_way(q, n))
-        ORDER BY q.registered_at, q.id LIMIT p_most;
-        RETURN;
-    END IF;
-    near := (registry.crowd_near(n.investor_key, n.name_key, p_likeness, most)).places;
-    mine := CASE WHEN p_block THEN registry.bare_name(registry.duplicate_rule_of('like_number'), n.name_key) END;
-    RETURN QUERY SELECT q.* FROM (
-        SELECT c.id, c.place FROM crowd c
-        WHERE c.place = ANY (near) AND c.id IS DISTINCT FROM n.id AND c.name_key <> n.name_key AND (c.bare = mine) IS NOT TRUE
-          AND registry.names_alike(c.name_key, n.name_key, p_likeness)
-        ORDER BY c.place OFFSET 0) c
-    CROSS JOIN LATERAL (SELECT * FROM registry.project p WHERE p.id = c.id OFFSET 0) q
-    WHERE NOT p_block OR registry.in_the_way(q, n)
-    ORDER BY c.place LIMIT p_most;
-END $$;
-
--- The first p_most projects of one investor and trade whose amount is near that of n.
-CREATE FUNCTION registry.like_worth(n registry.project, p_gap numeric, p_most int) RETURNS SETOF registry.project LANGUAGE plpgsql STABLE ROWS 1 AS $$
-DECLARE
-    most int;
-BEGIN
-    IF coalesce(n.investor_key, '') = '' OR p_gap IS NULL OR (n.amount_total > 0) IS NOT TRUE THEN
-        RETURN;
-    END IF;
-    most := registry.crowd_most(n.investor_key);
-    IF most IS NULL THEN
-        RETURN QUERY SELECT q.* FROM registry.project q
-        WHERE q.investor_key = n.investor_key AND q.investor_key <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM n.id AND q.industry = n.industry
-          AND least(q.amount_total, n.amount_total) >= (1 - p_gap) * greatest(q.amount_total, n.amount_total)
-        ORDER BY q.registered_at, q.id LIMIT p_most;
-    ELSE
-        RETURN QUERY SELECT q.* FROM (
-            SELECT y.id, y.place FROM (SELECT * FROM crowd x WHERE x.investor_key = n.investor_key AND x.industry = n.industry ORDER BY x.place LIMIT most) y
-            WHERE y.id IS DISTINCT FROM n.id AND least(y.amount_total, n.amount_total) >= (1 - p_gap) * greatest(y.amount_total, n.amount_total)
-            ORDER BY y.place LIMIT p_most) c
-        JOIN registry.project q ON q.id = c.id ORDER BY c.place;
+          AND registry.names_alike(q.name_key, n.name_key, p_likeness);
     END IF;
 END $$;
 
 -- The project that stands in the way of this one: the same external id, the same project code, the same name under the same
 -- investor, or (p_named: name or investor are new) a similar one.
 CREATE FUNCTION registry.twin(n registry.project, p_named boolean, OUT p registry.project, OUT rule text, OUT likeness numeric) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    crowd int;
 BEGIN
     SELECT * INTO p FROM registry.project q
     WHERE n.external_id IS NOT NULL AND q.source = n.source AND q.external_id = n.external_id
@@ -134,7 +92,12 @@ BEGIN
     END IF;
     likeness := CASE WHEN p_named AND n.investor_key <> '' THEN registry.duplicate_limit('like_name', 'block') END;
     IF likeness IS NOT NULL THEN
-        SELECT * INTO p FROM registry.like_named(n, likeness, true, 1);
+        crowd := registry.crowd_most(n.investor_key);
+        IF crowd IS NULL THEN
+            SELECT * INTO p FROM registry.like_named(n, likeness) q WHERE registry.in_the_way(q, n) ORDER BY q.registered_at, q.id LIMIT 1;
+        ELSE
+            SELECT * INTO p FROM registry.crowd_named(n, likeness, true, 1, crowd);
+        END IF;
         rule := CASE WHEN FOUND THEN 'like' END;
     END IF;
 END $$;
@@ -199,9 +162,11 @@ DECLARE
     gap CONSTANT numeric := registry.duplicate_limit('like_amount', 'warn');
     sites CONSTANT boolean := registry.duplicate_limit('same_site', 'warn') IS NOT NULL;
     phones CONSTANT boolean := registry.duplicate_limit('same_phone', 'warn') IS NOT NULL;
+    crowds CONSTANT boolean := registry.crowds();
 BEGIN
     RETURN QUERY WITH me AS MATERIALIZED (
-        SELECT i AS n, p_rows[i] AS p, p_fields[i] AS fields, CASE WHEN phones THEN registry.norm(p_phones[i]) ELSE '' END AS phone
+        SELECT i AS n, p_rows[i] AS p, p_fields[i] AS fields, CASE WHEN phones THEN registry.norm(p_phones[i]) ELSE '' END AS phone,
+            CASE WHEN crowds THEN registry.crowd_most((p_rows[i]).investor_key) END AS crowd
         FROM generate_subscripts(p_rows, 1) i)
     SELECT me.n, x.rule, x.q FROM me CROSS JOIN LATERAL (
         (SELECT CASE WHEN registry.apart_by_source(me.p, q) THEN 'same_source' WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
@@ -211,11 +176,21 @@ BEGIN
            AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
          ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
-        (SELECT CASE WHEN registry.is_released(q.id, (me.p).office) THEN 'released'
-                WHEN registry.numbered_apart(q.name_key, (me.p).name_key) THEN 'like_number' ELSE 'like_name' END, q
-         FROM registry.like_named(CASE WHEN me.fields IS NULL OR me.fields ?| '{4,10}' THEN me.p END, likeness, false, 5) q)
+        (SELECT CASE WHEN registry.is_released((y.q).id, (me.p).office) THEN 'released'
+                WHEN registry.numbered_apart((y.q).name_key, (me.p).name_key) THEN 'like_number' ELSE 'like_name' END, y.q
+         FROM (SELECT q FROM registry.like_named(me.p, likeness) q WHERE me.crowd IS NULL
+               UNION ALL SELECT q FROM registry.crowd_named(me.p, likeness, false, 5, me.crowd) q WHERE me.crowd IS NOT NULL) y(q)
+         WHERE me.fields IS NULL OR me.fields ?| '{4,10}'
+         ORDER BY (y.q).registered_at, (y.q).id LIMIT 5)
         UNION ALL
-        (SELECT 'like_amount', q FROM registry.like_worth(CASE WHEN me.fields IS NULL OR me.fields ?| '{10,15,20}' THEN me.p END, gap, 5) q)
+        (SELECT 'like_amount', q FROM registry.project q
+         WHERE gap IS NOT NULL AND me.crowd IS NULL AND (me.fields IS NULL OR me.fields ?| '{10,15,20}') AND (me.p).amount_total > 0
+           AND q.investor_key = (me.p).investor_key AND q.investor_key <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id AND q.industry = (me.p).industry
+           AND least(q.amount_total, (me.p).amount_total) >= (1 - gap) * greatest(q.amount_total, (me.p).amount_total)
+         ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL
+        (SELECT 'like_amount', q FROM registry.crowd_worth(me.p, gap, 5, me.crowd) q
+         WHERE gap IS NOT NULL AND me.crowd IS NOT NULL AND (me.fields IS NULL OR me.fields ?| '{10,15,20}') AND (me.p).amount_total > 0)
         UNION ALL
         (SELECT 'same_site', (y).q FROM (SELECT q FROM registry.project q
              WHERE sites AND (me.fields IS NULL OR me.fields ? '31') AND registry.norm((me.p).site) <> '' AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id

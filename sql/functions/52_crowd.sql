@@ -25,7 +25,7 @@ $$;
 
 CREATE FUNCTION registry.crowd_drop() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF to_regclass('pg_temp.crowd_size') IS NOT NULL THEN
+    IF registry.crowds() THEN
         DROP TABLE pg_temp.crowd, pg_temp.crowd_pair, pg_temp.crowd_size;
     END IF;
 END $$;
@@ -58,10 +58,12 @@ BEGIN
     ANALYZE crowd_size;
 END $$;
 
+CREATE FUNCTION registry.crowds() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT to_regclass('pg_temp.crowd_size') IS NOT NULL $$;
+
 -- How many of an investor's crowd a name is compared with at most; null = there is no crowd.
 CREATE FUNCTION registry.crowd_most(p_investor_key text) RETURNS int LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF to_regclass('pg_temp.crowd_size') IS NOT NULL THEN
+    IF registry.crowds() THEN
         RETURN (SELECT s.most FROM crowd_size s WHERE s.investor_key = p_investor_key);
     END IF;
     RETURN NULL;
@@ -83,4 +85,32 @@ BEGIN
                         AND q.m BETWEEN ceil(t * pairs / (2 - t)) AND floor(pairs * (2 - t) / t) OFFSET 0) c) y
           WHERE y.rank + y.absent <= pairs - ceil(t * (pairs + y.m) / 2) + 1) z
     CROSS JOIN LATERAL unnest(CASE WHEN z.upto <= p_most THEN z.places ELSE z.places[1 : greatest(0, p_most - (z.upto - z.n))::int] END) v(place);
+END $$;
+
+-- The first p_most projects of the crowd whose name is like that of n, as they were registered; p_block: of those that stand in its way.
+CREATE FUNCTION registry.crowd_named(n registry.project, p_likeness numeric, p_block boolean, p_most int, p_crowd int) RETURNS SETOF registry.project
+LANGUAGE plpgsql STABLE ROWS 1 AS $$
+DECLARE
+    near CONSTANT int[] := (registry.crowd_near(n.investor_key, n.name_key, p_likeness, p_crowd)).places;
+    mine CONSTANT text := CASE WHEN p_block THEN registry.bare_name(registry.duplicate_rule_of('like_number'), n.name_key) END; -- without its numbers
+BEGIN
+    RETURN QUERY SELECT q.* FROM (
+        SELECT c.id, c.place FROM crowd c
+        WHERE c.place = ANY (near) AND c.id IS DISTINCT FROM n.id AND c.name_key <> n.name_key AND (c.bare = mine) IS NOT TRUE
+          AND registry.names_alike(c.name_key, n.name_key, p_likeness)
+        ORDER BY c.place OFFSET 0) c
+    CROSS JOIN LATERAL (SELECT * FROM registry.project p WHERE p.id = c.id OFFSET 0) q
+    WHERE NOT p_block OR registry.in_the_way(q, n)
+    ORDER BY c.place LIMIT p_most;
+END $$;
+
+-- The first p_most projects of the crowd of n's trade whose amount is near that of n; p_crowd of that trade are looked at.
+CREATE FUNCTION registry.crowd_worth(n registry.project, p_gap numeric, p_most int, p_crowd int) RETURNS SETOF registry.project
+LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+    RETURN QUERY SELECT q.* FROM (
+        SELECT y.id, y.place FROM (SELECT * FROM crowd x WHERE x.investor_key = n.investor_key AND x.industry = n.industry ORDER BY x.place LIMIT p_crowd) y
+        WHERE y.id IS DISTINCT FROM n.id AND least(y.amount_total, n.amount_total) >= (1 - p_gap) * greatest(y.amount_total, n.amount_total)
+        ORDER BY y.place LIMIT p_most) c
+    JOIN registry.project q ON q.id = c.id ORDER BY c.place;
 END $$;

@@ -197,7 +197,7 @@ DECLARE
 BEGIN
     SELECT array_agg(x.key), sum(x.n) INTO crowds, asked
     FROM (SELECT w.key, w.n, (SELECT count(*) FROM registry.project p WHERE p.investor_key = w.key AND p.investor_key <> '') AS others
-          FROM (SELECT (d.n).investor_key AS key, count(*) AS n FROM draft d
+          FROM (SELECT CASE WHEN d.project IS NULL THEN d.investor_key ELSE (d.n).investor_key END AS key, count(*) AS n FROM draft d
                 WHERE d.fault IS NULL AND (d.project IS NULL OR d.diff ?| '{4,10,15,20}') GROUP BY 1) w
           WHERE w.key <> '') x
     WHERE registry.crowded(x.n, x.others);
@@ -208,7 +208,7 @@ END $$;
 -- Rows whose names were not compared with all that may be like them: they aren't new without a word.
 CREATE FUNCTION registry.import_cut(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF to_regclass('pg_temp.crowd_size') IS NOT NULL THEN
+    IF registry.crowds() THEN
         UPDATE draft d SET cut = true FROM crowd_size s
         WHERE d.fault IS NULL AND (d.verdict = 'new' OR d.verdict = 'update' AND d.diff ?| '{4,10}') AND s.investor_key = (d.n).investor_key AND s.n > s.most
           AND (registry.crowd_near(s.investor_key, (d.n).name_key, coalesce(registry.duplicate_limit('like_name', 'block'), registry.duplicate_limit('like_name', 'warn')), s.most)).cut;

@@ -51,13 +51,18 @@ SET LOCAL session_replication_role = origin;
 CREATE TEMP TABLE asked ON COMMIT DROP AS SELECT m.r, t, jsonb_populate_record((SELECT x FROM registry.project x WHERE x.id = 'pcrowd1'), jsonb_build_object('id', CASE WHEN m.r % 3 > 0 THEN 'pcrowd' || m.r END,
     'name', m.name, 'name_key', registry.norm(m.name), 'amount_total', floor(random() * 1000))) AS n FROM made m, unnest(ARRAY[0.5, 0.85, 1]) t WHERE m.r > 150;
 CREATE FUNCTION pg_temp.alike() RETURNS TABLE (r int, t numeric, warned text[], blocked text[], worth text[]) LANGUAGE sql AS $$
-    SELECT a.r, a.t, ARRAY(SELECT q.id FROM registry.like_named(a.n, a.t, false, 5) q), ARRAY(SELECT q.id FROM registry.like_named(a.n, a.t, true, 1) q),
-        ARRAY(SELECT q.id FROM registry.like_worth(a.n, 0.2, 5) q) FROM asked a $$;
+    SELECT a.r, a.t, ARRAY(SELECT q.id FROM registry.like_named(a.n, a.t) q ORDER BY q.registered_at, q.id LIMIT 5),
+        ARRAY(SELECT q.id FROM registry.like_named(a.n, a.t) q WHERE registry.in_the_way(q, a.n) ORDER BY q.registered_at, q.id LIMIT 1),
+        ARRAY(SELECT (s.other).no FROM registry.suspects(ARRAY[a.n], ARRAY[NULL]::jsonb[], ARRAY[NULL]::text[]) s WHERE s.rule = 'like_amount') FROM asked a $$;
+CREATE FUNCTION pg_temp.alike_in_crowd() RETURNS TABLE (r int, t numeric, warned text[], blocked text[], worth text[]) LANGUAGE sql AS $$
+    SELECT a.r, a.t, ARRAY(SELECT q.id FROM registry.crowd_named(a.n, a.t, false, 5, a.crowd) q), ARRAY(SELECT q.id FROM registry.crowd_named(a.n, a.t, true, 1, a.crowd) q),
+        ARRAY(SELECT (s.other).no FROM registry.suspects(ARRAY[a.n], ARRAY[NULL]::jsonb[], ARRAY[NULL]::text[]) s WHERE s.rule = 'like_amount')
+    FROM (SELECT y.*, registry.crowd_most('众') AS crowd FROM asked y) a $$;
 CREATE TEMP TABLE each ON COMMIT DROP AS SELECT * FROM pg_temp.alike();
-SELECT ok(count(*) FILTER (WHERE warned <> '{}') > 0 AND count(*) FILTER (WHERE blocked <> '{}') > 0, 'some are alike') FROM each;
+SELECT ok(count(*) FILTER (WHERE warned <> '{}') > 0 AND count(*) FILTER (WHERE blocked <> '{}') > 0 AND count(*) FILTER (WHERE worth <> '{}') > 0, 'some are alike') FROM each;
 SELECT registry.crowd_make($$ SELECT row_number() OVER (ORDER BY p.registered_at, p.id)::int, p.investor_key, p.name_key, p.id, p.industry, p.amount_total
     FROM registry.project p WHERE p.investor_key = ANY ($1) AND p.audience <> '{0}' $$, '{众}', 100) \g /dev/null
-SELECT is_empty('TABLE each EXCEPT SELECT * FROM pg_temp.alike()', 'of a crowd the same are alike as of each with each');
+SELECT is_empty('TABLE each EXCEPT SELECT * FROM pg_temp.alike_in_crowd()', 'of a crowd the same are alike as of each with each');
 -- the same within a sheet
 CREATE TEMP TABLE draft (row int PRIMARY KEY, fault registry.finding, project text, external_id text, name_key text, investor_key text, clean jsonb, cut boolean) ON COMMIT DROP;
 INSERT INTO draft SELECT m.r, NULL, NULL, CASE WHEN m.r % 4 = 0 THEN m.r END, registry.norm(m.name), '众', '{}' FROM made m;
