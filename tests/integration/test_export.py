@@ -5,6 +5,7 @@ import csv
 import datetime
 import decimal
 import io
+import itertools
 import json
 import pathlib
 import subprocess
@@ -369,8 +370,8 @@ def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
         county.qipan("bureau", "matter", "add", f"project={talks}", "class=order", "office=chengguan", "helpers=东山镇,fagai", "subject=回来的事项", "days=7", ok=True)
         county.qipan("bureau", "meeting", "add", "class=dispatch", "held_on=2026-12-01", "name=回来调度会", ok=True)
         county.qipan("chengguan", "link", "add", f"project={talks}", "origin=回来示例有限公司", "class=introduced", ok=True)
-    for ending in ("xlsx", "csv", "jsonl"):
-        path = tmp_path / f"{kind}.{ending}"
-        county.qipan("bureau", "export", kind, path, ok=True)
+    for ending, lang in itertools.product(("xlsx", "csv", "jsonl"), ("zh", "en")):
+        path = tmp_path / f"{kind}.{lang}.{ending}"
+        county.qipan("bureau", "--lang", lang, "export", kind, path, ok=True)
         seen = imported(county, path, "--kind", kind, "--commit")
-        assert seen["rows"] > 0 and seen["unchanged"] == seen["rows"], (ending, seen)
+        assert seen["rows"] > 0 and seen["unchanged"] == seen["rows"], (ending, lang, seen)
