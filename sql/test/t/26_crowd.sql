@@ -42,8 +42,9 @@ CREATE TEMP TABLE made AS SELECT r, pg_temp.changed((SELECT name FROM base WHERE
 
 -- the same answers
 BEGIN;
+SELECT pg_temp.add('chengguan', '{"name":"众项目之样"}') \g /dev/null
 SET LOCAL session_replication_role = replica;
-INSERT INTO registry.project SELECT p.* FROM made m, jsonb_populate_record((SELECT x FROM registry.project x LIMIT 1), jsonb_build_object('id', 'pcrowd' || m.r, 'no', 'C-' || m.r,
+INSERT INTO registry.project SELECT p.* FROM made m, jsonb_populate_record((SELECT x FROM registry.project x WHERE x.name = '众项目之样'), jsonb_build_object('id', 'pcrowd' || m.r, 'no', 'C-' || m.r,
     'code', NULL, 'source', CASE WHEN m.r % 5 = 0 THEN 'c' END, 'external_id', CASE WHEN m.r % 5 = 0 THEN m.r END, 'name', m.name, 'name_key', registry.norm(m.name),
     'investor', '众', 'investor_key', '众', 'industry', 'C38', 'amount_total', floor(random() * 1000), 'registered_at', '2026-01-01'::timestamptz + m.r % 50 * interval '1 hour',
     'audience', CASE WHEN m.r % 40 = 0 THEN '{0}'::int[] ELSE '{1}' END)) p WHERE m.r <= 250;
