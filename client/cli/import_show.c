@@ -44,6 +44,14 @@ static const ProtobufCFieldDescriptor *field_of(const struct import *im, const c
     return d && field ? protobuf_c_message_descriptor_get_field_by_name(d, field) : NULL;
 }
 
+/* Of a field's amount. Records have theirs in yuan, and beside it the one that was paid. */
+static const char *currency_of(const struct import *im, const char *field, const char *project)
+{
+    bool foreign = field && !strcmp(field, "amount_foreign");
+
+    return !strcmp(mapping_kind(im->mapping), "project") ? project : foreign ? NULL : "CNY";
+}
+
 /* A field's canonical text in people's words. An amount stays as it is where its currency isn't known. */
 static const char *shown(struct import *im, const char *field, const char *text, const char *currency,
                          struct arena *a)
@@ -57,9 +65,28 @@ static const char *shown(struct import *im, const char *field, const char *text,
         word = labels_record_code(im->cli, kind, field, text);
     else if (f && (codes = labels_kind(field)))
         word = labels_text(im->cli, codes, text);
+    currency = currency_of(im, field, currency);
     if (!word && f && (currency || value_kind(f) != VALUE_MONEY))
         word = value_people_text(f, text, currency, im->cli->lang, a);
     return cli_safe(a, word ? word : text);
+}
+
+/* A field that both changed; without the values where they may not be written down. */
+static void show_clash(struct import *im, const Qipan__Verdict *v, const Qipan__Clash *c, struct arena *a)
+{
+    const char *name = cli_safe(a, label(im, c->field)), *by = cli_safe(a, c->by),
+               *at = c->has_at ? cli_local_time(a, c->at) : "?";
+
+    if (!c->base_value && !c->theirs && !c->yours)
+        printf(
+            _("    %s: the sheet and the registry (by %s on %s) both changed it; the values are not shown\n"),
+            name, by, at);
+    else
+        printf(_("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s on %s), the sheet "
+                 "\"%s\"\n"),
+               name, shown(im, c->field, c->base_value, v->currency, a),
+               shown(im, c->field, c->theirs, v->currency, a), by, at,
+               shown(im, c->field, c->yours, v->currency, a));
 }
 
 /* Of a row that isn't taken: column, value, why. A cell that couldn't be read (it names its column) stays as it is. */
@@ -72,20 +99,13 @@ static void show_why(struct import *im, const Qipan__Verdict *v, struct arena *a
     else if (v->field)
         printf(" · %s", cli_safe(a, label(im, v->field)));
     if (v->text && *v->text)
-        printf(" · %s", v->column ? cli_safe(a, v->text) : shown(im, v->field, v->text, NULL, a));
+        printf(" · %s", v->column ? cli_safe(a, v->text) : shown(im, v->field, v->text, v->currency, a));
     printf(": %s", cli_safe(a, v->message));
     if (v->hint && *v->hint)
         printf(" (%s)", cli_safe(a, v->hint));
     printf(" [%s]\n", v->code ? cli_safe(a, v->code) : "INVALID_ARGUMENT");
     for (size_t i = 0; i < v->n_clashes; i++)
-        printf(_("    %s: the sheet was made from \"%s\", the registry has \"%s\" (by %s on %s), the sheet "
-                 "\"%s\"\n"),
-               cli_safe(a, label(im, v->clashes[i]->field)),
-               shown(im, v->clashes[i]->field, v->clashes[i]->base_value, NULL, a),
-               shown(im, v->clashes[i]->field, v->clashes[i]->theirs, NULL, a),
-               cli_safe(a, v->clashes[i]->by),
-               v->clashes[i]->has_at ? cli_local_time(a, v->clashes[i]->at) : "?",
-               shown(im, v->clashes[i]->field, v->clashes[i]->yours, NULL, a));
+        show_clash(im, v, v->clashes[i], a);
 }
 
 /* ---------------------------------------------------------------- what a new row says */
@@ -165,12 +185,18 @@ static void show_changes(struct import *im, const Qipan__Verdict *v)
     const char *currency = c && find_row(im, (int)v->row, &row) && (r = mapping_row(im->mapping, &row, &a))
                                ? text_of(r, c, &a)
                                : NULL;
-    const char *before = currency;
+    const char *before = v->currency;
+    if (!currency)
+        currency = v->currency;
     for (size_t i = 0; i < v->n_changes; i++)
         if (strcmp(v->changes[i]->field, "currency") == 0)
             before = v->changes[i]->old;
     for (size_t i = 0; i < v->n_changes; i++) {
         const Qipan__VerdictChange *change = v->changes[i];
+        if (!change->old && !change->new_) {
+            printf(_(" · %s: changed (not shown)"), cli_safe(&a, label(im, change->field)));
+            continue;
+        }
         printf(" · %s %s → %s", cli_safe(&a, label(im, change->field)),
                shown(im, change->field, change->old, before, &a),
                shown(im, change->field, change->new_, currency, &a));
@@ -296,8 +322,13 @@ static int outcome(struct import *im, bool written)
     if (refused(im) > 0 && !written)
         return cli_fail(
             im->cli, "INVALID_ARGUMENT", NULL,
-            _("correct the rows and import the file again, or take the good ones with --keep-going"),
-            _("%d of %d rows are rejected, nothing was written"), refused(im), (int)c->rows);
+            c->conflicts == refused(im)
+                ? _("export the sheet anew, put your changes into that and import it, or take the other rows "
+                    "with --keep-going")
+                : _("correct the rows and import the file again, or take the good ones with --keep-going"),
+            _("%d of %d rows are not taken (%d rejected, %d duplicates, %d in conflict), nothing was "
+              "written"),
+            refused(im), (int)c->rows, (int)c->rejected, (int)c->duplicates, (int)c->conflicts);
     if (refused(im) > 0)
         return EXIT_PARTIAL;
     return im->exit_code && c->added + c->updated > 0 ? EXIT_DIFFERENT : 0;

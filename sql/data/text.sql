@@ -136,6 +136,8 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('import.ambiguous', '有 $3 个项目同名同投资方,无法确定是哪一个', '$3 projects have this name and investor'),
     ('import.changed', '表格与登记库都改了“$1”:登记库现为“$3”($4 于 $5 所改)', 'both the sheet and the registry changed $1: the registry has "$3" (by $4, $5)'),
     ('import.changed.hint', '导出最新的表,改好再导入', 'export the sheet anew, change it, and import that'),
+    ('import.changed_wan', '表格与登记库都改了“$1”:登记库现为 $3 万($4 于 $5 所改)', 'both the sheet and the registry changed $1: the registry has $3 × 10 000 (by $4, $5)'),
+    ('import.changed_wan.hint', '导出最新的表,改好再导入', 'export the sheet anew, change it, and import that'),
     ('import.changed_unseen', '表格与登记库都改了“$1”($4 于 $5 所改)', 'both the sheet and the registry changed $1 (by $4, $5)'),
     ('import.changed_unseen.hint', '导出最新的表,改好再导入', 'export the sheet anew, change it, and import that'),
     ('import.left', '“$1”与导出时相同,而登记库已由$2于 $3 改过,未动;要改回,请重新导出,改好再导入', '$1 is as it was when the sheet was exported, but $2 changed it in the registry on $3: it is left; to set it back export the sheet anew and change that'),

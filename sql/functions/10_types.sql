@@ -72,7 +72,7 @@ CREATE TYPE api.verdict_change AS (field text, old text, new text);
 CREATE TYPE api.verdict AS (
     row int, verdict text, project text, no text, code text, field text, "column" text, text text, message text,
     changed text[], hint text, object text, changes api.verdict_change[], clashes api.clash[], rule text, other_no text, other_office text,
-    other_on text
+    other_on text, currency text
 );
 CREATE TYPE api.batch AS (
     id text, kind text, office text, account text, status text, file_name text, file_sha256 text, profile text, source text, rows int, added int,

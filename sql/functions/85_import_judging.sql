@@ -384,9 +384,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION registry.clash_fault(p_clashes jsonb) RETURNS registry.finding LANGUAGE sql STABLE AS $$
-    SELECT ROW('CONFLICT', c ->> 'field', c ->> 'yours', CASE WHEN c ? 'theirs' OR c ? 'yours' THEN 'import.changed' ELSE 'import.changed_unseen' END,
-        ARRAY[c ->> 'theirs', coalesce(c ->> 'by', '?'), registry.day((c ->> 'at')::timestamptz)], NULL, NULL, NULL, NULL)::registry.finding
-    FROM (SELECT p_clashes -> 0 AS c) x
+    SELECT ROW('CONFLICT', c ->> 'field', c ->> 'yours', CASE WHEN x.wan IS NOT NULL THEN 'import.changed_wan' WHEN c ? 'theirs' OR c ? 'yours' THEN 'import.changed' ELSE 'import.changed_unseen' END,
+        ARRAY[coalesce(x.wan, c ->> 'theirs'), coalesce(c ->> 'by', '?'), registry.day((c ->> 'at')::timestamptz)], NULL, NULL, NULL, NULL)::registry.finding
+    FROM (SELECT p_clashes -> 0 AS c, CASE WHEN p_clashes #>> '{0,field}' LIKE 'amount%' THEN registry.wan(((p_clashes #>> '{0,theirs}')::numeric * 100)::bigint) END AS wan) x
 $$;
 
 -- ---------------------------------------------------------------- verdicts
@@ -462,11 +462,11 @@ BEGIN
     WHERE d.row = o.row;
 END $$;
 
--- What a row changes, as [api.verdict_change].
+-- What a row changes, as [api.verdict_change]; of a masked field ("true") without the values.
 CREATE FUNCTION registry.import_changes(p_kind text, p_diff jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'old', registry.excerpt(w.value ->> 0), 'new', registry.excerpt(w.value ->> 1)))
+    SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('field', f.name, 'old', registry.excerpt(x.pair ->> 0), 'new', registry.excerpt(x.pair ->> 1)))
                      ORDER BY f.number)
-    FROM jsonb_each(p_diff) w JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
+    FROM jsonb_each(p_diff) w CROSS JOIN LATERAL (SELECT nullif(w.value, 'true') AS pair) x JOIN registry.field f ON f.kind = p_kind AND f.number = w.key::int
 $$;
 
 -- Rows the mapping couldn't read, or wasn't to.
@@ -639,7 +639,7 @@ BEGIN
                     ARRAY(SELECT c ->> 'field' FROM jsonb_array_elements(z.changes) c), z.hint, z.object,
                     ARRAY(SELECT jsonb_populate_record(NULL::api.verdict_change, c) FROM jsonb_array_elements(z.changes) c),
                     ARRAY(SELECT jsonb_populate_record(NULL::api.clash, c) FROM jsonb_array_elements(z.clashes) c),
-                    z.rule, z.other_no, z.other_office, z.other_on)::api.verdict AS v, q.restricted AND NOT q.audience && grants AS hidden
+                    z.rule, z.other_no, z.other_office, z.other_on, CASE WHEN coalesce(z.changes, z.clashes) IS NOT NULL AND i.kind = 'project' THEN q.currency END)::api.verdict AS v, q.restricted AND NOT q.audience && grants AS hidden
                 FROM registry.import_verdict z LEFT JOIN registry.project q ON q.id = z.project
                 WHERE z.import = i.id AND z.row > coalesce(after_row, CASE WHEN after ~ '^[0-9]{1,9}$' THEN after::int END, -1) AND (verdicts IS NULL OR z.verdict = ANY (verdicts))
                 ORDER BY z.row LIMIT most + 1) y

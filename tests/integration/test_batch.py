@@ -171,7 +171,20 @@ def test_changes_in_peoples_words(here, tmp_path):
     said = here.qipan("chengguan", "import", write(tmp_path / "词后.csv", "项目名称,投资方,总投资(万元),阶段,币种,限制范围\n词语项目,词语公司,200,意向,USD,是\n"), ok=True).stdout
     assert "总投资 100万元 → 200万美元" in said and "阶段 在谈 → 意向" in said and "限制范围 ∅ → 是" in said and "映射 按表头" in said, said
     said = here.qipan("chengguan", "import", write(tmp_path / "词无.csv", "项目名称,投资方,总投资(万元)\n词语项目,词语公司,300\n"), ok=True).stdout
-    assert "总投资 1000000.00 → 3000000.00" in said, "in which currency isn't said"
+    assert "总投资 100万元 → 300万元" in said, "in the currency that the registry has"
+    here.qipan("chengguan", "export", tmp_path / "词出.xlsx", "--filter", "name=词语项目", ok=True)
+    book = openpyxl.load_workbook(tmp_path / "词出.xlsx")
+    column = {cell.value: cell.column for cell in book.active[1]}
+    book.active.cell(2, column["联系人"]).value, book.active.cell(2, column["总投资(万元)"]).value = "王五", 150
+    book.save(tmp_path / "词出.xlsx")
+    said = here.qipan("chengguan", "import", tmp_path / "词出.xlsx", ok=True).stdout
+    assert "总投资 100万元 → 150万元" in said and "联系人:有改动(内容不显示)" in said and "王五" not in said, said
+    no = book.active.cell(2, column["项目编号"]).value
+    here.qipan("bureau", "project", "edit", no, "amount_total=120万元", "contact_name=郑某", ok=True)
+    done = here.qipan("chengguan", "import", tmp_path / "词出.xlsx", ok=7)
+    assert "登记库现为 120 万(" in done.stdout and "总投资:导出时为“100万元”,登记库现为“120万元”" in done.stdout, done.stdout
+    assert "都改了,内容不显示" in done.stdout and "郑某" not in done.stdout
+    assert "1 行中有 1 行未接受(拒绝 0、疑似重复 0、冲突 1)" in done.stderr and "导出最新的表" in done.stderr
 
 
 def test_records_taken_back(here, tmp_path):
