@@ -376,7 +376,7 @@ SELECT is((SELECT detail::text FROM registry.audit WHERE no > :before AND op = '
 SELECT pg_temp.put('chengguan', '密二', format('[{"set":{"no":"%s","summary":"谈到一半"}}]', :'c2')::jsonb) AS i \gset
 SELECT pg_temp.commit('chengguan', :'i') \g /dev/null
 SELECT (pg_temp.edit('bureau', NULL, :'c2', '{"office":"dongshan","restricted":true}')).error \g /dev/null
-SELECT is(pg_temp.v('chengguan', :'i')::text, '(2,update,,,,,,,,,,,,,,,,)', 'rows of a batch say nothing of what was hidden since');
+SELECT is(pg_temp.v('chengguan', :'i')::text, '(2,update,,,,,,,,,,,,,,,,,)', 'rows of a batch say nothing of what was hidden since');
 SELECT max(no) AS before FROM registry.audit \gset
 SELECT is((pg_temp.v('bureau', :'i')).changes::text, '{"(summary,,谈到一半)"}', 'to those who see it they do');
 SELECT is((SELECT detail::text FROM registry.audit WHERE no > :before AND op = 'import_verdicts'), '{"rows": 1, "restricted": 1}', 'and the audit says so');
