@@ -74,6 +74,11 @@ const ProtobufCMessageDescriptor *headers_kind(const char *kind)
     return k ? k->message : NULL;
 }
 
+const char *headers_kind_at(size_t i)
+{
+    return i < N(names) ? names[i].kind : NULL;
+}
+
 const char *headers_kind_name(const char *kind)
 {
     for (size_t i = 0; i < N(names); i++)

@@ -10,6 +10,9 @@
 /* The message of a kind of proto/kinds.def; NULL when there is none. */
 const ProtobufCMessageDescriptor *headers_kind(const char *kind);
 
+/* Kinds that sheets are read of, one after another; NULL behind the last. */
+const char *headers_kind_at(size_t i);
+
 /* As a word of a sentence, in the language of the caller: 项目, a project. */
 const char *headers_kind_name(const char *kind);
 

@@ -313,7 +313,7 @@ static void name_unknown(struct mapping *m, size_t from)
     }
 }
 
-struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
+static struct mapping *find_all(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
 {
     struct mapping *m = mapping_create(kind, why);
     bool ok = m != NULL;
@@ -333,6 +333,36 @@ struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, c
     }
     mapping_free(m);
     return NULL;
+}
+
+#define SIGN_FIELDS 3 /* so many fields say of which kind a sheet is */
+
+/* The kind that knows all of the columns; NULL = none. */
+static const char *kind_of_all(char *const *headers, size_t n)
+{
+    char nothing[MAPPING_WHY_SIZE];
+    const char *kind;
+
+    for (size_t i = 0; (kind = headers_kind_at(i)); i++) {
+        struct mapping *m = find_all(kind, headers, n, nothing);
+        bool all = m && m->n_fields >= SIGN_FIELDS;
+
+        mapping_free(m);
+        if (all)
+            return kind;
+    }
+    return NULL;
+}
+
+struct mapping *mapping_auto(const char *kind, char *const *headers, size_t n, char why[MAPPING_WHY_SIZE])
+{
+    struct mapping *m = find_all(kind, headers, n, why);
+    const char *other = m ? NULL : kind_of_all(headers, n);
+
+    if (other)
+        snprintf(why, MAPPING_WHY_SIZE, _("the columns are those of %s, not of %s: --kind %s"),
+                 headers_kind_name(other), headers_kind_name(kind), other);
+    return m;
 }
 
 bool mapping_is_plain(const struct mapping *m)

@@ -370,6 +370,10 @@ def test_an_unedited_export_changes_nothing(county, offices, tmp_path, kind):
         county.qipan("bureau", "matter", "add", f"project={talks}", "class=order", "office=chengguan", "helpers=东山镇,fagai", "subject=回来的事项", "days=7", ok=True)
         county.qipan("bureau", "meeting", "add", "class=dispatch", "held_on=2026-12-01", "name=回来调度会", ok=True)
         county.qipan("chengguan", "link", "add", f"project={talks}", "origin=回来示例有限公司", "class=introduced", ok=True)
+    if kind != "project":
+        county.qipan("bureau", "export", kind, tmp_path / "a.csv", ok=True)
+        told = county.qipan("bureau", "import", tmp_path / "a.csv", ok=7).stderr
+        assert f"--kind {kind}" in told, told
     for ending, lang in itertools.product(("xlsx", "csv", "jsonl"), ("zh", "en")):
         path = tmp_path / f"{kind}.{lang}.{ending}"
         county.qipan("bureau", "--lang", lang, "export", kind, path, ok=True)

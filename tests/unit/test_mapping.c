@@ -517,6 +517,20 @@ static void left_out(void **state)
     sheet_close(s);
 }
 
+static void another_kind(void **state)
+{
+    struct sheet *s = sheet_of("project,amount_arrived,arrived_on,voucher\np1,1,2026-01-01,3\n");
+    size_t n;
+    char *const *h = sheet_header(s, &n);
+
+    (void)state;
+    assert_null(mapping_auto("project", h, n, why));
+    assert_string_equal(why, "the columns are those of arrived money, not of a project: --kind arrival");
+    assert_null(mapping_auto("project", h, 1, why));
+    assert_null(strstr(why, "--kind"));
+    sheet_close(s);
+}
+
 static void chunks(void **state)
 {
     FILE *f = tmpfile();
@@ -649,16 +663,13 @@ static void powers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns),   cmocka_unit_test(nothing),
-        cmocka_unit_test(keys),      cmocka_unit_test(periods),
-        cmocka_unit_test(values),    cmocka_unit_test(skips),
-        cmocka_unit_test(bad_cells), cmocka_unit_test(faults),
-        cmocka_unit_test(automatic), cmocka_unit_test(levels),
-        cmocka_unit_test(units),     cmocka_unit_test(groups),
-        cmocka_unit_test(kinds),     cmocka_unit_test(types),
-        cmocka_unit_test(left_out),  cmocka_unit_test(chunks),
-        cmocka_unit_test(formats),   cmocka_unit_test(sums),
-        cmocka_unit_test(powers),    cmocka_unit_test(without_investors),
+        cmocka_unit_test(columns),      cmocka_unit_test(nothing), cmocka_unit_test(keys),
+        cmocka_unit_test(periods),      cmocka_unit_test(values),  cmocka_unit_test(skips),
+        cmocka_unit_test(bad_cells),    cmocka_unit_test(faults),  cmocka_unit_test(automatic),
+        cmocka_unit_test(levels),       cmocka_unit_test(units),   cmocka_unit_test(groups),
+        cmocka_unit_test(kinds),        cmocka_unit_test(types),   cmocka_unit_test(left_out),
+        cmocka_unit_test(another_kind), cmocka_unit_test(chunks),  cmocka_unit_test(formats),
+        cmocka_unit_test(sums),         cmocka_unit_test(powers),  cmocka_unit_test(without_investors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
