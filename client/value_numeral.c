@@ -12,8 +12,8 @@
 /* Value of the numeral at p; -1 when there is none. */
 static int digit_at(const char *p)
 {
-    static const char *const digits[] = {"〇零", "一壹", "二贰两", "三叁", "四肆",
-                                         "五伍", "六陆", "七柒",   "八捌", "九玖"};
+    static const char *const digits[] = {"〇零○", "一壹", "二贰两", "三叁", "四肆",
+                                         "五伍",  "六陆", "七柒",   "八捌", "九玖"};
 
     for (int v = 0; v < 10 && (unsigned char)*p >= 0x80; v++)
         for (const char *d = digits[v]; *d; d += CHARACTER)

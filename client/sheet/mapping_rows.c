@@ -492,6 +492,20 @@ static bool check_type(const struct work *w, const struct field *f, struct joine
     return j->parts != 1 || (check_digits(w, f, j, e) && check_format(w, f, j, e));
 }
 
+/* The row of an export that speaks of what the registry has. */
+static bool is_own_row(const struct work *w)
+{
+    const ProtobufCFieldDescriptor *id = protobuf_c_message_descriptor_get_field_by_name(w->m->desc, "id");
+
+    return w->m->own && id && value_has(w->object, id);
+}
+
+/* A dash put into a text that came out of the registry is an edit: left out, it would be lost without a word. */
+static bool is_dash(const struct work *w, const struct field *f, const struct joined *j)
+{
+    return value_kind(f->f) == VALUE_TEXT && trimmed_length(j->text) && is_own_row(w);
+}
+
 static void take_field(struct work *w, const struct field *f, struct joined *j)
 {
     struct value_error e = {0};
@@ -512,7 +526,7 @@ static void take_field(struct work *w, const struct field *f, struct joined *j)
     }
     if (f->values && !map_cell(w, f, j))
         return;
-    if (says_nothing(w, f, j)) {
+    if (says_nothing(w, f, j) && !is_dash(w, f, j)) {
         if (w->m->clear)
             add_clear(w, f);
         return;
@@ -610,10 +624,7 @@ static bool is_emptied(struct work *w, const struct field *f, struct joined *j)
 /* Who empties a cell of a sheet that the registry wrote has edited it. In JSON a field that isn't there says nothing. */
 static void take_emptied(struct work *w, struct joined *j)
 {
-    const ProtobufCFieldDescriptor *id = protobuf_c_message_descriptor_get_field_by_name(w->m->desc, "id");
-
-    if (!w->m->own || !w->row->types || !w->out->has_version || w->out->n_bad || !id ||
-        !value_has(w->object, id))
+    if (!w->row->types || !w->out->has_version || w->out->n_bad || !is_own_row(w))
         return;
     for (int i = 0; i < w->m->n_fields; i++)
         if (is_emptied(w, &w->m->fields[i], j))

@@ -616,17 +616,17 @@ def test_a_cell_of_an_export_that_is_emptied(county, tmp_path):
     sheet = book.active
     column = {cell.value: cell.column for cell in sheet[1]}
     row = {sheet.cell(r, column["项目名称"]).value: r for r in range(2, 6)}
-    for name, label, value in (("清空项目0", "总投资(万元)", None), ("清空项目0", "联系电话", None), ("清空项目1", "用地(亩)", "无"),
+    for name, label, value in (("清空项目0", "总投资(万元)", None), ("清空项目0", "联系电话", None), ("清空项目1", "用地(亩)", "无"), ("清空项目1", "建设内容", "—"), ("清空项目3", "建设内容", "-"),
                                ("清空项目2", "总投资(万元)", None)):
         sheet.cell(row[name], column[label]).value = value
     book.save(tmp_path / "b.xlsx")
     county.qipan("bureau", "project", "edit", sheet.cell(row["清空项目2"], column["项目编号"]).value, "amount_total=9亿元", ok=True)
     county.qipan("bureau", "project", "edit", sheet.cell(row["清空项目3"], column["项目编号"]).value, "summary=后来写的", ok=True)
-    adds_up(run(county, "jingkai", tmp_path / "b.xlsx", "--commit", "--keep-going", code=9).json, updated=2, unchanged=1, conflicts=1)
+    adds_up(run(county, "jingkai", tmp_path / "b.xlsx", "--commit", "--keep-going", code=9).json, updated=2, conflicts=2)
     county.qipan("jingkai", "export", tmp_path / "c.jsonl", "--filter", "name~清空项目", "--sort", "name", ok=True)
     got = [json.loads(line) for line in (tmp_path / "c.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(p.get("amount_total"), p.get("land_mu"), p.get("contact_phone"), p.get("summary")) for p in got] == [
-        (None, "5", "0551-0", None), ("20000.00", None, "0551-1", None), ("900000000.00", "7", "0551-2", None), ("40000.00", "8", "0551-3", "后来写的")]
+        (None, "5", "0551-0", None), ("20000.00", None, "0551-1", "—"), ("900000000.00", "7", "0551-2", None), ("40000.00", "8", "0551-3", "后来写的")]
 
 
 def test_a_row_speaks_of_the_project_it_names(county, tmp_path):

@@ -207,6 +207,7 @@ static void dates(void **state)
     same("signed_on", "2023年1月5日 09:30", "2023-01-05");
     same("signed_on", "2023-01-05 13:20:59", "2023-01-05");
     same("signed_on", "二〇二三年十二月三十一日", "2023-12-31");
+    same("signed_on", "二○二三年十二月三十一日", "2023-12-31");
     same("signed_on", "二零二三年一月", "2023-01");
     refused("signed_on", "2023-01-05T20:00:00Z", "not a date"); /* the next day in China */
     refused("signed_on", "2023-01-05 25:00", "not a date");
