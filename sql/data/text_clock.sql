@@ -9,6 +9,7 @@ INSERT INTO registry.text (key, zh, en) VALUES
     ('warn.same_code', '与$1于 $2 登记的 $3 项目代码相同', 'has the project code of $3, registered by $1 on $2'),
     ('warn.same_name', '与$1于 $2 登记的 $3 同名同投资方', 'has name and investor of $3, registered by $1 on $2'),
     ('warn.like_name', '与$1于 $2 登记的 $3 投资方相同、名称相近', 'has the investor of $3 and a name like it, registered by $1 on $2'),
+    ('warn.other_investor', '与$1于 $2 登记的 $3 同名,投资方不同或未填:若是同一个项目,请改为修改它(写项目编号 $3)', 'has the name of $3, registered by $1 on $2, but another investor or none: if it is the same, change that one (by its number)'),
     ('warn.like_number', '与$1于 $2 登记的 $3 投资方相同、名称只有序号不同', 'has the investor of $3 and its name but for a number, registered by $1 on $2'),
     ('warn.like_amount', '与$1于 $2 登记的 $3 投资方、行业相同且金额相近', 'has investor and trade of $3 and an amount near it, registered by $1 on $2'),
     ('warn.same_phone', '与$1于 $2 登记的 $3 联系电话相同', 'has the telephone of $3, registered by $1 on $2'),

@@ -175,6 +175,12 @@ BEGIN
          WHERE (me.fields IS NULL OR me.fields ?| '{4,5,6,7,10}') AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
            AND (q.name_key = (me.p).name_key AND q.investor_key = (me.p).investor_key OR q.code = (me.p).code)
          ORDER BY q.registered_at, q.id LIMIT 5)
+        UNION ALL -- its investor is written otherwise, or wasn't known: a sheet of names and figures would make all of an office's projects anew
+        (SELECT 'other_investor', q FROM registry.project q
+         WHERE (me.fields IS NULL OR me.fields ?| '{4,10}') AND q.name_key = (me.p).name_key AND q.investor_key <> (me.p).investor_key
+           AND q.office = (me.p).office
+           AND NOT registry.apart_by_source(me.p, q) AND q.audience <> '{0}' AND q.id IS DISTINCT FROM (me.p).id
+         ORDER BY q.registered_at, q.id LIMIT 5)
         UNION ALL
         (SELECT CASE WHEN registry.is_released((y.q).id, (me.p).office) THEN 'released'
                 WHEN registry.numbered_apart((y.q).name_key, (me.p).name_key) THEN 'like_number' ELSE 'like_name' END, y.q
@@ -222,7 +228,7 @@ LANGUAGE sql STABLE AS $$
                 FROM (SELECT DISTINCT ON (s.n, (s.other).id) s.n, s.rule, (s.other).no, (s.other).office, (s.other).registered_at AS at,
                           registry.day((s.other).registered_at) AS day, o.name
                       FROM registry.suspects(p_rows, p_fields, p_phones) WITH ORDINALITY s(n, rule, other, first) JOIN registry.office o ON o.code = (s.other).office
-                      WHERE s.rule = 'released' OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
+                      WHERE s.rule IN ('released', 'other_investor') OR registry.duplicate_limit(s.rule, 'warn') IS NOT NULL
                       ORDER BY s.n, (s.other).id, s.first) y) x
           WHERE x.place <= 5
           UNION ALL SELECT m.n, 6, ROW('misfit', NULL, NULL, NULL,

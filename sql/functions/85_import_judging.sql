@@ -413,7 +413,7 @@ BEGIN
         verdict = CASE WHEN (x.fault).code IS NOT NULL THEN NULL WHEN d.project IS NULL THEN 'new' ELSE 'update' END
     FROM (SELECT y.row, y.lonely, registry.judge(p_account, y.b, y.n, y.lonely AND y.code IS NULL AND (y.external_id IS NULL OR y.project IS NULL), o.may, i.opening) AS fault
           FROM (SELECT z.*, (z.n).office AS after_office, NOT (
-                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = (z.n).name_key AND p.investor_key = (z.n).investor_key AND p.id IS DISTINCT FROM z.project)
+                    EXISTS (SELECT FROM registry.project p WHERE p.name_key = (z.n).name_key AND p.id IS DISTINCT FROM z.project)
                     OR (z.n).investor_key <> '' AND EXISTS (SELECT FROM registry.project p WHERE p.investor_key = (z.n).investor_key AND p.investor_key <> ''
                                AND p.id IS DISTINCT FROM z.project)) AS lonely
                 FROM draft z WHERE z.fault IS NULL AND (z.project IS NULL OR z.diff <> '{}') OFFSET 0) y
@@ -426,7 +426,7 @@ BEGIN
        OR d.verdict = 'new' AND greatest((d.n).signed_on, (d.n).started_on, (d.n).completed_on, (d.n).produced_on) > registry.today()::text;
 END $$;
 
--- What else the rows that will be carried out may be. New ones alone with their name and investor, without code, place and telephone, are
+-- What else the rows that will be carried out may be. New ones alone with their name and with their investor, without code, place and telephone, are
 -- nothing else.
 CREATE FUNCTION registry.import_notes(p_lang text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

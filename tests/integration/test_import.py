@@ -629,6 +629,14 @@ def test_a_cell_of_an_export_that_is_emptied(county, tmp_path):
         (None, "5", "0551-0", None), ("20000.00", None, "0551-1", "—"), ("900000000.00", "7", "0551-2", None), ("40000.00", "8", "0551-3", "后来写的")]
 
 
+def test_names_without_their_investors_are_asked_about(county, tmp_path):
+    """A month's sheet of names and figures, or one that writes the investor otherwise, would make an office's projects a second time."""
+    run(county, "jingkai", write(tmp_path / "a.csv", "项目名称,投资方,总投资(万元)\n同名阀门厂,同名阀门(集团)有限公司,1000\n同名皮革厂,,1000\n"), "--commit")
+    text = "项目名称,投资方,总投资(万元)\n同名阀门厂,同名阀门公司,1001\n同名皮革厂,同名皮革有限公司,1001\n"
+    said = county.qipan("jingkai", "import", write(tmp_path / "b.csv", text), ok=True).stdout
+    assert said.count("同名,投资方不同或未填:若是同一个项目,请改为修改它(写项目编号 20") == 2, said
+
+
 def test_a_row_speaks_of_the_project_it_names(county, tmp_path):
     """Rows with an id: other offices' rows may come back as they were, not changed; an unknown or repeated id is refused."""
     sheet(tmp_path / "a.csv", 3, "他人项目")

@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.go(days int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 CREATE FUNCTION pg_temp.lights(project text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(a.rule || ' ' || a.light, ', ' ORDER BY a.rule), '') FROM registry.alert a WHERE a.project = $1 AND a.state = 'open' $$;
 CREATE FUNCTION pg_temp.day(n int) RETURNS text LANGUAGE sql AS $$ SELECT (registry.today() + n)::text $$;
-SELECT plan(114);
+SELECT plan(118);
 SELECT value AS clock FROM registry.setting WHERE key = 'clock_offset' \gset
 
 -- ---------------------------------------------------------------- levels of duplicates
@@ -40,6 +40,11 @@ SELECT row_eq(format($$ SELECT w.code, w.no, w.office, w."on", w.sentence FROM u
         format('has the telephone of %s, registered by 城关镇 on %s', (SELECT no FROM registry.project WHERE id = :'a'), registry.today())), 'all that a warning says');
 SELECT (pg_temp.add('chengguan', '{"name":"地块甲","investor":"多地块","source":"地","external_id":"k1"}')).project.id AS parcel \gset
 SELECT is(pg_temp.said(pg_temp.add('dongshan', '{"name":"地块甲","investor":"多地块","source":"地","external_id":"k2"}')), 'same_source:chengguan', 'parcels of one source are only pointed out');
+SELECT (pg_temp.add('dongshan', '{"name":"同名一厂","investor":"同名实业有限公司"}')).project.id AS namesake \gset
+SELECT is(pg_temp.said(pg_temp.add('dongshan', '{"name":"同名 一厂"}')), 'other_investor:dongshan', 'the same name in the same office, its investor not known');
+SELECT is(pg_temp.said(pg_temp.add('dongshan', '{"name":"同名一厂","investor":"同名实业公司"}')), 'other_investor:dongshan,other_investor:dongshan', 'nor written otherwise');
+SELECT is(pg_temp.said(pg_temp.add('chengguan', '{"name":"同名一厂","investor":"别家实业"}')), '', 'in another office it is another project');
+SELECT is(pg_temp.said(pg_temp.edit('dongshan', NULL, :'namesake', '{"summary":"x"}')), '', 'told when name or investor is set');
 -- edits
 SELECT (pg_temp.add('dongshan', '{"name":"将改名的项目","investor":"级别实业"}')).project.id AS e \gset
 SELECT is(pg_temp.said(pg_temp.edit('dongshan', NULL, :'e', '{"name":"高端装备制造产业园基础设施建设项目新"}')), 'ALREADY_EXISTS name chengguan', 'an edit is held to the same');
