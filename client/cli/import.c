@@ -59,6 +59,8 @@ static int run(struct import *im)
         code = judge_or_commit(im, &written);
     if (!code && written)
         import_remember(im);
+    if (code && cli_signal)
+        import_interrupted(im);
     return code ? code : import_show(im, written);
 }
 

@@ -42,7 +42,10 @@ struct import {
     int done;            /* rows the registry has judged or written by now */
     uint32_t asking;     /* the open call that asks it how many; 0 = none */
     const char *trouble; /* why that isn't known now; NULL = it is */
+    bool told;           /* it is what was said last */
     int64_t end_ms;      /* of what is going on: waited for no longer */
+    int64_t answered_ms; /* when the registry was heard last */
+    bool committing;     /* the commit was asked for */
     int64_t asked_ms;
     int looked_at; /* row of the sheet, while what was judged is shown */
     json_t *rejects;
@@ -66,6 +69,7 @@ int import_open(struct import *im);
 int import_put(struct import *im);
 int import_judge(struct import *im);
 int import_commit(struct import *im);
+void import_interrupted(const struct import *im);
 int import_counts(struct import *im); /* of a batch that was judged */
 
 /* import_verdicts.c */

@@ -15,6 +15,7 @@
 #define PROGRESS_MS 5000 /* between lines on a stderr that is no terminal */
 #define ASK_MS      1000 /* between questions how far the registry is */
 #define ASKED_MS    3000 /* patience with one */
+#define SILENT_MS   3000 /* without an answer before that is told */
 
 static int64_t now_ms(void)
 {
@@ -29,9 +30,10 @@ static int64_t now_ms(void)
 /* A step begins. */
 static void begin(struct import *im)
 {
-    im->begun_ms = im->shown_ms = im->asked_ms = im->heard_ms = now_ms();
+    im->begun_ms = im->shown_ms = im->asked_ms = im->heard_ms = im->answered_ms = now_ms();
     im->done = im->heard = 0;
     im->trouble = NULL;
+    im->told = false;
 }
 
 static bool is_time(struct import *im, bool tty)
@@ -60,10 +62,21 @@ static void note_trouble(struct import *im, const Qipan__Error *e)
         im->trouble = cli_safe(&im->cli->arena, e->message);
 }
 
+/* What is in the way now, NULL = nothing. */
+static const char *trouble(const struct import *im)
+{
+    if (qipan_link(im->cli->q) != QIPAN_LINK_UP)
+        return _("no link to the registry");
+    if (im->trouble)
+        return im->trouble;
+    return now_ms() - im->answered_ms > SILENT_MS ? _("the registry does not answer") : NULL;
+}
+
 /* Rows that are through, how many a second, and how long the others will take; `before`: those that were there already cost nothing. */
 static void progress(struct import *im, const char *what, int row, int before)
 {
     bool tty = isatty(STDERR_FILENO);
+    const char *why = trouble(im);
 
     if (row < im->heard)
         begin(im); /* asked again after a failure: it is at it anew */
@@ -71,10 +84,14 @@ static void progress(struct import *im, const char *what, int row, int before)
         im->heard = row;
         im->heard_ms = now_ms();
     }
+    if ((why != NULL) != im->told) { /* come or gone: said at once */
+        im->told = why != NULL;
+        im->shown_ms = 0;
+    }
     if (!is_time(im, tty))
         return;
-    if (im->trouble) {
-        fprintf(stderr, _("%s: %s; waiting on, at most %d s"), what, im->trouble,
+    if (why) {
+        fprintf(stderr, _("%s: %s; waiting on, at most %d s"), what, why,
                 (int)((im->end_ms - now_ms()) / 1000));
     } else if (row <= before || im->heard_ms <= im->begun_ms) {
         fprintf(stderr, _("%s: row %d of %d, %d s"), what, row, im->rows,
@@ -102,16 +119,39 @@ static const char *request_id(struct import *im, const char *tail)
     return im->request;
 }
 
+/* What leads to a commit writes nothing: its unknown outcome is no worse than none. */
+static int failed_before(struct import *im, const Qipan__Error *error)
+{
+    Qipan__Error e = *error;
+
+    if (strcmp(e.code, "UNKNOWN") == 0 || strcmp(e.code, "DEADLINE_EXCEEDED") == 0) {
+        e.code = (char *)(uintptr_t) "UNAVAILABLE";
+        e.message = (char *)(uintptr_t)_("the registry does not answer");
+    }
+    if (strcmp(e.code, "UNAVAILABLE") == 0)
+        e.hint =
+            (char *)(uintptr_t)_("nothing is written yet; the same command again goes on where it stood");
+    return cli_error(im->cli, &e, NULL);
+}
+
 /* The commit refused because of rejected rows; anything else has been reported. */
 static int failed(struct import *im, unsigned op, struct qipan_result *r)
 {
     const Qipan__Error *e = r->error;
     bool rows = op == QIPAN_OP_import_commit && e->field && !strcmp(e->field, "rows") &&
                 !strcmp(e->code, "INVALID_ARGUMENT");
-    int code = rows ? IMPORT_REFUSED : cli_error(im->cli, e, im->base);
+    int code = rows                           ? IMPORT_REFUSED
+               : op == QIPAN_OP_import_commit ? cli_error(im->cli, e, im->base)
+                                              : failed_before(im, e);
 
     qipan_result_free(r);
     return code;
+}
+
+/* Ours: nobody has said it. */
+static bool is_silence(const Qipan__Error *e)
+{
+    return e && (!strcmp(e->code, "DEADLINE_EXCEEDED") || !strcmp(e->code, "UNKNOWN"));
 }
 
 static void on_asked(const struct qipan_reply *reply, void *arg)
@@ -120,6 +160,9 @@ static void on_asked(const struct qipan_reply *reply, void *arg)
     const Qipan__Batch *b = reply->error ? NULL : ((const Qipan__BatchReply *)reply->message)->batch;
 
     im->asking = 0;
+    if (is_silence(reply->error))
+        return;
+    im->answered_ms = now_ms();
     if (reply->error)
         note_trouble(im, reply->error);
     else
@@ -213,11 +256,11 @@ static int settle(struct import *im, unsigned op, const ProtobufCMessage *messag
         if (outcome == QIPAN_DONE)
             return 0;
         if (cli_signal)
-            return cli_interrupted(im->cli, op == QIPAN_OP_import_commit ? request : NULL);
+            return cli_interrupted(im->cli, NULL);
         if (outcome == QIPAN_FAILED &&
             (now_ms() + 2 * PAUSE_MS > im->end_ms || !worth_asking(im, op, ret->error)))
             return failed(im, op, ret);
-        if (ret->error)
+        if (ret->error && !is_silence(ret->error))
             note_trouble(im, ret->error);
         qipan_result_free(ret);
         qipan_wait(im->cli->q, NULL, PAUSE_MS);
@@ -237,6 +280,18 @@ static void take_counts(struct import *im, const Qipan__ImportReply *r)
     im->counts.rev = r->rev;
     im->counts.replayed = r->replayed;
     im->counts.status = (char *)(uintptr_t)cli_safe(&im->cli->arena, r->status);
+}
+
+/* What is certain, whenever that was. */
+void import_interrupted(const struct import *im)
+{
+    if (im->committing)
+        cli_warn(
+            _("interrupted; all rows are in the registry as batch %s: whether they are written is told by "
+              "qipan batch show %s and qipan receipt show %s, or by the same command again"),
+            im->id, im->id, im->base);
+    else
+        cli_warn(_("interrupted; nothing is written; the same command again goes on where it stood"));
 }
 
 int import_open(struct import *im)
@@ -286,10 +341,11 @@ static void on_put(const struct qipan_reply *reply, void *arg)
     struct window *w = arg;
 
     w->open--;
+    w->im->answered_ms = now_ms();
     if (w->sent <= FIRST_CHUNKS && now_ms() - w->sent_ms < w->quickest_ms)
         w->quickest_ms = now_ms() - w->sent_ms;
     if (reply->error && !w->code)
-        w->code = cli_error(w->im->cli, reply->error, w->im->base);
+        w->code = failed_before(w->im, reply->error);
     w->wake = w->open <= w->limit || w->code;
 }
 
@@ -297,8 +353,12 @@ static int wait_window(struct window *w, int limit)
 {
     w->limit = limit;
     w->wake = w->open <= limit || w->code;
-    int code = cli_run(w->im->cli, &w->wake);
-    return code ? code : w->code;
+    while (!qipan_wait(w->im->cli->q, &w->wake, PAUSE_MS)) {
+        if (cli_signal)
+            return cli_interrupted(w->im->cli, NULL);
+        progress(w->im, _("sending"), w->im->sent, w->im->sent_before);
+    }
+    return w->code;
 }
 
 static int most_open(const struct window *w)
@@ -320,10 +380,11 @@ static int put_chunk(struct window *w, const struct chunker *c)
     m.rows = (Qipan__ImportRow **)(uintptr_t)c->rows;
     struct qipan_call_options o = {.request = request_id(im, tail), .deadline_ms = LIMIT_DEADLINE_MS};
     if (!qipan_call(im->cli->q, QIPAN_OP_import_put, &m.base, &o, on_put, w))
-        return cli_error(im->cli, qipan_refusal(im->cli->q), im->base);
+        return failed_before(im, qipan_refusal(im->cli->q));
     w->open++;
     w->sent++;
     w->sent_ms = now_ms();
+    im->end_ms = w->sent_ms + LIMIT_DEADLINE_MS;
     return wait_window(w, most_open(w) - 1);
 }
 
@@ -342,7 +403,8 @@ int import_put(struct import *im)
             code = put_chunk(&w, &c);
         else
             im->sent_before = im->sent;
-        progress(im, _("sending"), im->sent, im->sent_before);
+        if (!code)
+            progress(im, _("sending"), im->sent, im->sent_before);
     }
     if (!code && r == CHUNK_FAILED)
         code = import_invalid(im, import_base_name(im->file), c.why);
@@ -383,7 +445,10 @@ int import_commit(struct import *im)
     m.has_keep_going = 1;
     m.keep_going = im->keep_going;
     m.reason = (char *)(uintptr_t)im->reason;
-    return settle_counts(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"));
+    im->committing = true;
+    int code = settle_counts(im, QIPAN_OP_import_commit, &m.base, im->base, _("writing"));
+    im->committing = code != IMPORT_REFUSED;
+    return code;
 }
 
 int import_counts(struct import *im)

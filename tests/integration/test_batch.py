@@ -457,6 +457,31 @@ def test_what_keeps_it_is_told(new_county, tmp_path):
     assert batch_of(county, "chengguan", "进二.csv")["status"] == "done"
 
 
+def test_interrupted_says_what_is_certain(new_county, tmp_path):
+    """Before the commit nothing is written; in it the rows are there, and what became of them can be asked."""
+    county = new_county("--bare")
+    run(county, "chengguan", sheet(tmp_path / "断.csv", 60, "断项目"), "--commit")
+
+    def interrupted(locked, until, *args):
+        with connect(county) as db, db.cursor() as c:
+            c.execute(locked)
+            shown, child, mine = seen_on_terminal(county, until, "import", *args)
+            child.send_signal(signal.SIGINT)
+            while "已中断" not in shown or not shown.endswith("\n"):
+                shown += os.read(mine, 4096).decode(errors="replace")
+            assert child.wait(timeout=60) == 130
+            os.close(mine)
+        return shown
+
+    again = sheet(tmp_path / "断二.csv", 59, "断项目")
+    assert "未写入任何内容,再执行同一命令即从中断处继续" in interrupted("LOCK registry.import", "正在打开", again, "--commit")
+    told = interrupted("SELECT FROM registry.project WHERE name ~ '^断项目' LIMIT 1 FOR UPDATE", "正在写入:第 12 行,共 59 行", again, "--commit")
+    batch = batch_of(county, "chengguan", "断二.csv")
+    assert f"批次 {batch['id']}:是否已写入,查 qipan batch show {batch['id']} 或 qipan receipt show import-" in told
+    run(county, "chengguan", again, "--commit")
+    assert batch_of(county, "chengguan", "断二.csv")["status"] == "done"
+
+
 def test_struck_on_the_way(new_county, tmp_path, rng, say):
     phases = rng.sample(PHASES, len(VICTIMS))
     run_through(new_county("--bare"), rng, tmp_path, say, list(zip(VICTIMS, phases, strict=True)), rows=1200)
