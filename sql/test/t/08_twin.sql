@@ -2,12 +2,7 @@
 -- api.project_edits against api.project_edit: the same random script through both, each in a savepoint that is taken
 -- back, must give the same answers, rows and journal (of one object in the same order). :seed repeats a run (psql -v seed=N).
 \i sql/test/helper.psql
-\if :{?seed}
-\else
-SELECT (random() * 1e6)::int AS seed \gset
-\endif
-\echo '# seed' :seed
-SELECT setseed(:seed / 1e6) \g /dev/null
+\i sql/test/seed.psql
 SELECT plan(10);
 -- projects, some with a past by several authors
 CREATE TEMP TABLE own AS SELECT i AS n, (pg_temp.add(CASE WHEN i % 4 = 0 THEN 'dongshan' ELSE 'chengguan' END, jsonb_build_object(

@@ -3,9 +3,7 @@
 -- both ways, then changed both ways; what is refused is refused in the same words. Each way is undone before the other begins.
 \i sql/test/helper.psql
 SELECT plan(8);
-SELECT coalesce(nullif(current_setting('qipan.seed', true), ''), (extract(epoch FROM clock_timestamp())::bigint % 1000000)::text) AS seed \gset
-\echo # seed :seed
-SELECT setseed(:seed / 1000000.0) \g /dev/null
+\i sql/test/seed.psql
 CREATE FUNCTION pg_temp.some(p_share float, p_of anyarray) RETURNS anyelement LANGUAGE sql VOLATILE AS $$
     SELECT CASE WHEN random() < p_share THEN p_of[1 + floor(random() * cardinality(p_of))::int] END $$;
 -- a code of a kind, or what people call it

@@ -2,12 +2,7 @@
 -- Crowds: what an investor of many projects does to a sheet. The answers are those of comparing each with each, at a price that grows with
 -- the names, not with their pairs. :seed repeats a run (psql -v seed=N).
 \i sql/test/helper.psql
-\if :{?seed}
-\else
-SELECT (random() * 1e6)::int AS seed \gset
-\endif
-\echo '# seed' :seed
-SELECT setseed(:seed / 1e6) \g /dev/null
+\i sql/test/seed.psql
 SELECT plan(11);
 CREATE FUNCTION pg_temp.staged(file text, names text[], investor text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
